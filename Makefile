@@ -1,0 +1,66 @@
+# make           builds ./lathe            make smoke   tests of seconds
+# make test      the tests the README names  make slow    the long tests
+# make install PREFIX=/usr/local
+CC = gcc
+BUILD = build
+PREFIX = /usr/local
+WARNINGS = -Wall -Wextra -Wpedantic -Werror
+CFLAGS = -O2 -g
+# SANITIZE=1 builds everything with ASan and UBSan into build/sanitize.
+ifdef SANITIZE
+BUILD = build/sanitize
+CFLAGS = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
+LUA_CFLAGS = -I/usr/include/lua5.4
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(LUA_CFLAGS) -pthread
+LIBRARIES = -llua5.4 -ltcc -lopenblas -lcjson -lpng -lz -ldl -lm -pthread
+
+# The tcc library: microkernels printed by the compiler itself, one set a target.
+TARGETS = $(if $(filter x86_64,$(shell uname -m)),x86-64-v4 x86-64-v3 generic,generic)
+MICROKERNEL_CFLAGS = -std=gnu11 -O2 -ftree-vectorize -fvect-cost-model=dynamic -fno-math-errno \
+	-fno-trapping-math -ffp-contract=fast $(WARNINGS)
+MARCH_x86-64-v4 = -march=x86-64-v4 -mprefer-vector-width=512
+MARCH_x86-64-v3 = -march=x86-64-v3
+MARCH_generic =
+
+PRINTER_SOURCES = compiler/kernel/print_microkernels.c compiler/kernel/microkernel.c \
+	$(wildcard compiler/kernel/microkernel_*.c) compiler/kernel/target.c \
+	compiler/base/arena.c compiler/base/text.c
+SOURCES = $(filter-out compiler/main.c compiler/kernel/print_microkernels.c, \
+	$(wildcard compiler/*.c compiler/*/*.c runtime/*.c))
+OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o) $(TARGETS:%=$(BUILD)/microkernels_%.o)
+TESTS = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
+SLOW_TESTS = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/slow_*.c))
+
+all: lathe
+lathe: $(BUILD)/lathe
+	cp $< $@
+$(BUILD)/lathe: $(BUILD)/compiler/main.o $(BUILD)/liblathe.a
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBRARIES)
+$(BUILD)/liblathe.a: $(OBJECTS)
+	rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/compiler/frontend/lua_modules.o: $(wildcard compiler/frontend/*.lua)
+
+$(BUILD)/print_microkernels: $(PRINTER_SOURCES) $(wildcard compiler/kernel/*.h compiler/base/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -o $@ $(PRINTER_SOURCES) -lm
+$(BUILD)/microkernels_%.c: $(BUILD)/print_microkernels
+	$< $* > $@.new
+	mv $@.new $@
+$(BUILD)/microkernels_%.o: $(BUILD)/microkernels_%.c
+	$(CC) $(MICROKERNEL_CFLAGS) $(MARCH_$*) -g -c -o $@ $<
+
+$(BUILD)/tests/%: tests/%.c $(BUILD)/liblathe.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -I. -o $@ $< $(BUILD)/liblathe.a -lcmocka $(LIBRARIES)
+
+.PHONY: all clean smoke test slow install
+.SECONDARY:
+clean:
+	rm -rf build lathe
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,72 @@
+/* arena.c: one arena per compilation (see arena.h). */
+#include "arena.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHUNK_SIZE = 64 * 1024, ALIGNMENT = 16 };
+
+struct arena_chunk {
+    struct arena_chunk *next;
+    size_t used, size;
+};
+
+static long fail_after;
+
+void arena_fail_after(long n) {
+    fail_after = n;
+}
+
+void arena_init(struct arena *arena) {
+    arena->chunks = NULL;
+}
+
+void arena_free(struct arena *arena) {
+    for (struct arena_chunk *chunk = arena->chunks, *next; chunk; chunk = next) {
+        next = chunk->next;
+        free(chunk);
+    }
+    arena->chunks = NULL;
+}
+
+static size_t aligned(size_t size) {
+    return (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+void *arena_alloc(struct arena *arena, size_t size) {
+    struct arena_chunk *chunk = arena->chunks;
+    size_t header = aligned(sizeof *chunk);
+    if (fail_after && --fail_after == 0) longjmp(arena->exhausted, 1);
+    if (size > (size_t)-1 / 2) longjmp(arena->exhausted, 1);
+    size = aligned(size);
+    if (!chunk || chunk->size - chunk->used < size) {
+        size_t room = size > CHUNK_SIZE ? size : CHUNK_SIZE;
+        chunk = malloc(header + room);
+        if (!chunk) longjmp(arena->exhausted, 1);
+        chunk->used = 0;
+        chunk->size = room;
+        chunk->next = arena->chunks;
+        arena->chunks = chunk;
+    }
+    void *memory = (char *)chunk + header + chunk->used;
+    chunk->used += size;
+    return memset(memory, 0, size);
+}
+
+char *arena_string(struct arena *arena, const char *string) {
+    size_t size = strlen(string) + 1;
+    return memcpy(arena_alloc(arena, size), string, size);
+}
+
+char *arena_format(struct arena *arena, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    char *string = arena_alloc(arena, (size_t)length + 1);
+    va_start(arguments, format);
+    vsnprintf(string, (size_t)length + 1, format, arguments);
+    va_end(arguments);
+    return string;
+}

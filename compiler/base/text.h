@@ -1,0 +1,22 @@
+/* text.h: a growing string; the C writer, the printers and the JSON outputs append to it. */
+#ifndef LATHE_TEXT_H
+#define LATHE_TEXT_H
+
+#include "arena.h"
+
+struct text {
+    struct arena *arena;
+    char *data; /* NUL-terminated once anything was appended, else NULL */
+    size_t length, capacity;
+};
+
+/** Appends a formatted string (printf rules). */
+void text_add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** Appends a string as it is. */
+void text_put(struct text *text, const char *string);
+
+/** The string so far; "" when nothing was appended. */
+const char *text_string(const struct text *text);
+
+#endif

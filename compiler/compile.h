@@ -1,0 +1,58 @@
+/* compile.h: the whole road, from a model to C text. compile.c is the visible list of stages. */
+#ifndef LATHE_COMPILE_H
+#define LATHE_COMPILE_H
+
+#include "frontend/model.h"
+#include "kernel/target.h"
+#include "layers/layer.h"
+#include "../runtime/program.h"
+
+enum dialect {
+    DIALECT_CC,  /* microkernels inlined; for gcc and clang, and for standalone files */
+    DIALECT_TCC, /* microkernels called: the module is linked to lathe's library */
+};
+
+struct compile_options {
+    const struct target *target;
+    enum dialect dialect;
+    long batch;             /* 0: the model's batch_size */
+    bool training;          /* the entry points: train, */
+    bool evaluation;        /*   evaluate, */
+    bool prediction;        /*   predict */
+    bool generic_products;  /* large matrix products call the runtime's sgemm (never when emitting) */
+    bool use_double;        /* real = double */
+    const char *prefix;     /* of every symbol; NULL: the model's name */
+    const char *dump;       /* name of a pass: append the IR after it to *dumped; NULL: none */
+};
+
+/* Bytes of the arena and how good that is. */
+struct memory_report {
+    long arena_bytes, lower_bound; /* the largest sum of buffers alive at once */
+    long buffers;
+};
+
+struct compilation {
+    const char *c_text;            /* the module: entry points <prefix>_train, _evaluate, _predict */
+    struct program program;        /* sizes and variables; its entry functions are not set */
+    struct memory_report memory[3]; /* by enum mode */
+    const char *const *symbols;    /* library functions that the text calls (tcc); ends with NULL */
+    const char *dumped;            /* text of the --dump, or NULL */
+};
+
+/** Compiles a model. Everything returned lives in the arena. NULL + message on failure. */
+struct compilation *compile_model(struct arena *arena, const struct model *model,
+                                  const struct compile_options *options, struct error *error);
+
+/** The names --dump takes, in order; ends with NULL. */
+const char *const *compile_pass_names(void);
+
+/** The standalone form of a model (c/standalone.c): one header and one source that compile alone.
+ * mode is MODE_PREDICTION (inference) or MODE_TRAINING. */
+struct standalone {
+    const char *header, *source;   /* texts of NAME.h and NAME.c */
+};
+struct standalone *compile_standalone(struct arena *arena, const struct model *model,
+                                      enum mode mode, const struct compile_options *options,
+                                      const float *const *weights, struct error *error);
+
+#endif

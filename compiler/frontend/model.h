@@ -1,0 +1,92 @@
+/* model.h: the layer graph, as the frontend reads it from a Lua file.
+ *
+ * Shapes are without the batch. Every layer knows its Lua file and line; all messages begin
+ * `file:line: kind "name": `. */
+#ifndef LATHE_MODEL_H
+#define LATHE_MODEL_H
+
+#include "../base/arena.h"
+#include "../tensor/graph.h"
+#include "../../runtime/error.h"
+
+struct layer_type; /* layers/layer.h */
+
+enum padding { PADDING_VALID, PADDING_SAME };
+
+/* An activation, a loss or a schedule is a built-in name or a traced Lua function: an expression
+ * whose operand 0 (and 1, for a loss: true, predicted) is the argument. */
+struct function {
+    const char *name;                    /* "relu", or "function" when traced */
+    const struct expression *expression; /* NULL: look the name up */
+};
+
+struct initializer {
+    const char *name; /* "glorot_uniform", ... */
+    double value;     /* of "constant" */
+};
+
+struct layer {
+    const struct layer_type *type;
+    const char *name; /* unique in the model: "conv2d_1", as Keras counts: "conv2d", "conv2d_1" */
+    const char *file;
+    int line;
+    int number; /* position in model->layers */
+    struct layer **inputs;
+    int input_count;
+    struct shape output; /* filled by the type's shape rule */
+    bool trainable;
+
+    /* Options; which ones a type has is in its option table. */
+    long units, filters, groups, axis;
+    long kernel_size[2], strides[2], dilation_rate[2];
+    enum padding padding;
+    bool use_bias, center, scale, approximate;
+    double rate, momentum, epsilon, alpha;
+    struct function activation;
+    struct initializer kernel_initializer, bias_initializer, gamma_initializer, beta_initializer;
+    struct shape target_shape;
+};
+
+enum optimizer_kind { OPTIMIZER_SGD, OPTIMIZER_RMSPROP, OPTIMIZER_ADAM, OPTIMIZER_NADAM };
+
+struct optimizer {
+    enum optimizer_kind kind;
+    const char *file;
+    int line;
+    double learning_rate;
+    double momentum, rho, beta_1, beta_2, epsilon;
+    bool nesterov, centered;
+    /* The schedule: learning rate of step t (from 0) = initial * rate^(t / steps), or traced. */
+    bool decays, staircase;
+    double decay_rate;
+    long decay_steps;
+    const struct expression *schedule; /* of operand 0 = step from 0; NULL: none */
+};
+
+struct training {
+    const char *file;
+    int line;
+    struct function loss;       /* "sparse_categorical_crossentropy", ... */
+    bool from_logits;
+    struct optimizer optimizer;
+    long batch_size, epochs;
+    double validation_split;
+    bool accuracy;              /* metrics = { "accuracy" }; on by default for the crossentropies */
+};
+
+struct model {
+    const char *name;
+    const char *file;
+    int line;
+    struct layer **layers; /* topological order */
+    int layer_count;
+    struct layer *input, *output;
+    struct training training;
+};
+
+/** Reads a model file: runs it in a sandbox (no io, os, bytecode; a memory and instruction budget;
+ * require only beside the file), builds the layers, infers every shape and checks every option.
+ * Returns NULL and one message `file:line: kind "name": what is wrong; what would be right`. */
+struct model *model_read(struct arena *arena, const char *path, struct error *error);
+
+#endif

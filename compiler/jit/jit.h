@@ -1,0 +1,38 @@
+/* jit.h: a model made to run in this process, by libtcc or by a C compiler. */
+#ifndef LATHE_JIT_H
+#define LATHE_JIT_H
+
+#include "../compile.h"
+
+enum backend { BACKEND_AUTO, BACKEND_TCC, BACKEND_CC };
+
+struct jit_options {
+    enum backend backend;
+    const char *cc;              /* "gcc" or "clang"; NULL: whichever is there, gcc first */
+    struct compile_options compile;
+};
+
+struct jit;
+
+/** Compiles the model and loads it. BACKEND_AUTO starts on tcc and builds with cc in a background
+ * process; where cc is missing it stays on tcc. NULL + message on failure. */
+struct jit *jit_new(const struct model *model, const struct jit_options *options,
+                    struct error *error);
+
+/** The program to call now. With BACKEND_AUTO, ask again between two steps: it turns into the cc
+ * build once that is ready (sizes and memory layout are the same). */
+const struct program *jit_program(struct jit *jit);
+
+/** "tcc" or "cc": what jit_program returned last. */
+const char *jit_backend(const struct jit *jit);
+
+/** Memory of each mode (by enum mode). */
+const struct memory_report *jit_memory(const struct jit *jit);
+
+/** Milliseconds that compiling took: generation of C, and its compilation (cc: 0 when cached). */
+void jit_times(const struct jit *jit, double *generate_ms, double *compile_ms);
+
+/** Unloads all; ends a background build. jit may be NULL. */
+void jit_free(struct jit *jit);
+
+#endif

@@ -1,0 +1,109 @@
+/* microkernel.h: the inner loops, as C text: one source with two ends.
+ *
+ * A microkernel is printed by this room and used in two ways. The cc dialect pastes its text in
+ * front of a module as a `static inline` function: the driver's constants propagate into it. For
+ * libtcc, which has no vectors, the same text is compiled when lathe is built, one set per target
+ * (build/microkernels_<target>.c, printed by the build tool compiler/kernel/print_microkernels.c),
+ * and the module calls it. The drivers around are the same C text in both dialects.
+ *
+ * `real` is float (double with --double). L = lanes of the target. Images are blocked by samples:
+ * [batch / L][channels][height][width][L], so a pixel is a vector of L samples of one channel.
+ * Distances (planes, steps) are in reals. Every pointer to a vector is aligned to its size, but for
+ * matmul tiles, which read and write at any float.
+ *
+ * Signatures (T, P, O, I, R, V and L are part of the name):
+ *
+ *   void convolution_tile_TxP(const real *x, const real *w, const real *bias, real *y,
+ *       const real *mask, const long *taps, long tap_count, long channels, long x_plane,
+ *       long w_channel, long x_step, long y_step, long y_plane, long flags);
+ *     T output channels x P pixels: for each c < channels, each tap k:
+ *       acc[t][p] += w[c * w_channel + taps[2k+1] + t] * x[c * x_plane + taps[2k] + p * x_step]
+ *     y[t * y_plane + p * y_step] = epilogue(acc). mask is addressed as y.
+ *
+ *   void gradient_tile_OxI(const real *x, const real *g, real *acc, long rows, long columns,
+ *       long x_row, long x_column, long x_plane, long g_row, long g_column, long g_plane);
+ *     O output channels x I input channels of a weight gradient, over a rectangle of pixels:
+ *       acc[(o * I + i) * L + lane] += g[o * g_plane + ...][lane] * x[i * x_plane + ...][lane]
+ *
+ *   void matmul_tile_RxVxL(const real *a, const real *b, const real *bias, real *c,
+ *       const real *mask, long depth, long a_row, long a_depth, long b_depth, long c_row,
+ *       long last, long flags);
+ *     R rows x V vectors of L columns, the last vector starting at column `last` (it may overlap the
+ *     one before, so that any number of columns from L up needs no remainder):
+ *       acc[r][v] += a[r * a_row + k * a_depth] * b[k * b_depth + column(v) ...]
+ *     bias is indexed by column; mask is addressed as c.
+ *
+ *   flags: MICROKERNEL_FIRST: acc starts at bias (or 0 where bias is NULL), else at the stored y;
+ *          MICROKERNEL_RELU: y = max(acc, 0);  MICROKERNEL_MASK: y = mask > 0 ? acc : 0.
+ *
+ *   void strided_copy(real *to, const real *from, const long *size, const long *to_stride,
+ *       const long *from_stride);                    five loops, innermost last
+ *   real lane_sum_L(const real *x);                  the sum of L lanes in a fixed order
+ *
+ * and, for maps in the tcc dialect, vector operations on contiguous strips of n reals; an operand
+ * with step 0 is one number, with step 1 a strip:
+ *   void vector_add(real *to, const real *a, long a_step, const real *b, long b_step, long n);
+ *   (add subtract multiply divide maximum minimum power less less_equal equal)
+ *   void vector_exp(real *to, const real *a, long a_step, long n);
+ *   (negate absolute exp log sqrt tanh erf sin cos floor copy)
+ *   void vector_select(real *to, const real *c, long c_step, const real *a, long a_step,
+ *       const real *b, long b_step, long n);
+ *   void vector_random(real *to, unsigned key, unsigned first, long element_step, long n);
+ *       to[i] = random number of element first + i * element_step (see tensor/expression.h)
+ *   void vector_index(real *to, long first, long step, long n);
+ *   void vector_accumulate(real *to, const real *a, long a_step, long n);  to[i] += a[i]
+ *   void vector_accumulate_maximum(real *to, const real *a, long a_step, long n);
+ *   real vector_sum(const real *a, long n);  real vector_maximum_of(const real *a, long n);
+ */
+#ifndef LATHE_MICROKERNEL_H
+#define LATHE_MICROKERNEL_H
+
+#include "../base/text.h"
+#include "target.h"
+
+#include <stdbool.h>
+
+enum { MICROKERNEL_FIRST = 1, MICROKERNEL_RELU = 2, MICROKERNEL_MASK = 4 };
+
+enum microkernel_kind {
+    MICROKERNEL_CONVOLUTION, /* a = T, b = P */
+    MICROKERNEL_GRADIENT,    /* a = O, b = I */
+    MICROKERNEL_MATMUL       /* a = R, b = V */
+};
+
+struct microkernel {
+    enum microkernel_kind kind;
+    int a, b;  /* the register tile */
+    int lanes; /* of the vectors; for MATMUL a divisor of the target's lanes is allowed */
+};
+
+/** Appends the name: "convolution_tile_6x4", "matmul_tile_6x4x16". */
+void microkernel_name(struct text *text, const struct microkernel *kernel);
+
+/** Appends the text that must precede any microkernel: real, the vector types and helpers, under
+ * `#if` with a scalar fallback for compilers without vector extensions. */
+void microkernel_prelude(struct text *text, const struct target *target);
+
+/** Appends the definition; `qualifiers` stand in front ("static inline", or "" in the library). The
+ * scalar fallback is in the text, so that it compiles as strict C99 everywhere. */
+void microkernel_print(struct text *text, const struct microkernel *kernel,
+                       const struct target *target, const char *qualifiers);
+
+/** Appends strided_copy, lane_sum_L and the scalar functions that maps use in the cc dialect:
+ * `real real_exp(real)`, real_log, real_tanh, real_erf, real_pow, real_random(key, element): branch
+ * free, so that the compiler vectorizes loops over them; the library's vector_* use the same. */
+void microkernel_print_helpers(struct text *text, const struct target *target,
+                               const char *qualifiers);
+
+/** Appends the prototype only, for the tcc dialect. */
+void microkernel_print_prototype(struct text *text, const struct microkernel *kernel);
+
+/** True if the library for tcc holds this kernel for the target. The schedule asks it, so that both
+ * dialects run the same tiles. */
+bool microkernel_in_library(const struct microkernel *kernel, const struct target *target);
+
+/** Address of a library function for the target ("convolution_tile_6x4", "vector_exp", ...), or NULL. */
+typedef void microkernel_function(void);
+microkernel_function *microkernel_symbol(const struct target *target, const char *name);
+
+#endif

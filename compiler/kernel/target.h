@@ -1,0 +1,28 @@
+/* target.h: what code generation knows of an instruction set. */
+#ifndef LATHE_TARGET_H
+#define LATHE_TARGET_H
+
+#include <stdbool.h>
+
+struct target {
+    const char *name;    /* --target: "x86-64-v4", "x86-64-v3", "generic" */
+    const char *march;   /* flags for gcc and clang: "-march=x86-64-v4"; "" = none */
+    int lanes;           /* floats in a vector; 1 = scalar code */
+    int registers;       /* vector registers */
+    long l1, l2;         /* bytes of data cache assumed per core */
+    /* Register tiles, measured (tests/bench in compiler/kernel/README or the source says how). */
+    int tile_channels, tile_pixels;     /* convolution: output channels x pixels */
+    int gradient_out, gradient_in;      /* weight gradient: output x input channels */
+    int matmul_rows, matmul_vectors;    /* dense: rows x vectors */
+};
+
+/** The target of a name, or NULL. */
+const struct target *target_find(const char *name);
+
+/** The best target this processor can run (CPUID). */
+const struct target *target_native(void);
+
+/** All targets, widest first; ends with NULL. */
+const struct target *const *targets(void);
+
+#endif

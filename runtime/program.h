@@ -1,0 +1,76 @@
+/* program.h: a compiled model as the runtime sees it.
+ *
+ * The compiler (or an emitted file) provides the functions and the sizes; the runtime provides the
+ * memory, the data and the threads. Neither knows more of the other. */
+#ifndef LATHE_PROGRAM_H
+#define LATHE_PROGRAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { PROGRAM_MAX_RANK = 6 };
+
+/* The spaces of variables, in the order of the compiler's enum space. */
+enum { PROGRAM_TRAINABLE, PROGRAM_STATE, PROGRAM_OPTIMIZER, PROGRAM_SPACES };
+
+/* A range of units of a kernel; the context is the call. */
+typedef void program_task(const void *context, long begin, long end);
+/* Runs task over [0, count), split over threads in any way; returns when all is done. */
+typedef void program_parallel(void *pool, program_task *task, const void *context, long count);
+
+/* One call of an entry point. The generated C declares this very struct: keep both in step
+ * (compiler/c/module.c prints it). All tensors are row-major floats. */
+struct program_call {
+    float *space[PROGRAM_SPACES]; /* aligned to 64 bytes */
+    float *arena;                 /* aligned to 64 bytes; its content need not survive a call */
+    const float *inputs[2];       /* samples [batch][sample_size], labels [batch][label_size] */
+    float *predictions;           /* [batch][output_size]; not used by training */
+    double scalars[4];            /* learning rate; step, from 1; valid samples of the batch; seed */
+    double results[2];            /* out: mean loss, accuracy over the valid samples */
+    program_parallel *parallel;
+    void *pool;
+};
+typedef void program_entry(struct program_call *call);
+
+enum program_initializer {
+    PROGRAM_ZEROS,
+    PROGRAM_ONES,
+    PROGRAM_CONSTANT,
+    PROGRAM_UNIFORM,
+    PROGRAM_NORMAL,
+    PROGRAM_TRUNCATED_NORMAL
+};
+
+struct program_variable {
+    const char *name; /* "conv2d_1/kernel" */
+    int space;
+    long offset, elements; /* in its space */
+    int rank;
+    long size[PROGRAM_MAX_RANK];
+    enum program_initializer initializer;
+    double scale;
+};
+
+struct program {
+    const char *name;
+    long batch;                      /* rows of the samples in a call of train and evaluate */
+    long sample_size, label_size;    /* floats for one sample; label_size 1 = class number */
+    int sample_rank;
+    long sample_shape[PROGRAM_MAX_RANK]; /* height, width, channels */
+    long output_size;                /* predictions of one sample: classes */
+    int sparse_labels;               /* 1: labels are class numbers; 0: label_size values */
+    int has_accuracy;                /* 1: results[1] is an accuracy */
+    long space_size[PROGRAM_SPACES]; /* floats */
+    size_t arena_bytes;              /* enough for each entry point */
+    const struct program_variable *variables;
+    int variable_count;
+    program_entry *train, *evaluate; /* each may be NULL when the program has no such mode */
+    program_entry *predict;
+};
+
+/** Fills the spaces of a program with initial values: variable i draws from the counter-based
+ * generator with (seed, stream = i), so that the values depend on nothing else. */
+void program_initialize(const struct program *program, uint32_t seed,
+                        float *space[PROGRAM_SPACES]);
+
+#endif
