@@ -23,8 +23,8 @@ typedef void program_parallel(void *pool, program_task *task, const void *contex
 struct program_call {
     float *space[PROGRAM_SPACES]; /* aligned to 64 bytes */
     float *arena;                 /* aligned to 64 bytes; its content need not survive a call */
-    const float *inputs[2];       /* samples [batch][sample_size], labels [batch][label_size] */
-    float *predictions;           /* [batch][output_size]; not used by training */
+    const float *inputs[2];       /* samples [rows][sample_size], labels [rows][label_size] */
+    float *predictions;           /* [rows][output_size]; not used by training */
     double scalars[4];            /* learning rate; step, from 1; valid samples of the batch; seed */
     double results[2];            /* out: mean loss, accuracy over the valid samples */
     program_parallel *parallel;
@@ -53,7 +53,10 @@ struct program_variable {
 
 struct program {
     const char *name;
-    long batch;                      /* rows of the samples in a call of train and evaluate */
+    long batch;                      /* the most valid samples in a call */
+    long rows;                       /* rows of the samples, labels and predictions in memory: batch
+                                        rounded up to whole vectors; rows from the valid ones on
+                                        must hold finite numbers (zeros) */
     long sample_size, label_size;    /* floats for one sample; label_size 1 = class number */
     int sample_rank;
     long sample_shape[PROGRAM_MAX_RANK]; /* height, width, channels */
