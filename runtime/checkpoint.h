@@ -1,0 +1,48 @@
+/* checkpoint.h: everything a run needs to go on as if it had never stopped.
+ *
+ * A checkpoint is a safetensors file: the variables, the optimizer's space as the tensor
+ * "optimizer", and the numbers below in the metadata. All random numbers are functions of seed,
+ * step and place, so that these numbers are the whole random state. */
+#ifndef LATHE_CHECKPOINT_H
+#define LATHE_CHECKPOINT_H
+
+#include "error.h"
+#include "program.h"
+
+#include <stdint.h>
+
+struct checkpoint {
+    uint32_t seed;
+    long epoch;              /* whole epochs done */
+    long batch;              /* batches done of the epoch under way; 0 between epochs */
+    long step;               /* optimizer steps done since the beginning */
+    double validation_split; /* as the run was started */
+    uint32_t data;           /* dataset_fingerprint of the training data */
+    /* Sums over the batches done of the epoch under way. */
+    double loss_sum, accuracy_sum;
+    long sample_count;
+    double best_metric; /* with best_epoch -1: none yet */
+    long best_epoch;
+    double seconds; /* of training so far */
+    /* One row of numbers for each epoch done, for the learning curves; their meaning is the
+     * trainer's. NULL when history_rows is 0. */
+    double *history;
+    long history_rows, history_columns;
+};
+
+/** Writes a checkpoint atomically. The batch size of the program is kept too. */
+bool checkpoint_save(const char *path, const struct program *program,
+                     float *const space[PROGRAM_SPACES], const struct checkpoint *checkpoint,
+                     struct error *error);
+
+/** Reads one into the spaces and *checkpoint, after checking that the file is whole (CRC-32) and
+ * that it belongs to this program: names, shapes, optimizer, batch size. Doubles come back with the
+ * same bits. On failure nothing is changed. The caller frees the history with checkpoint_free. */
+bool checkpoint_load(const char *path, const struct program *program,
+                     float *const space[PROGRAM_SPACES], struct checkpoint *checkpoint,
+                     struct error *error);
+
+/** Frees the history. */
+void checkpoint_free(struct checkpoint *checkpoint);
+
+#endif

@@ -1,0 +1,105 @@
+/* dataset.h: samples and their labels.
+ *
+ * Images stay bytes, mapped from the file where it is plain, and become floats (value / 255) only
+ * when a batch is gathered. */
+#ifndef LATHE_DATASET_H
+#define LATHE_DATASET_H
+
+#include "error.h"
+#include "files.h"
+#include "program.h"
+
+struct dataset {
+    const uint8_t *bytes; /* samples as bytes, read as value / 255; or */
+    const float *floats;  /* samples as floats; one of the two is NULL */
+    long count;           /* samples */
+    long sample_size;     /* values of one sample */
+    int rank;
+    long shape[PROGRAM_MAX_RANK];   /* of one sample: height, width, channels */
+    const int *labels;              /* class numbers from 0; NULL: unlabelled */
+    int classes;                    /* labels are below it */
+    const char *const *class_names; /* NULL: not known */
+    struct file_view view;          /* the memory of bytes; private */
+    void *owned[2];                 /* memory of floats and labels; private */
+};
+
+struct dataset_pair {
+    struct dataset train, test;
+    char *folder; /* where they were found */
+};
+
+/** Opens the four IDX files (plain or gzipped) of a data set: train-images-idx3-ubyte,
+ * train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, also with '.' before
+ * "idx". name is a folder, or a name that is searched in $LATHE_DATA, /usr/share/datasets (Debian)
+ * and the user's data folder. The message of a failure lists the places. On success the caller
+ * closes the pair; a failure leaves nothing to close. */
+bool dataset_open(const char *name, struct dataset_pair *pair, struct error *error);
+
+/** Gives all memory back; a zeroed or closed pair is fine. */
+void dataset_pair_close(struct dataset_pair *pair);
+
+/** The same for a single data set. */
+void dataset_close(struct dataset *dataset);
+
+/** True if a program can take these samples: the shapes agree (sizes of 1 do not count, and a
+ * program of one axis takes any shape of as many values) and there are no more classes than it
+ * predicts. Else a message that says both sides. */
+bool dataset_check(const struct dataset *dataset, const struct program *program,
+                   struct error *error);
+
+/** Copies the samples indices[0 .. count-1] to samples [count][sample_size]. When labels is not
+ * NULL it gets [count][label_size]: the class number for label_size 1, else 1 at the class and 0
+ * elsewhere. indices NULL means 0 .. count-1. Several threads may gather at the same time. */
+void dataset_gather(const struct dataset *dataset, const long *indices, long count, float *samples,
+                    float *labels, long label_size);
+
+/* Two lists of sample numbers, each ascending. */
+struct dataset_split {
+    long *train, *validation;
+    long train_count, validation_count;
+};
+
+/** Sets floor(fraction * count) samples aside for validation: drawn at random by seed, and of each
+ * class its share to within one sample. 0 <= fraction < 1. */
+bool dataset_split(const struct dataset *dataset, double fraction, uint32_t seed,
+                   struct dataset_split *split, struct error *error);
+void dataset_split_free(struct dataset_split *split);
+
+/** A checksum of the shape and the labels, to tell whether two runs saw the same data. */
+uint32_t dataset_fingerprint(const struct dataset *dataset);
+
+/** Loads samples to predict from a .npy, .png or IDX file (told apart by content): an unlabelled
+ * data set of floats whose samples have the given shape. A file of exactly that shape is one
+ * sample; an axis before it counts samples. Bytes become value / 255, floats stay as they are; a
+ * PNG is turned into gray or colour as the shape's channels say. */
+bool dataset_load_array(const char *path, int rank, const long *shape, struct dataset *dataset,
+                        struct error *error);
+
+/** "28 x 28 x 1" into text, which is returned. */
+const char *dataset_shape_text(int rank, const long *shape, char *text, size_t size);
+
+/* --- file formats; used by dataset.c --- */
+
+/* An array as a file holds it. */
+struct array {
+    const uint8_t *data; /* first element */
+    enum { ARRAY_U8, ARRAY_F4, ARRAY_F8 } type;
+    bool big_endian;
+    int rank;
+    long size[PROGRAM_MAX_RANK + 1];
+    long elements;
+};
+
+/** Understands the content of an IDX file (idx.c) or of a NumPy file (npy.c); the array points into
+ * the view. path serves the message. */
+bool idx_parse(const char *path, const struct file_view *view, struct array *array,
+               struct error *error);
+bool npy_parse(const char *path, const struct file_view *view, struct array *array,
+               struct error *error);
+
+/** Decodes a PNG (image.c) into bytes [height][width][channels], which the caller frees. shape is
+ * what the model takes. */
+bool image_decode(const char *path, const struct file_view *view, int rank, const long *shape,
+                  uint8_t **bytes, struct error *error);
+
+#endif
