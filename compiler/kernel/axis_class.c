@@ -1,0 +1,65 @@
+/* axis_class.c: peels borders: the positions along one axis of a convolution's output fall into
+ * classes that have the same taps, so that no inner loop tests for padding. */
+#include "kernel.h"
+
+struct taps {
+    int count;
+    long *tap, *in;
+};
+
+/* The taps of one position, and the input position each reads. */
+static void find_taps(struct taps *taps, bool is_backward, long position, long in_size,
+                      long kernel_size, long stride, long dilation, long pad) {
+    taps->count = 0;
+    for (long k = 0; k < kernel_size; k++) {
+        long in = is_backward ? position + pad - k * dilation
+                              : position * stride + k * dilation - pad;
+        if (is_backward) {
+            if (in < 0 || in % stride) continue;
+            in /= stride;
+        }
+        if (in < 0 || in >= in_size) continue;
+        taps->tap[taps->count] = k;
+        taps->in[taps->count++] = in;
+    }
+}
+
+static bool continues(const struct axis_class *class, const struct taps *taps) {
+    if (class->tap_count != taps->count) return false;
+    for (int i = 0; i < taps->count; i++)
+        if (class->tap[i] != taps->tap[i] ||
+            class->in_start[i] + class->count * class->in_step != taps->in[i])
+            return false;
+    return true;
+}
+
+struct axis_class *axis_classes(struct arena *arena, bool is_backward, long out_size, long in_size,
+                                long kernel_size, long stride, long dilation, long pad,
+                                int *count) {
+    struct axis_class *classes = ARENA_ARRAY(arena, struct axis_class, out_size);
+    struct taps taps = {0, ARENA_ARRAY(arena, long, kernel_size),
+                        ARENA_ARRAY(arena, long, kernel_size)};
+    long step = is_backward ? stride : 1;
+    *count = 0;
+    for (long residue = 0; residue < step && residue < out_size; residue++) {
+        struct axis_class *class = NULL;
+        for (long position = residue; position < out_size; position += step) {
+            find_taps(&taps, is_backward, position, in_size, kernel_size, stride, dilation, pad);
+            if (class && continues(class, &taps)) {
+                class->count++;
+                continue;
+            }
+            class = &classes[(*count)++];
+            class->start = position;
+            class->count = 1;
+            class->step = step;
+            class->in_step = is_backward ? 1 : stride;
+            class->tap_count = taps.count;
+            class->tap = taps.tap;
+            class->in_start = taps.in;
+            taps.tap = ARENA_ARRAY(arena, long, kernel_size);
+            taps.in = ARENA_ARRAY(arena, long, kernel_size);
+        }
+    }
+    return classes;
+}

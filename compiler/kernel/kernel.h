@@ -1,0 +1,242 @@
+/* kernel.h: the kernel list, what becomes of a tensor graph: loop nests over buffers.
+ *
+ * A kernel computes over a number of units; each unit writes its own outputs, in a fixed order of
+ * additions, so that any split of the units over threads gives the same bits. Images of a batch are
+ * blocked: [rows / L][channels][height][width][L], L = lanes: a vector holds one pixel of L samples.
+ * All else is row-major (plain). Nothing here prints C: the writer (c/) does. */
+#ifndef LATHE_KERNEL_H
+#define LATHE_KERNEL_H
+
+#include "../tensor/graph.h"
+#include "microkernel.h"
+#include "target.h"
+
+enum storage {
+    STORAGE_ARENA,       /* the call's workspace */
+    STORAGE_SPACE,       /* index = enum space */
+    STORAGE_INPUT,       /* index = number of the input */
+    STORAGE_PREDICTIONS, /* the caller's */
+    STORAGE_SCALAR,      /* index = enum scalar: a double of the call */
+    STORAGE_RESULT       /* index = number of the result: a double of the call */
+};
+
+/* Memory of one or more tensors (views of it). */
+struct buffer {
+    enum storage storage;
+    int index;       /* SPACE, INPUT, SCALAR, RESULT */
+    bool is_double;  /* rank-0 values are kept in double */
+    long elements;   /* ARENA */
+    long offset;     /* ARENA: in bytes, set by the memory plan */
+    int first, last; /* ARENA: kernels that first write and last touch it */
+    struct buffer *merged; /* shares the memory of this one (in-place update), or NULL */
+    const char *name;
+};
+
+enum layout { LAYOUT_PLAIN, LAYOUT_BLOCKED };
+
+/* A tensor in memory. Blocked: dimensions are block, channel, row, column, lane; plain: the axes. */
+struct view {
+    struct buffer *buffer;
+    long offset; /* in elements, or in doubles for is_double */
+    enum layout layout;
+    struct shape shape;
+    int rank;                  /* of the strides: 5 when blocked */
+    long stride[MAX_RANK];     /* in elements; 0 along an axis of size 1 */
+};
+
+enum kernel_kind {
+    KERNEL_LOOP,            /* elementwise statements and reductions over one domain */
+    KERNEL_CONVOLUTION,     /* blocked contraction: forward and backward-data */
+    KERNEL_WEIGHT_GRADIENT, /* contraction of two blocked images */
+    KERNEL_MATMUL,          /* plain products */
+    KERNEL_NAIVE,           /* any other contraction */
+    KERNEL_MAX_POOL,
+    KERNEL_MAX_POOL_GRADIENT,
+    KERNEL_COPY             /* up to five strided loops: changes of layout, packing, pieces */
+};
+
+/* One line of a loop kernel: the value of a tensor, of which others in the kernel may read. */
+enum statement_kind { STATEMENT_VALUE, STATEMENT_SUM, STATEMENT_MAXIMUM };
+struct loop_operand {
+    int statement;               /* reads this statement's value, if >= 0, */
+    const struct tensor *tensor; /* else this tensor's memory */
+};
+struct statement {
+    enum statement_kind kind;
+    struct tensor *tensor;
+    const struct expression *expression; /* SUM, MAXIMUM: of operand 0 */
+    struct loop_operand *operands;
+    int operand_count;
+    bool is_stored;
+};
+struct loop_kernel {
+    struct shape domain;
+    enum layout layout;
+    unsigned axes; /* reduced axes of its SUM and MAXIMUM statements; 0: it has none */
+    struct statement *statements;
+    int statement_count, statement_capacity;
+};
+
+/* What a contraction does to its sums before it stores them. */
+struct epilogue {
+    const struct tensor *bias; /* one number an output channel, or NULL */
+    bool relu;
+    const struct tensor *mask; /* the result is 0 where this is not positive, or NULL */
+};
+
+/* A class of positions along one axis of an output that have the same taps. */
+struct axis_class {
+    long start, count, step; /* positions start, start + step, ... */
+    long in_step;            /* how far the input moves with each position */
+    int tap_count;
+    long *tap, *in_start;    /* kernel index, input position of the first position */
+};
+
+/* Output channel o of group g sums over the group's input channels and the taps. */
+struct convolution_kernel {
+    bool is_backward; /* backward-data: the output is the convolution's input */
+    long groups, in_channels, out_channels; /* of one group */
+    long in_size[2], out_size[2];
+    long kernel_size[2];
+    struct axis_class *rows, *columns;
+    int row_count, column_count;
+    int tile_channels, tile_pixels;
+    long channel_block;       /* input channels whose pixels stay in the L1 cache */
+    const struct tensor *image;   /* what it reads */
+    const struct tensor *weights; /* NULL: ones (window sums) */
+    long w_group, w_out, w_in, w_tap[2]; /* distances in the weights */
+    const struct view *packed; /* [group][channel block][output tile][channel][tap][tile's channels] */
+    struct epilogue epilogue;
+};
+
+struct weight_gradient_kernel {
+    long groups, in_channels, out_channels; /* of one group */
+    long in_size[2], out_size[2];
+    struct window window;
+    int tile_out, tile_in;
+    long taps_at_once; /* taps whose accumulators stay in the L1 cache */
+    long rows_at_once; /* rows of pixels that stay in the L1 cache */
+    const struct tensor *image, *gradient; /* the convolution's input; the gradient of its output */
+    long w_group, w_out, w_in, w_tap[2];   /* distances in the result */
+};
+
+/* c[r][q] = sum over depth of a[r][k] * b[k][q] */
+struct matmul_kernel {
+    long rows, columns, depth;
+    const struct tensor *a, *b;
+    long a_row, a_depth;           /* distances in a */
+    long b_depth, b_column;        /* in b; b_column is 1 once b is transposed */
+    long c_row;
+    const struct view *transposed; /* b with its columns together, where they are not; else NULL */
+    int lanes, tile_rows, tile_vectors;
+    bool use_generic;          /* call the runtime's sgemm */
+    struct epilogue epilogue;
+};
+
+struct pool_kernel {
+    struct window window;
+    long in_size[2], out_size[2], channels;
+    const struct tensor *x, *y, *gradient; /* y, gradient: of the gradient kernel */
+    bool mask; /* gradient: also zero where y is not positive (a relu before the pool) */
+};
+
+struct copy_kernel {
+    const struct tensor *from; /* NULL: writes zeros */
+    const struct view *to;     /* a piece of kernel->out, or a buffer of its own */
+    long size[5], to_stride[5], from_stride[5];
+    long from_offset; /* the outermost loop is the parallel one */
+};
+
+struct naive_kernel {
+    const struct contract *contract;
+    const struct tensor *a, *b;
+};
+
+struct kernel {
+    enum kernel_kind kind;
+    int number;
+    const char *name;    /* unique in the module: "conv2d_1_forward" */
+    const char *comment; /* one line for readers of the C: shapes and schedule */
+    struct tensor *tensor; /* what it computes (LOOP: the first statement's) */
+    const struct view *out; /* LOOP: NULL, the statements' tensors have views; COPY: copy.to */
+    long units;
+    bool by_block; /* unit u touches only sample block u of each blocked or row-blocked tensor */
+    union {
+        struct loop_kernel loop;
+        struct convolution_kernel convolution;
+        struct weight_gradient_kernel weight_gradient;
+        struct matmul_kernel matmul;
+        struct pool_kernel pool;
+        struct copy_kernel copy;
+        struct naive_kernel naive;
+    };
+};
+
+/* Everything the writer needs for one entry point. */
+struct program_plan {
+    struct arena *arena;
+    const struct graph *graph;
+    const struct target *target;
+    int lanes;  /* of blocked tensors: <= target->lanes */
+    long rows;  /* batch rows in memory */
+    bool *batched;        /* by tensor number: axis 0 is the batch */
+    enum layout *layouts; /* by tensor number */
+    struct view **views;  /* by tensor number; NULL: not in memory */
+    struct kernel **kernels;
+    int kernel_count, kernel_capacity;
+    struct buffer **buffers;
+    int buffer_count, buffer_capacity;
+    bool generic_products;
+    bool use_double;
+    long arena_bytes, arena_lower_bound;
+};
+
+/** True if the tensor is an image of a batch and so blocked by samples. */
+bool plan_is_blocked(const struct program_plan *plan, const struct tensor *tensor);
+
+/** The strides of a tensor of this shape in its layout, at offset 0 of a buffer. */
+struct view *view_new(struct program_plan *plan, struct buffer *buffer, long offset,
+                      const struct shape *shape, enum layout layout);
+
+/** A new arena buffer. */
+struct buffer *buffer_new(struct program_plan *plan, const char *name, long elements,
+                          bool is_double);
+
+/** Appends an empty kernel; its name is made unique. */
+struct kernel *kernel_new(struct program_plan *plan, enum kernel_kind kind, const char *name,
+                          struct tensor *tensor);
+
+/** Calls visit for each view a kernel touches; is_write tells which. */
+void kernel_visit_views(const struct program_plan *plan, const struct kernel *kernel,
+                        void (*visit)(void *context, const struct view *view, bool is_write),
+                        void *context);
+
+/** Appends the kernels, one a line, for --dump. */
+void plan_print(struct text *text, const struct program_plan *plan);
+
+/** Distance in memory when a loop of a contraction advances by one (match.c). */
+long access_stride(const struct access *access, int loop, const struct view *view);
+
+/** Recognizes what kind of kernel computes a contraction, from its accesses and layouts, and fills
+ * the kernel's part but for the schedule (match.c). The kind is KERNEL_NAIVE if it is nothing
+ * better. */
+void match_contract(const struct program_plan *plan, const struct tensor *tensor,
+                    struct kernel *kernel);
+
+/** Positions along one axis of an output, in classes of equal taps (axis_class.c). Forward:
+ * in = out * stride + tap * dilation - pad; backward: the inverse, over positions of the input. */
+struct axis_class *axis_classes(struct arena *arena, bool is_backward, long out_size, long in_size,
+                                long kernel_size, long stride, long dilation, long pad,
+                                int *count);
+
+/** Chooses tiles, blocks and units of a contraction or pool kernel (schedule.c). */
+void schedule_kernel(const struct program_plan *plan, struct kernel *kernel);
+
+/** n items in parts of at most `most`, as even as possible: `big` parts of size `size` + 1 first,
+ * then `small` parts of `size`. */
+struct split {
+    long size, big, small;
+};
+struct split split_evenly(long n, long most);
+
+#endif

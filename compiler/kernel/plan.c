@@ -1,0 +1,157 @@
+/* plan.c: building blocks of a program plan: buffers, views, kernels (see kernel.h). */
+#include "kernel.h"
+
+#include <string.h>
+
+static void grow(struct arena *arena, void **items, int *capacity, int count, size_t size) {
+    if (count < *capacity) return;
+    int larger = *capacity ? *capacity * 2 : 64;
+    void *copy = arena_alloc(arena, size * (size_t)larger);
+    if (count) memcpy(copy, *items, size * (size_t)count);
+    *items = copy;
+    *capacity = larger;
+}
+
+bool plan_is_blocked(const struct program_plan *plan, const struct tensor *tensor) {
+    return plan->layouts[tensor->number] == LAYOUT_BLOCKED;
+}
+
+struct view *view_new(struct program_plan *plan, struct buffer *buffer, long offset,
+                      const struct shape *shape, enum layout layout) {
+    struct view *view = ARENA_NEW(plan->arena, struct view);
+    view->buffer = buffer;
+    view->offset = offset;
+    view->layout = layout;
+    view->shape = *shape;
+    if (layout == LAYOUT_PLAIN) {
+        view->rank = shape->rank;
+        long stride = 1;
+        for (int i = shape->rank - 1; i >= 0; i--) {
+            view->stride[i] = shape->size[i] == 1 ? 0 : stride;
+            stride *= shape->size[i];
+        }
+        return view;
+    }
+    long height = shape->size[1], width = shape->size[2], channels = shape->size[3];
+    long lanes = plan->lanes;
+    view->rank = 5;
+    view->stride[4] = 1;
+    view->stride[3] = width == 1 ? 0 : lanes;
+    view->stride[2] = height == 1 ? 0 : lanes * width;
+    view->stride[1] = channels == 1 ? 0 : lanes * width * height;
+    view->stride[0] = lanes * width * height * channels;
+    return view;
+}
+
+struct buffer *buffer_new(struct program_plan *plan, const char *name, long elements,
+                          bool is_double) {
+    struct buffer *buffer = ARENA_NEW(plan->arena, struct buffer);
+    grow(plan->arena, (void **)&plan->buffers, &plan->buffer_capacity, plan->buffer_count,
+         sizeof *plan->buffers);
+    plan->buffers[plan->buffer_count++] = buffer;
+    buffer->storage = STORAGE_ARENA;
+    buffer->name = name;
+    buffer->elements = elements;
+    buffer->is_double = is_double;
+    buffer->first = -1;
+    return buffer;
+}
+
+static bool name_is_taken(const struct program_plan *plan, const char *name) {
+    for (int i = 0; i < plan->kernel_count; i++)
+        if (!strcmp(plan->kernels[i]->name, name)) return true;
+    return false;
+}
+
+struct kernel *kernel_new(struct program_plan *plan, enum kernel_kind kind, const char *name,
+                          struct tensor *tensor) {
+    struct kernel *kernel = ARENA_NEW(plan->arena, struct kernel);
+    grow(plan->arena, (void **)&plan->kernels, &plan->kernel_capacity, plan->kernel_count,
+         sizeof *plan->kernels);
+    const char *unique = name;
+    for (int i = 2; name_is_taken(plan, unique); i++)
+        unique = arena_format(plan->arena, "%s_%d", name, i);
+    kernel->kind = kind;
+    kernel->name = unique;
+    kernel->tensor = tensor;
+    kernel->number = plan->kernel_count;
+    kernel->units = 1;
+    plan->kernels[plan->kernel_count++] = kernel;
+    return kernel;
+}
+
+struct visitor {
+    const struct program_plan *plan;
+    void (*visit)(void *context, const struct view *view, bool is_write);
+    void *context;
+};
+
+static void visit_tensor(struct visitor *v, const struct tensor *tensor, bool is_write) {
+    if (!tensor) return;
+    const struct view *view = v->plan->views[tensor->number];
+    if (view) v->visit(v->context, view, is_write);
+}
+
+static void visit_view(struct visitor *v, const struct view *view, bool is_write) {
+    if (view) v->visit(v->context, view, is_write);
+}
+
+static void visit_loop(struct visitor *v, const struct loop_kernel *loop) {
+    for (int i = 0; i < loop->statement_count; i++) {
+        const struct statement *statement = &loop->statements[i];
+        for (int j = 0; j < statement->operand_count; j++)
+            if (statement->operands[j].statement < 0)
+                visit_tensor(v, statement->operands[j].tensor, false);
+        if (statement->is_stored) visit_tensor(v, statement->tensor, true);
+    }
+}
+
+static void visit_epilogue(struct visitor *v, const struct epilogue *epilogue) {
+    visit_tensor(v, epilogue->bias, false);
+    visit_tensor(v, epilogue->mask, false);
+}
+
+void kernel_visit_views(const struct program_plan *plan, const struct kernel *kernel,
+                        void (*visit)(void *context, const struct view *view, bool is_write),
+                        void *context) {
+    struct visitor v = {plan, visit, context};
+    switch (kernel->kind) {
+    case KERNEL_LOOP: visit_loop(&v, &kernel->loop); break;
+    case KERNEL_CONVOLUTION:
+        visit_tensor(&v, kernel->convolution.image, false);
+        visit_view(&v, kernel->convolution.packed, false);
+        visit_epilogue(&v, &kernel->convolution.epilogue);
+        break;
+    case KERNEL_WEIGHT_GRADIENT:
+        visit_tensor(&v, kernel->weight_gradient.image, false);
+        visit_tensor(&v, kernel->weight_gradient.gradient, false);
+        break;
+    case KERNEL_MATMUL:
+        visit_tensor(&v, kernel->matmul.a, false);
+        if (kernel->matmul.transposed) visit_view(&v, kernel->matmul.transposed, false);
+        else visit_tensor(&v, kernel->matmul.b, false);
+        visit_epilogue(&v, &kernel->matmul.epilogue);
+        break;
+    case KERNEL_NAIVE:
+        visit_tensor(&v, kernel->naive.a, false);
+        visit_tensor(&v, kernel->naive.b, false);
+        break;
+    case KERNEL_MAX_POOL:
+    case KERNEL_MAX_POOL_GRADIENT:
+        visit_tensor(&v, kernel->pool.x, false);
+        visit_tensor(&v, kernel->pool.y, false);
+        visit_tensor(&v, kernel->pool.gradient, false);
+        break;
+    case KERNEL_COPY:
+        visit_tensor(&v, kernel->copy.from, false);
+        visit_view(&v, kernel->copy.to, true);
+        break;
+    }
+    visit_view(&v, kernel->out, true);
+}
+
+struct split split_evenly(long n, long most) {
+    long parts = (n + most - 1) / most;
+    struct split split = {n / parts, n % parts, parts - n % parts};
+    return split;
+}
