@@ -1,0 +1,122 @@
+/* history.c: the figures of each epoch as CSV and JSON. */
+#include "history.h"
+#include "files.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool history_add(struct history *history, const struct history_epoch *epoch, struct error *error) {
+    size_t size = (size_t)(history->count + 1) * sizeof *epoch;
+    struct history_epoch *epochs = realloc(history->epochs, size);
+
+    if (!epochs) return error_set(error, "out of memory");
+    history->epochs = epochs;
+    epochs[history->count++] = *epoch;
+    return true;
+}
+
+void history_free(struct history *history) {
+    free(history->epochs);
+    history->epochs = NULL;
+    history->count = 0;
+}
+
+/* The columns of both files; a column that the run does not have is left out. */
+struct column {
+    const char *name;
+    double value;
+    bool present, integer;
+};
+enum { COLUMNS = 9 };
+
+static void list_columns(const struct history *history, const struct history_epoch *epoch,
+                         struct column columns[COLUMNS]) {
+    bool accuracy = history->has_accuracy, validation = history->has_validation;
+    const struct column list[COLUMNS] = {
+        {"epoch", (double)epoch->epoch, true, true},
+        {"step", (double)epoch->step, true, true},
+        {"loss", epoch->loss, true, false},
+        {"accuracy", epoch->accuracy, accuracy, false},
+        {"validation_loss", epoch->validation_loss, validation, false},
+        {"validation_accuracy", epoch->validation_accuracy, validation && accuracy, false},
+        {"learning_rate", epoch->learning_rate, true, false},
+        {"seconds", epoch->seconds, true, false},
+        {"samples_per_second", epoch->samples_per_second, true, false},
+    };
+    memcpy(columns, list, sizeof list);
+}
+
+/* The shortest text that reads back as the same number. */
+static void print_number(FILE *file, const struct column *column, const char *if_not_finite) {
+    char text[40];
+
+    if (!isfinite(column->value)) {
+        fputs(if_not_finite, file);
+        return;
+    }
+    for (int digits = column->integer ? 17 : 1; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, column->value);
+        if (strtod(text, NULL) == column->value) break;
+    }
+    fputs(text, file);
+}
+
+static void print_csv(FILE *file, const struct history *history) {
+    struct column columns[COLUMNS];
+    struct history_epoch heading = {0};
+
+    for (long row = -1; row < history->count; row++) {
+        list_columns(history, row < 0 ? &heading : &history->epochs[row], columns);
+        for (int i = 0, printed = 0; i < COLUMNS; i++) {
+            if (!columns[i].present) continue;
+            if (printed++) fputc(',', file);
+            if (row < 0)
+                fputs(columns[i].name, file);
+            else
+                print_number(file, &columns[i], "");
+        }
+        fputc('\n', file);
+    }
+}
+
+static void print_json(FILE *file, const struct history *history) {
+    struct column columns[COLUMNS];
+
+    fputs("[\n", file);
+    for (long row = 0; row < history->count; row++) {
+        list_columns(history, &history->epochs[row], columns);
+        fputs("  {", file);
+        for (int i = 0, printed = 0; i < COLUMNS; i++) {
+            if (!columns[i].present) continue;
+            fprintf(file, "%s\"%s\": ", printed++ ? ", " : "", columns[i].name);
+            print_number(file, &columns[i], "null");
+        }
+        fprintf(file, "}%s\n", row + 1 < history->count ? "," : "");
+    }
+    fputs("]\n", file);
+}
+
+static bool save(const struct history *history, const char *directory, const char *name,
+                 void (*print)(FILE *, const struct history *), struct error *error) {
+    char *text = NULL, *path = files_join(directory, name);
+    size_t size = 0;
+    FILE *file = open_memstream(&text, &size);
+
+    if (file) print(file, history);
+    bool complete = file && fclose(file) == 0;
+    bool saved = false;
+    if (path && complete)
+        saved = files_write(path, &(struct file_part){text, size}, 1, error);
+    else
+        error_set(error, "out of memory");
+    free(text);
+    free(path);
+    return saved;
+}
+
+bool history_save(const struct history *history, const char *directory, struct error *error) {
+    return save(history, directory, "history.csv", print_csv, error) &&
+           save(history, directory, "history.json", print_json, error);
+}

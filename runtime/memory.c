@@ -1,0 +1,68 @@
+/* memory.c: allocates what calls of a program work in. */
+#include "memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGNMENT = 64 };
+
+void *memory_aligned(size_t size) {
+    void *block;
+
+    if (size == 0) size = 1;
+    if (size > SIZE_MAX / 2 || posix_memalign(&block, ALIGNMENT, size) != 0) return NULL;
+    memset(block, 0, size);
+    return block;
+}
+
+static float *floats(long rows, long columns) {
+    size_t limit = SIZE_MAX / 2 / sizeof(float);
+
+    if (rows < 0 || columns < 0) return NULL;
+    if (columns && (size_t)rows > limit / (size_t)columns) return NULL;
+    return memory_aligned((size_t)rows * (size_t)columns * sizeof(float));
+}
+
+bool program_memory_new(const struct program *program, struct program_memory *memory,
+                        struct error *error) {
+    bool complete = true;
+
+    memset(memory, 0, sizeof *memory);
+    for (int i = 0; i < PROGRAM_SPACES; i++) {
+        memory->space[i] = floats(1, program->space_size[i]);
+        complete = complete && memory->space[i];
+    }
+    memory->arena = memory_aligned(program->arena_bytes);
+    memory->samples = floats(program->rows, program->sample_size);
+    memory->labels = floats(program->rows, program->label_size);
+    memory->predictions = floats(program->rows, program->output_size);
+    if (complete && memory->arena && memory->samples && memory->labels && memory->predictions)
+        return true;
+    program_memory_free(memory);
+    return error_set(error,
+                     "out of memory: a batch of %ld samples of \"%s\" needs %zu MB; a smaller "
+                     "batch needs less",
+                     program->batch, program->name, program->arena_bytes >> 20);
+}
+
+void program_memory_free(struct program_memory *memory) {
+    for (int i = 0; i < PROGRAM_SPACES; i++) free(memory->space[i]);
+    free(memory->arena);
+    free(memory->samples);
+    free(memory->labels);
+    free(memory->predictions);
+    memset(memory, 0, sizeof *memory);
+}
+
+struct program_call program_memory_call(const struct program_memory *memory,
+                                        program_parallel *parallel, void *pool) {
+    struct program_call call = {
+        .arena = memory->arena,
+        .inputs = {memory->samples, memory->labels},
+        .predictions = memory->predictions,
+        .parallel = parallel,
+        .pool = pool,
+    };
+    for (int i = 0; i < PROGRAM_SPACES; i++) call.space[i] = memory->space[i];
+    return call;
+}

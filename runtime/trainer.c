@@ -1,0 +1,441 @@
+/* trainer.c: the training loop: epochs, batches, validation, best weights, checkpoints. */
+#include "trainer.h"
+#include "checkpoint.h"
+#include "evaluation.h"
+#include "files.h"
+#include "memory.h"
+#include "random.h"
+#include "weights.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* A row of the history in a checkpoint. */
+enum {
+    ROW_EPOCH,
+    ROW_STEP,
+    ROW_LOSS,
+    ROW_ACCURACY,
+    ROW_VALIDATION_LOSS,
+    ROW_VALIDATION_ACCURACY,
+    ROW_LEARNING_RATE,
+    ROW_SECONDS,
+    ROW_SPEED,
+    ROW_SIZE
+};
+
+struct trainer {
+    struct trainer_options options;
+    const struct program *program; /* of the present step */
+    struct program_memory memory;
+    struct dataset_split split;
+    long *permutation, *order; /* of this epoch: order[i] = sample number */
+    long steps_per_epoch;
+    char *checkpoint_path, *best_path;
+
+    struct checkpoint state; /* its history is filled only while it is saved or loaded */
+    struct history history;
+    float *best[PROGRAM_SPACES]; /* a copy of the best variables; no optimizer */
+    double best_value;           /* of the present criterion, at state.best_epoch */
+
+    double started, epoch_started; /* on the clock of now() */
+    long timed_samples;
+    double step_loss, learning_rate;
+};
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/* --- the best weights --- */
+
+static bool better(const struct trainer *trainer, double value) {
+    if (trainer->state.best_epoch < 0 || trainer->options.best_by == BEST_LATEST) return true;
+    if (trainer->options.best_by == BEST_ACCURACY) return value > trainer->best_value;
+    return value < trainer->best_value;
+}
+
+/* The figure that the best epoch is chosen by. */
+static double criterion(const struct trainer *trainer, const struct history_epoch *epoch) {
+    bool validation = trainer->history.has_validation;
+
+    if (trainer->options.best_by == BEST_ACCURACY && trainer->program->has_accuracy)
+        return validation ? epoch->validation_accuracy : epoch->accuracy;
+    return validation ? epoch->validation_loss : epoch->loss;
+}
+
+static void copy_variables(const struct program *program, float *const *to, float *const *from) {
+    for (int space = PROGRAM_TRAINABLE; space <= PROGRAM_STATE; space++)
+        memcpy(to[space], from[space], (size_t)program->space_size[space] * sizeof(float));
+}
+
+static bool keep_best(struct trainer *trainer, const struct history_epoch *epoch,
+                      struct error *error) {
+    double value = criterion(trainer, epoch);
+
+    if (!better(trainer, value)) return true;
+    trainer->best_value = trainer->state.best_metric = value;
+    trainer->state.best_epoch = epoch->epoch;
+    copy_variables(trainer->program, trainer->best, trainer->memory.space);
+    if (!trainer->best_path) return true;
+    return weights_save(trainer->best_path, trainer->program, trainer->memory.space, NULL, 0,
+                        error);
+}
+
+void trainer_restore_best(struct trainer *trainer) {
+    if (trainer->state.best_epoch >= 0)
+        copy_variables(trainer->program, trainer->memory.space, trainer->best);
+}
+
+/* --- checkpoints --- */
+
+static bool save_checkpoint(struct trainer *trainer, struct error *error) {
+    struct checkpoint *state = &trainer->state;
+    long rows = trainer->history.count;
+
+    if (!trainer->checkpoint_path) return true;
+    state->history = rows ? malloc((size_t)rows * ROW_SIZE * sizeof(double)) : NULL;
+    if (rows && !state->history) return error_set(error, "out of memory");
+    for (long i = 0; i < rows; i++) {
+        const struct history_epoch *epoch = &trainer->history.epochs[i];
+        double *row = state->history + i * ROW_SIZE;
+        row[ROW_EPOCH] = (double)epoch->epoch;
+        row[ROW_STEP] = (double)epoch->step;
+        row[ROW_LOSS] = epoch->loss;
+        row[ROW_ACCURACY] = epoch->accuracy;
+        row[ROW_VALIDATION_LOSS] = epoch->validation_loss;
+        row[ROW_VALIDATION_ACCURACY] = epoch->validation_accuracy;
+        row[ROW_LEARNING_RATE] = epoch->learning_rate;
+        row[ROW_SECONDS] = epoch->seconds;
+        row[ROW_SPEED] = epoch->samples_per_second;
+    }
+    state->history_rows = rows;
+    state->history_columns = ROW_SIZE;
+    bool saved = checkpoint_save(trainer->checkpoint_path, trainer->program, trainer->memory.space,
+                                 state, error);
+    checkpoint_free(state);
+    state->history = NULL;
+    state->history_rows = 0;
+    return saved;
+}
+
+static bool restore_history(struct trainer *trainer, struct error *error) {
+    const struct checkpoint *state = &trainer->state;
+
+    if (state->history_rows && state->history_columns != ROW_SIZE)
+        return error_set(error,
+                         "%s: its history has %ld columns instead of %d: not a checkpoint of "
+                         "this version",
+                         trainer->checkpoint_path, state->history_columns, ROW_SIZE);
+    for (long i = 0; i < state->history_rows; i++) {
+        const double *row = state->history + i * ROW_SIZE;
+        struct history_epoch epoch = {
+            .epoch = (long)row[ROW_EPOCH],
+            .step = (long)row[ROW_STEP],
+            .loss = row[ROW_LOSS],
+            .accuracy = row[ROW_ACCURACY],
+            .validation_loss = row[ROW_VALIDATION_LOSS],
+            .validation_accuracy = row[ROW_VALIDATION_ACCURACY],
+            .learning_rate = row[ROW_LEARNING_RATE],
+            .seconds = row[ROW_SECONDS],
+            .samples_per_second = row[ROW_SPEED],
+        };
+        if (!history_add(&trainer->history, &epoch, error)) return false;
+        if (epoch.epoch == state->best_epoch) trainer->best_value = criterion(trainer, &epoch);
+    }
+    return true;
+}
+
+/* Loads the checkpoint; its seed and its validation split go before the options. */
+static bool resume(struct trainer *trainer, struct error *error) {
+    struct trainer_options *options = &trainer->options;
+    struct checkpoint *state = &trainer->state;
+
+    if (!options->directory)
+        return error_set(error, "resuming needs the directory that the run was saved to");
+    if (!files_exist(trainer->checkpoint_path))
+        return error_set(error, "%s: no such checkpoint; without --resume training starts anew",
+                         trainer->checkpoint_path);
+    if (!checkpoint_load(trainer->checkpoint_path, trainer->program, trainer->memory.space, state,
+                         error))
+        return false;
+    options->seed = state->seed;
+    options->validation_split = state->validation_split;
+    trainer->history.has_validation = state->validation_split > 0;
+    bool restored = restore_history(trainer, error);
+    checkpoint_free(state);
+    state->history = NULL;
+    state->history_rows = 0;
+    if (!restored) return false;
+    if (state->data != dataset_fingerprint(options->data))
+        return error_set(error,
+                         "%s: was trained on other data than these; a resumed run needs the "
+                         "same",
+                         trainer->checkpoint_path);
+    if (state->best_epoch < 0) return true;
+    return weights_load(trainer->best_path, trainer->program, trainer->best, error);
+}
+
+/* --- setting up --- */
+
+static bool check_options(const struct trainer_options *options, const struct program *program,
+                          struct error *error) {
+    if (!program->train) return error_set(error, "the program was compiled without training");
+    if (!options->data->labels) return error_set(error, "the training data have no labels");
+    if (options->validation_split > 0 && !program->evaluate)
+        return error_set(error, "the program was compiled without evaluation");
+    return dataset_check(options->data, program, error);
+}
+
+static bool prepare_directory(struct trainer *trainer, struct error *error) {
+    const char *directory = trainer->options.directory;
+
+    if (!directory) return true;
+    if (!trainer->options.resume && !files_make_folder(directory, error)) return false;
+    trainer->checkpoint_path = files_join(directory, "last.safetensors");
+    trainer->best_path = files_join(directory, "best.safetensors");
+    if (!trainer->checkpoint_path || !trainer->best_path) return error_set(error, "out of memory");
+    return true;
+}
+
+static bool prepare_data(struct trainer *trainer, struct error *error) {
+    const struct trainer_options *options = &trainer->options;
+
+    if (!dataset_split(options->data, options->validation_split, options->seed, &trainer->split,
+                       error))
+        return false;
+    long count = trainer->split.train_count, batch = trainer->program->batch;
+    if (count < 1) return error_set(error, "no training samples are left by the validation split");
+    trainer->history.has_validation = trainer->split.validation_count > 0;
+    trainer->steps_per_epoch = (count + batch - 1) / batch;
+    trainer->permutation = malloc((size_t)count * sizeof(long));
+    trainer->order = malloc((size_t)count * sizeof(long));
+    if (!trainer->permutation || !trainer->order) return error_set(error, "out of memory");
+    if (trainer->state.batch <= trainer->steps_per_epoch) return true;
+    return error_set(error, "%s: stopped at batch %ld of an epoch of %ld", trainer->checkpoint_path,
+                     trainer->state.batch, trainer->steps_per_epoch);
+}
+
+static bool prepare(struct trainer *trainer, struct error *error) {
+    struct trainer_options *options = &trainer->options;
+    const struct program *program = trainer->program;
+
+    trainer->history.has_accuracy = program->has_accuracy != 0;
+    if (!check_options(options, program, error)) return false;
+    if (!prepare_directory(trainer, error)) return false;
+    if (!program_memory_new(program, &trainer->memory, error)) return false;
+    for (int space = PROGRAM_TRAINABLE; space <= PROGRAM_STATE; space++) {
+        trainer->best[space] = memory_aligned((size_t)program->space_size[space] * sizeof(float));
+        if (!trainer->best[space]) return error_set(error, "out of memory");
+    }
+    if (options->resume) {
+        if (!resume(trainer, error)) return false;
+    } else {
+        program_initialize(program, options->seed, trainer->memory.space);
+        trainer->state.seed = options->seed;
+        trainer->state.validation_split = options->validation_split;
+        trainer->state.data = dataset_fingerprint(options->data);
+        trainer->state.best_epoch = -1;
+    }
+    return prepare_data(trainer, error);
+}
+
+struct trainer *trainer_new(const struct trainer_options *options, struct error *error) {
+    struct trainer *trainer = calloc(1, sizeof *trainer);
+
+    if (!trainer) {
+        error_set(error, "out of memory");
+        return NULL;
+    }
+    trainer->options = *options;
+    trainer->program = options->program(options->program_context);
+    if (prepare(trainer, error)) return trainer;
+    trainer_free(trainer);
+    return NULL;
+}
+
+void trainer_free(struct trainer *trainer) {
+    if (!trainer) return;
+    program_memory_free(&trainer->memory);
+    dataset_split_free(&trainer->split);
+    history_free(&trainer->history);
+    for (int space = 0; space < PROGRAM_SPACES; space++) free(trainer->best[space]);
+    free(trainer->permutation);
+    free(trainer->order);
+    free(trainer->checkpoint_path);
+    free(trainer->best_path);
+    free(trainer);
+}
+
+float *const *trainer_spaces(const struct trainer *trainer) {
+    return trainer->memory.space;
+}
+
+const struct history *trainer_history(const struct trainer *trainer) {
+    return &trainer->history;
+}
+
+long trainer_steps(const struct trainer *trainer) {
+    return trainer->state.step;
+}
+
+/* --- training --- */
+
+static struct training_report report_now(const struct trainer *trainer) {
+    const struct checkpoint *state = &trainer->state;
+    double samples = state->sample_count ? (double)state->sample_count : 1, time = now();
+
+    return (struct training_report){
+        .epoch = state->epoch + 1,
+        .epochs = trainer->options.epochs,
+        .step = state->batch,
+        .steps = trainer->steps_per_epoch,
+        .total_step = state->step,
+        .samples = state->sample_count,
+        .epoch_samples = trainer->split.train_count,
+        .step_loss = trainer->step_loss,
+        .loss = state->loss_sum / samples,
+        .accuracy = state->accuracy_sum / samples,
+        .has_accuracy = trainer->program->has_accuracy != 0,
+        .learning_rate = trainer->learning_rate,
+        .seconds = time - trainer->epoch_started,
+        .timed_samples = trainer->timed_samples,
+        .elapsed = time - trainer->started,
+    };
+}
+
+/* The order of the samples: a function of seed and epoch, so that a resumed epoch goes on in it. */
+static void shuffle(struct trainer *trainer) {
+    long count = trainer->split.train_count;
+
+    random_permutation(trainer->options.seed, (uint32_t)trainer->state.epoch, trainer->permutation,
+                       count);
+    for (long i = 0; i < count; i++)
+        trainer->order[i] = trainer->split.train[trainer->permutation[i]];
+}
+
+static struct evaluation_input evaluation_input_of(const struct trainer *trainer) {
+    return (struct evaluation_input){
+        .program = trainer->program,
+        .memory = &trainer->memory,
+        .pool = trainer->options.pool,
+        .data = trainer->options.data,
+        .indices = trainer->split.validation,
+        .count = trainer->split.validation_count,
+        .interrupted = trainer->options.interrupted,
+    };
+}
+
+static bool train_step(struct trainer *trainer, struct error *error) {
+    const struct trainer_options *options = &trainer->options;
+    struct checkpoint *state = &trainer->state;
+    struct program_call call = program_memory_call(&trainer->memory, pool_parallel, options->pool);
+
+    trainer->program = options->program(options->program_context);
+    struct evaluation_input input = evaluation_input_of(trainer);
+    long begin = state->batch * trainer->program->batch;
+    long count = trainer->split.train_count - begin;
+    if (count > trainer->program->batch) count = trainer->program->batch;
+    evaluation_gather(&input, trainer->order + begin, count, true);
+    trainer->learning_rate = options->learning_rate(options->learning_rate_context, state->step);
+    call.scalars[0] = trainer->learning_rate;
+    call.scalars[1] = (double)(state->step + 1);
+    call.scalars[2] = (double)count;
+    call.scalars[3] = (double)options->seed;
+    trainer->program->train(&call);
+    trainer->step_loss = call.results[0];
+    state->step++;
+    if (!isfinite(trainer->step_loss))
+        return error_set(error,
+                         "the loss is no longer a finite number (step %ld, epoch %ld, "
+                         "learning rate %g); a smaller learning rate usually helps",
+                         state->step, state->epoch + 1, trainer->learning_rate);
+    state->batch++;
+    state->sample_count += count;
+    trainer->timed_samples += count;
+    state->loss_sum += call.results[0] * (double)count;
+    state->accuracy_sum += call.results[1] * (double)count;
+    return true;
+}
+
+/* Validates, remembers the epoch, keeps the best weights and saves. Interrupted: *done is false. */
+static bool end_epoch(struct trainer *trainer, bool *done, struct error *error) {
+    struct checkpoint *state = &trainer->state;
+    struct training_report report = report_now(trainer);
+    struct evaluation validation = {.loss = NAN, .accuracy = NAN};
+    struct evaluation_input input = evaluation_input_of(trainer);
+
+    if (input.count) {
+        if (!evaluation_run(&input, &validation, NULL, error)) return false;
+        if (validation.interrupted && validation.samples < input.count) return true;
+        report.has_validation = true;
+        report.validation_loss = validation.loss;
+        report.validation_accuracy = validation.accuracy;
+    }
+    struct history_epoch epoch = {
+        .epoch = state->epoch + 1,
+        .step = state->step,
+        .loss = report.loss,
+        .accuracy = report.accuracy,
+        .validation_loss = validation.loss,
+        .validation_accuracy = validation.accuracy,
+        .learning_rate = report.learning_rate,
+        .seconds = report.seconds,
+        .samples_per_second =
+            report.seconds > 0 ? (double)report.timed_samples / report.seconds : 0,
+    };
+    if (!history_add(&trainer->history, &epoch, error)) return false;
+    if (!keep_best(trainer, &epoch, error)) return false;
+    state->epoch++;
+    state->batch = state->sample_count = 0;
+    state->loss_sum = state->accuracy_sum = 0;
+    if (trainer->options.on_epoch)
+        trainer->options.on_epoch(trainer->options.report_context, &report);
+    *done = true;
+    return true;
+}
+
+static bool interrupted(const struct trainer *trainer) {
+    return trainer->options.interrupted && trainer->options.interrupted();
+}
+
+/* Trains the rest of an epoch. *done is false when it was interrupted before its end. */
+static bool run_epoch(struct trainer *trainer, bool *done, struct error *error) {
+    *done = false;
+    trainer->epoch_started = now();
+    trainer->timed_samples = 0;
+    if (trainer->state.step) /* an epoch resumed behind its last step reports the rate of that */
+        trainer->learning_rate = trainer->options.learning_rate(
+            trainer->options.learning_rate_context, trainer->state.step - 1);
+    shuffle(trainer);
+    while (trainer->state.batch < trainer->steps_per_epoch) {
+        if (interrupted(trainer)) return true;
+        if (!train_step(trainer, error)) return false;
+        if (trainer->options.on_step) {
+            struct training_report report = report_now(trainer);
+            trainer->options.on_step(trainer->options.report_context, &report);
+        }
+    }
+    return end_epoch(trainer, done, error);
+}
+
+enum training_end trainer_run(struct trainer *trainer, struct error *error) {
+    struct checkpoint *state = &trainer->state;
+    double seconds_before = state->seconds;
+    bool done = true;
+
+    trainer->started = now();
+    while (done && state->epoch < trainer->options.epochs) {
+        if (!run_epoch(trainer, &done, error)) return TRAINING_FAILED;
+        state->seconds = seconds_before + now() - trainer->started;
+        if (!save_checkpoint(trainer, error)) return TRAINING_FAILED;
+        if (trainer->options.directory && trainer->history.count &&
+            !history_save(&trainer->history, trainer->options.directory, error))
+            return TRAINING_FAILED;
+    }
+    return done ? TRAINING_FINISHED : TRAINING_INTERRUPTED;
+}

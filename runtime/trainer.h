@@ -1,0 +1,96 @@
+/* trainer.h: trains a program on a data set: epochs, batches, validation, checkpoints.
+ *
+ * One seed gives one result: the order of the samples is a function of (seed, epoch), the random
+ * numbers inside the program of (seed, step), and nothing depends on the number of threads. So a
+ * run that was stopped at any step and resumed gives the same bits as one that never stopped. */
+#ifndef LATHE_TRAINER_H
+#define LATHE_TRAINER_H
+
+#include "dataset.h"
+#include "error.h"
+#include "history.h"
+#include "parallel.h"
+#include "program.h"
+
+/* How training stands after a step or an epoch. */
+struct training_report {
+    long epoch, epochs;          /* epoch from 1 */
+    long step, steps;            /* of this epoch: done, and how many there are */
+    long total_step;             /* since training began, resumed runs included */
+    long samples, epoch_samples; /* of this epoch: seen, and how many there are */
+    double step_loss;            /* of the last batch */
+    double loss, accuracy;       /* means over the samples of this epoch seen so far */
+    bool has_accuracy;
+    bool has_validation; /* set at the end of an epoch, when there are validation samples */
+    double validation_loss, validation_accuracy;
+    double learning_rate;
+    double seconds;     /* since this epoch began, or since it was resumed */
+    long timed_samples; /* samples trained in these seconds */
+    double elapsed;     /* since trainer_run was called */
+};
+
+/* Which weights count as the best. */
+enum best_by {
+    BEST_LATEST,  /* those of the last epoch */
+    BEST_LOSS,    /* lowest validation loss (training loss, without validation samples) */
+    BEST_ACCURACY /* highest validation accuracy (training accuracy, ...) */
+};
+
+struct trainer_options {
+    /* The program to call for the next step; it may change between two steps, but not in its sizes
+     * and not in the meaning of its variables. */
+    const struct program *(*program)(void *context);
+    void *program_context;
+    /* The learning rate of a step, from 0. */
+    double (*learning_rate)(void *context, long step);
+    void *learning_rate_context;
+
+    const struct dataset *data;
+    double validation_split; /* the last part of the data is for validation, as Keras does it */
+    long epochs;
+    uint32_t seed;
+    struct pool *pool; /* NULL: one thread */
+
+    const char *directory; /* for checkpoints, weights and history; NULL: keep nothing */
+    bool resume;           /* go on from the checkpoint in the directory */
+    enum best_by best_by;
+
+    /* Called after each step and each epoch; each may be NULL. */
+    void (*on_step)(void *context, const struct training_report *report);
+    void (*on_epoch)(void *context, const struct training_report *report);
+    void *report_context;
+    /* Asked after each step: true ends training there, with a checkpoint. NULL: never. */
+    bool (*interrupted)(void);
+};
+
+enum training_end {
+    TRAINING_FINISHED,
+    TRAINING_INTERRUPTED, /* `interrupted` said so; the checkpoint allows to resume */
+    TRAINING_FAILED       /* the error says why: the loss is not finite, a file cannot be written */
+};
+
+struct trainer;
+
+/** Allocates the memory of the program, gives the weights their initial values or, to resume, loads
+ * the checkpoint. Checks that program and data fit. NULL + message on failure. */
+struct trainer *trainer_new(const struct trainer_options *options, struct error *error);
+
+/** Trains up to options->epochs epochs. */
+enum training_end trainer_run(struct trainer *trainer, struct error *error);
+
+/** The variables (by PROGRAM_ space) as they are now. */
+float *const *trainer_spaces(const struct trainer *trainer);
+
+/** Puts the best weights in place of the last ones. Nothing happens before the first epoch ends. */
+void trainer_restore_best(struct trainer *trainer);
+
+/** The epochs so far, those before a resume included. */
+const struct history *trainer_history(const struct trainer *trainer);
+
+/** Number of steps since training began, resumed runs included. */
+long trainer_steps(const struct trainer *trainer);
+
+/** trainer may be NULL. */
+void trainer_free(struct trainer *trainer);
+
+#endif
