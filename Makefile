@@ -24,7 +24,7 @@ MARCH_x86-64-v3 = -march=x86-64-v3
 MARCH_generic =
 
 PRINTER_SOURCES = compiler/kernel/print_microkernels.c compiler/kernel/microkernel.c \
-	$(wildcard compiler/kernel/microkernel_*.c) compiler/kernel/target.c \
+	$(filter-out %_library.c,$(wildcard compiler/kernel/microkernel_*.c)) compiler/kernel/target.c \
 	compiler/base/arena.c compiler/base/text.c
 SOURCES = $(filter-out compiler/main.c compiler/kernel/print_microkernels.c, \
 	$(wildcard compiler/*.c compiler/*/*.c runtime/*.c))

@@ -81,7 +81,9 @@ struct microkernel {
 void microkernel_name(struct text *text, const struct microkernel *kernel);
 
 /** Appends the text that must precede any microkernel: real, the vector types and helpers, under
- * `#if` with a scalar fallback for compilers without vector extensions. */
+ * `#if` with a scalar fallback for compilers without vector extensions. `#define LATHE_DOUBLE` before
+ * it makes real double (and all code scalar). It defines two qualifiers that warn nowhere:
+ * LATHE_INLINE (static, always inlined) and LATHE_FUNCTION (static). */
 void microkernel_prelude(struct text *text, const struct target *target);
 
 /** Appends the definition; `qualifiers` stand in front ("static inline", or "" in the library). The

@@ -22,6 +22,9 @@ const struct target *target_find(const char *name);
 /** The best target this processor can run (CPUID). */
 const struct target *target_native(void);
 
+/** True if this processor (and its operating system) can run code for the target. */
+bool target_runs(const struct target *target);
+
 /** All targets, widest first; ends with NULL. */
 const struct target *const *targets(void);
 

@@ -1,0 +1,157 @@
+/* microkernel.c: names, heads, the prelude, and which tiles the library holds (see microkernel.h).
+ */
+#include "microkernel_text.h"
+
+#include <string.h>
+
+void microkernel_name(struct text *text, const struct microkernel *kernel) {
+    switch (kernel->kind) {
+    case MICROKERNEL_CONVOLUTION:
+        text_add(text, "convolution_tile_%dx%d", kernel->a, kernel->b);
+        return;
+    case MICROKERNEL_GRADIENT: text_add(text, "gradient_tile_%dx%d", kernel->a, kernel->b); return;
+    case MICROKERNEL_MATMUL:
+        text_add(text, "matmul_tile_%dx%dx%d", kernel->a, kernel->b, kernel->lanes);
+        return;
+    }
+}
+
+static const char *parameters(enum microkernel_kind kind) {
+    switch (kind) {
+    case MICROKERNEL_CONVOLUTION:
+        return "const real *x, const real *w, const real *bias, real *y,\n"
+               "        const real *mask, const long *taps, long tap_count, long channels,\n"
+               "        long x_plane, long w_channel, long x_step, long y_step, long y_plane,\n"
+               "        long flags";
+    case MICROKERNEL_GRADIENT:
+        return "const real *x, const real *g, real *acc, long rows, long columns,\n"
+               "        long x_row, long x_column, long x_plane, long g_row, long g_column,\n"
+               "        long g_plane";
+    case MICROKERNEL_MATMUL:
+        return "const real *a, const real *b, const real *bias, real *c,\n"
+               "        const real *mask, long depth, long a_row, long a_depth, long b_depth,\n"
+               "        long c_row, long last, long flags";
+    }
+    return "void";
+}
+
+void microkernel_print_head(struct text *text, const struct microkernel *kernel) {
+    text_put(text, "void ");
+    microkernel_name(text, kernel);
+    text_add(text, "(%s)", parameters(kernel->kind));
+}
+
+void microkernel_print_prototype(struct text *text, const struct microkernel *kernel) {
+    microkernel_print_head(text, kernel);
+    text_put(text, ";\n");
+}
+
+void microkernel_print_accumulators(struct text *text, const struct microkernel *kernel) {
+    for (int i = 0; i < kernel->a; i++) {
+        text_add(text, "    vector%d ", kernel->lanes);
+        for (int j = 0; j < kernel->b; j++) text_add(text, "%sa%d_%d", j ? ", " : "", i, j);
+        text_put(text, ";\n");
+    }
+}
+
+void microkernel_print_select(struct text *text, int lanes, const char *accumulator,
+                              const char *condition) {
+    if (lanes == 1)
+        text_add(text, "%s = %s > 0 ? %s : 0;", accumulator, condition, accumulator);
+    else
+        text_add(text, "%s = (vector%d)((mask%d)%s & (%s > zero));", accumulator, lanes, lanes,
+                 accumulator, condition);
+}
+
+void microkernel_put(struct text *text, const char *source, const char *qualifiers) {
+    while (*source) {
+        size_t span = strcspn(source, "@");
+        text_add(text, "%.*s", (int)span, source);
+        source += span;
+        if (*source == '@') {
+            text_add(text, "%s%s", qualifiers, *qualifiers ? " " : "");
+            source++;
+        }
+    }
+}
+
+void microkernel_prelude(struct text *text, const struct target *target) {
+    text_put(text,
+             "/* The type of all numbers. */\n"
+             "#ifdef LATHE_DOUBLE\n"
+             "typedef double real;\n"
+             "#else\n"
+             "typedef float real;\n"
+             "#endif\n\n"
+             "/* LATHE_INLINE: into each caller, so that its constants propagate. */\n"
+             "#if defined(__GNUC__) && !defined(__TINYC__)\n"
+             "#define LATHE_INLINE static inline __attribute__((always_inline, unused))\n"
+             "#define LATHE_FUNCTION static __attribute__((unused))\n"
+             "#else\n"
+             "#define LATHE_INLINE static inline\n"
+             "#define LATHE_FUNCTION static\n"
+             "#endif\n\n"
+             "/* Vectors of GCC and Clang; other compilers take plain loops over the lanes.\n"
+             " * vector<N> is a value, memory<N> one in memory at the address of any float. */\n"
+             "#if defined(__GNUC__) && !defined(__TINYC__) && !defined(LATHE_DOUBLE)\n"
+             "#define LATHE_VECTORS 1\n");
+    for (int lanes = target->lanes; lanes > 1; lanes /= 2) {
+        int size = 4 * lanes;
+        text_add(text, "typedef float vector%d __attribute__((vector_size(%d)));\n", lanes, size);
+        text_add(text,
+                 "typedef float memory%d\n"
+                 "    __attribute__((vector_size(%d), aligned(4), may_alias));\n",
+                 lanes, size);
+        text_add(text, "typedef int mask%d __attribute__((vector_size(%d)));\n", lanes, size);
+    }
+    text_put(text, "typedef float vector1, memory1;\n"
+                   "#endif\n\n");
+}
+
+void microkernel_print(struct text *text, const struct microkernel *kernel,
+                       const struct target *target, const char *qualifiers) {
+    struct microkernel tile = *kernel;
+    if (tile.kind != MICROKERNEL_MATMUL) tile.lanes = target->lanes;
+    switch (tile.kind) {
+    case MICROKERNEL_CONVOLUTION: microkernel_print_convolution(text, &tile, qualifiers); return;
+    case MICROKERNEL_GRADIENT: microkernel_print_gradient(text, &tile, qualifiers); return;
+    case MICROKERNEL_MATMUL: microkernel_print_matmul(text, &tile, qualifiers); return;
+    }
+}
+
+/* True if the accumulators, the smaller side and one vector of the other stay in registers. */
+static bool fits(int a, int b, const struct target *target) {
+    return a * b + (a < b ? a : b) + 1 <= target->registers;
+}
+
+bool microkernel_in_library(const struct microkernel *kernel, const struct target *target) {
+    int a = kernel->a, b = kernel->b, lanes = kernel->lanes;
+    if (a < 1 || b < 1 || !fits(a, b, target)) return false;
+    switch (kernel->kind) {
+    case MICROKERNEL_CONVOLUTION:
+        if (lanes != target->lanes) return false;
+        if (a == 12) return b <= 2;
+        return a <= 8 && b <= (a <= 2 ? 2 : 1) * target->tile_pixels;
+    case MICROKERNEL_GRADIENT:
+        if (lanes != target->lanes) return false;
+        return (a <= target->gradient_out && b <= target->gradient_in) || (a <= 8 && b == 1) ||
+               (a == 1 && b <= 8);
+    case MICROKERNEL_MATMUL:
+        return a <= target->matmul_rows && b <= target->matmul_vectors && lanes >= 1 &&
+               lanes <= target->lanes && target->lanes % lanes == 0;
+    }
+    return false;
+}
+
+void microkernel_each(const struct target *target,
+                      void (*visit)(void *context, const struct microkernel *kernel),
+                      void *context) {
+    enum { LARGEST = 16 };
+    for (int kind = MICROKERNEL_CONVOLUTION; kind <= MICROKERNEL_MATMUL; kind++)
+        for (int lanes = target->lanes; lanes >= 1; lanes /= 2)
+            for (int a = 1; a <= LARGEST; a++)
+                for (int b = 1; b <= LARGEST; b++) {
+                    struct microkernel kernel = {(enum microkernel_kind)kind, a, b, lanes};
+                    if (microkernel_in_library(&kernel, target)) visit(context, &kernel);
+                }
+}

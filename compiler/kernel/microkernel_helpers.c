@@ -1,0 +1,74 @@
+/* microkernel_helpers.c: the text of strided_copy and lane_sum, beside the scalar mathematics.
+ *
+ * strided_copy changes layouts: row-major [n][features] to and from blocks of samples, and the
+ * packing of weights. */
+#include "microkernel_text.h"
+
+static const char *const transposition =
+    "/* to[i * to_i + j] = from[i + j * from_j]: both sides have one dense direction. Squares keep "
+    "the\n"
+    " * lines of both in the cache. */\n"
+    "@void strided_transpose(real *to, const real *from, long rows, long columns, long to_i,\n"
+    "        long from_j) {\n"
+    "    for (long i = 0; i < rows; i += 8)\n"
+    "        for (long j = 0; j < columns; j += 8) {\n"
+    "            const long i_end = i + 8 < rows ? i + 8 : rows;\n"
+    "            const long j_end = j + 8 < columns ? j + 8 : columns;\n"
+    "            for (long r = i; r < i_end; r++)\n"
+    "                for (long s = j; s < j_end; s++) to[r * to_i + s] = from[r + s * from_j];\n"
+    "        }\n"
+    "}\n\n";
+
+static const char *const copy =
+    "/* to[sum of i * to_stride] = from[sum of i * from_stride] over five loops, innermost last. "
+    "*/\n"
+    "@void strided_copy(real *to, const real *from, const long *size, const long *to_stride,\n"
+    "        const long *from_stride) {\n"
+    "    const long t4 = to_stride[4], f4 = from_stride[4];\n"
+    "    int across = 4; /* a loop dense on the other side than the innermost: transpose both */\n"
+    "    for (int d = 3; d >= 0 && (t4 == 1) != (f4 == 1); d--)\n"
+    "        if (across == 4 && (t4 == 1 ? from_stride[d] : to_stride[d]) == 1 && size[d] > 1)\n"
+    "            across = d;\n"
+    "    for (long i0 = 0; i0 < (across == 0 ? 1 : size[0]); i0++)\n"
+    "        for (long i1 = 0; i1 < (across == 1 ? 1 : size[1]); i1++)\n"
+    "            for (long i2 = 0; i2 < (across == 2 ? 1 : size[2]); i2++)\n"
+    "                for (long i3 = 0; i3 < (across == 3 ? 1 : size[3]); i3++) {\n"
+    "                    real *t = to + i0 * to_stride[0] + i1 * to_stride[1] +\n"
+    "                        i2 * to_stride[2] + i3 * to_stride[3];\n"
+    "                    const real *f = from + i0 * from_stride[0] + i1 * from_stride[1] +\n"
+    "                        i2 * from_stride[2] + i3 * from_stride[3];\n"
+    "                    if (across < 4 && t4 == 1)\n"
+    "                        strided_transpose(t, f, size[across], size[4], to_stride[across], "
+    "f4);\n"
+    "                    else if (across < 4)\n"
+    "                        strided_transpose(t, f, size[4], size[across], t4,\n"
+    "                            from_stride[across]);\n"
+    "                    else if (t4 == 1 && f4 == 1)\n"
+    "                        for (long i = 0; i < size[4]; i++) t[i] = f[i];\n"
+    "                    else\n"
+    "                        for (long i = 0; i < size[4]; i++) t[i * t4] = f[i * f4];\n"
+    "                }\n"
+    "}\n\n";
+
+static void print_lane_sum(struct text *text, int lanes, const char *qualifiers) {
+    text_add(text,
+             "/* The sum of %d lanes, by halves: always in this order. */\n%s%sreal "
+             "lane_sum_%d(const real *x) {\n",
+             lanes, qualifiers, *qualifiers ? " " : "", lanes);
+    for (int half = lanes / 2, first = 1; half >= 1; half /= 2, first = 0)
+        for (int i = 0; i < half; i++)
+            text_add(text,
+                     first ? "    const real s%d_%d = x[%d] + x[%d];\n"
+                           : "    const real s%d_%d = s%d_%d + s%d_%d;\n",
+                     half, i, first ? i : 2 * half, first ? i + half : i, 2 * half, i + half);
+    text_put(text, lanes > 1 ? "    return s1_0;\n}\n\n" : "    return x[0];\n}\n\n");
+}
+
+void microkernel_print_helpers(struct text *text, const struct target *target,
+                               const char *qualifiers) {
+    text_put(text, "#include <math.h>\n\n");
+    microkernel_put(text, transposition, qualifiers);
+    microkernel_put(text, copy, qualifiers);
+    print_lane_sum(text, target->lanes, qualifiers);
+    microkernel_print_math(text, qualifiers);
+}

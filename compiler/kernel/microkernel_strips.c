@@ -1,0 +1,201 @@
+/* microkernel_strips.c: the text of the library's operations on strips, vector_add and so on.
+ *
+ * The tcc dialect has no vectors of its own: it computes maps strip by strip with these. An operand
+ * with step 0 is one number; the result may be one of the operands itself. */
+#include "microkernel_text.h"
+
+#include <stddef.h>
+
+struct strip_operation {
+    const char *name, *expression;
+};
+static const struct strip_operation unary[] = {
+    {"negate", "-x"},
+    {"absolute", "x < 0 ? -x : x"},
+    {"exp", "real_exp(x)"},
+    {"log", "real_log(x)"},
+    {"sqrt", "real_sqrt(x)"},
+    {"tanh", "real_tanh(x)"},
+    {"erf", "real_erf(x)"},
+    {"sin", "real_sin(x)"},
+    {"cos", "real_cos(x)"},
+    {"floor", "real_floor(x)"},
+    {"copy", "x"},
+};
+static const struct strip_operation binary[] = {
+    {"add", "x + y"},
+    {"subtract", "x - y"},
+    {"multiply", "x * y"},
+    {"divide", "x / y"},
+    {"maximum", "x > y ? x : y"},
+    {"minimum", "x < y ? x : y"},
+    {"power", "real_pow(x, y)"},
+    {"less", "x < y ? (real)1 : (real)0"},
+    {"less_equal", "x <= y ? (real)1 : (real)0"},
+    {"equal", "x == y ? (real)1 : (real)0"},
+};
+enum { UNARY = sizeof unary / sizeof *unary, BINARY = sizeof binary / sizeof *binary };
+
+static const char *const macros =
+    "/* Element i of the result depends on element i of the operands only, even in place. */\n"
+    "#if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__)\n"
+    "#define INDEPENDENT _Pragma(\"GCC ivdep\")\n"
+    "#else\n"
+    "#define INDEPENDENT\n"
+    "#endif\n\n";
+
+static const char *const selection =
+    "static void vector_select(real *to, const real *c, long c_step, const real *a, long a_step,\n"
+    "        const real *b, long b_step, long n) {\n"
+    "    if (c_step == 1 && a_step == 1 && b_step == 1) {\n"
+    "        INDEPENDENT\n"
+    "        for (long i = 0; i < n; i++) {\n"
+    "            const real x = a[i], y = b[i];\n"
+    "            to[i] = c[i] != 0 ? x : y;\n"
+    "        }\n"
+    "    } else if (c_step == 1 && a_step == 1 && b_step == 0) {\n"
+    "        const real y = *b;\n"
+    "        INDEPENDENT\n"
+    "        for (long i = 0; i < n; i++) {\n"
+    "            const real x = a[i];\n"
+    "            to[i] = c[i] != 0 ? x : y;\n"
+    "        }\n"
+    "    } else {\n"
+    "        for (long i = 0; i < n; i++) {\n"
+    "            const real x = a[i * a_step], y = b[i * b_step];\n"
+    "            to[i] = c[i * c_step] != 0 ? x : y;\n"
+    "        }\n"
+    "    }\n"
+    "}\n\n";
+
+static const char *const generation =
+    "static void vector_random(real *to, unsigned key, unsigned first, long element_step, long n) "
+    "{\n"
+    "    const unsigned step = (unsigned)element_step;\n"
+    "    for (long i = 0; i < n; i++) to[i] = real_random(key, first + (unsigned)i * step);\n"
+    "}\n\n"
+    "static void vector_index(real *to, long first, long step, long n) {\n"
+    "    for (long i = 0; i < n; i++) to[i] = (real)(first + i * step);\n"
+    "}\n\n";
+
+static const char *const reduction =
+    "static void vector_accumulate(real *to, const real *a, long a_step, long n) {\n"
+    "    vector_add(to, to, 1, a, a_step, n);\n"
+    "}\n\n"
+    "static void vector_accumulate_maximum(real *to, const real *a, long a_step, long n) {\n"
+    "    vector_maximum(to, to, 1, a, a_step, n);\n"
+    "}\n\n"
+    "/* Sixteen partial sums on every target, so that all give the same bits. */\n"
+    "static real vector_sum(const real *a, long n) {\n"
+    "    real sum[16] = {0};\n"
+    "    long i = 0;\n"
+    "    for (; i + 16 <= n; i += 16)\n"
+    "        for (int k = 0; k < 16; k++) sum[k] += a[i + k];\n"
+    "    for (int k = 0; i < n; i++, k++) sum[k] += a[i];\n"
+    "    for (int half = 8; half > 0; half /= 2)\n"
+    "        for (int k = 0; k < half; k++) sum[k] += sum[k + half];\n"
+    "    return sum[0];\n"
+    "}\n\n"
+    "static real vector_maximum_of(const real *a, long n) {\n"
+    "    real top[16];\n"
+    "    long i = 0;\n"
+    "    for (int k = 0; k < 16; k++) top[k] = a[0];\n"
+    "    for (; i + 16 <= n; i += 16)\n"
+    "        for (int k = 0; k < 16; k++) top[k] = a[i + k] > top[k] ? a[i + k] : top[k];\n"
+    "    for (; i < n; i++) top[0] = a[i] > top[0] ? a[i] : top[0];\n"
+    "    for (int k = 1; k < 16; k++) top[0] = top[k] > top[0] ? top[k] : top[0];\n"
+    "    return top[0];\n"
+    "}\n\n";
+
+static void print_unary(struct text *text, const struct strip_operation *operation) {
+    text_add(text,
+             "static void vector_%s(real *to, const real *a, long a_step, long n) {\n"
+             "    if (a_step) {\n"
+             "        INDEPENDENT\n"
+             "        for (long i = 0; i < n; i++) {\n"
+             "            const real x = a[i];\n"
+             "            to[i] = %s;\n"
+             "        }\n"
+             "    } else {\n"
+             "        const real x = *a, value = %s;\n"
+             "        for (long i = 0; i < n; i++) to[i] = value;\n"
+             "    }\n"
+             "}\n\n",
+             operation->name, operation->expression, operation->expression);
+}
+
+static void print_binary(struct text *text, const struct strip_operation *operation) {
+    const char *expression = operation->expression;
+    text_add(
+        text,
+        "static void vector_%s(real *to, const real *a, long a_step, const real *b, long b_step,\n"
+        "        long n) {\n"
+        "    if (a_step && b_step) {\n"
+        "        INDEPENDENT\n"
+        "        for (long i = 0; i < n; i++) {\n"
+        "            const real x = a[i], y = b[i];\n"
+        "            to[i] = %s;\n"
+        "        }\n",
+        operation->name, expression);
+    text_add(text,
+             "    } else if (a_step) {\n"
+             "        const real y = *b;\n"
+             "        INDEPENDENT\n"
+             "        for (long i = 0; i < n; i++) {\n"
+             "            const real x = a[i];\n"
+             "            to[i] = %s;\n"
+             "        }\n"
+             "    } else if (b_step) {\n"
+             "        const real x = *a;\n"
+             "        INDEPENDENT\n"
+             "        for (long i = 0; i < n; i++) {\n"
+             "            const real y = b[i];\n"
+             "            to[i] = %s;\n"
+             "        }\n",
+             expression, expression);
+    text_add(text,
+             "    } else {\n"
+             "        const real x = *a, y = *b, value = %s;\n"
+             "        for (long i = 0; i < n; i++) to[i] = value;\n"
+             "    }\n"
+             "}\n\n",
+             expression);
+}
+
+void microkernel_print_strips(struct text *text) {
+    text_put(text, macros);
+    for (int i = 0; i < UNARY; i++) print_unary(text, &unary[i]);
+    for (int i = 0; i < BINARY; i++) print_binary(text, &binary[i]);
+    text_put(text, selection);
+    text_put(text, generation);
+    text_put(text, reduction);
+}
+
+void microkernel_each_function(void (*visit)(void *context, const char *name), void *context,
+                               struct arena *arena) {
+    static const char *const others[] = {
+        "strided_copy",
+        "real_exp",
+        "real_log",
+        "real_sqrt",
+        "real_tanh",
+        "real_erf",
+        "real_sin",
+        "real_cos",
+        "real_floor",
+        "real_pow",
+        "real_random",
+        "real_random_key",
+        "vector_select",
+        "vector_random",
+        "vector_index",
+        "vector_accumulate",
+        "vector_accumulate_maximum",
+        "vector_sum",
+        "vector_maximum_of",
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) visit(context, others[i]);
+    for (int i = 0; i < UNARY; i++) visit(context, arena_format(arena, "vector_%s", unary[i].name));
+    for (int i = 0; i < BINARY; i++)
+        visit(context, arena_format(arena, "vector_%s", binary[i].name));
+}

@@ -1,0 +1,44 @@
+/* microkernel_text.h: the parts of a microkernel's text, shared by the files of this room. */
+#ifndef LATHE_MICROKERNEL_TEXT_H
+#define LATHE_MICROKERNEL_TEXT_H
+
+#include "microkernel.h"
+
+/** The definitions, one file a kind: `#ifdef LATHE_VECTORS` text with named accumulators, `#else`
+ * plain loops over the lanes. */
+void microkernel_print_convolution(struct text *text, const struct microkernel *kernel,
+                                   const char *qualifiers);
+void microkernel_print_gradient(struct text *text, const struct microkernel *kernel,
+                                const char *qualifiers);
+void microkernel_print_matmul(struct text *text, const struct microkernel *kernel,
+                              const char *qualifiers);
+
+/** The function's head, `void name(parameters)`, without what follows. */
+void microkernel_print_head(struct text *text, const struct microkernel *kernel);
+
+/** Declares the accumulators a0_0 ... of a tile, a line per row: `    vector16 a0_0, a0_1;` */
+void microkernel_print_accumulators(struct text *text, const struct microkernel *kernel);
+
+/** Appends `acc = condition > 0 ? acc : 0` for a vector; condition may be the accumulator. */
+void microkernel_print_select(struct text *text, int lanes, const char *accumulator,
+                              const char *condition);
+
+/** Appends the scalar mathematics: real_exp, real_log, ... (microkernel_math.c). */
+void microkernel_print_math(struct text *text, const char *qualifiers);
+
+/** Appends the library's operations on strips, vector_add ... (microkernel_strips.c). */
+void microkernel_print_strips(struct text *text);
+
+/** Calls visit with the name of each library function other than the tiles and lane_sum. */
+void microkernel_each_function(void (*visit)(void *context, const char *name), void *context,
+                               struct arena *arena);
+
+/** Appends a text with the qualifiers in place of each '@'. */
+void microkernel_put(struct text *text, const char *source, const char *qualifiers);
+
+/** Calls visit for each tile that the library holds for the target. */
+void microkernel_each(const struct target *target,
+                      void (*visit)(void *context, const struct microkernel *kernel),
+                      void *context);
+
+#endif

@@ -1,0 +1,98 @@
+/* target.c: the instruction sets that code is generated for (see target.h). */
+#include "target.h"
+
+#include <stddef.h>
+#include <string.h>
+
+/* The register tiles were measured with gcc 12 at -O2: a convolution tile holds a * b accumulators,
+ * the smaller side and one vector more; without fused multiply-add also the product. */
+static const struct target x86_64_v4 = {
+    .name = "x86-64-v4",
+    .march = "-march=x86-64-v4 -mprefer-vector-width=512",
+    .lanes = 16,
+    .registers = 32,
+    .l1 = 32 * 1024,
+    .l2 = 1024 * 1024,
+    .tile_channels = 6,
+    .tile_pixels = 4,
+    .gradient_out = 4,
+    .gradient_in = 6,
+    .matmul_rows = 6,
+    .matmul_vectors = 4,
+};
+static const struct target x86_64_v3 = {
+    .name = "x86-64-v3",
+    .march = "-march=x86-64-v3",
+    .lanes = 8,
+    .registers = 16,
+    .l1 = 32 * 1024,
+    .l2 = 256 * 1024,
+    .tile_channels = 6,
+    .tile_pixels = 2,
+    .gradient_out = 4,
+    .gradient_in = 3,
+    .matmul_rows = 6,
+    .matmul_vectors = 2,
+};
+static const struct target aarch64 = {
+    .name = "aarch64",
+    .march = "",
+    .lanes = 4,
+    .registers = 32,
+    .l1 = 32 * 1024,
+    .l2 = 256 * 1024,
+    .tile_channels = 6,
+    .tile_pixels = 4,
+    .gradient_out = 4,
+    .gradient_in = 6,
+    .matmul_rows = 6,
+    .matmul_vectors = 4,
+};
+/* What a compiler makes without flags: SSE2 on x86-64, the base vector set elsewhere. */
+static const struct target generic = {
+    .name = "generic",
+    .march = "",
+    .lanes = 4,
+    .registers = 16,
+    .l1 = 32 * 1024,
+    .l2 = 256 * 1024,
+    .tile_channels = 6,
+    .tile_pixels = 2,
+    .gradient_out = 4,
+    .gradient_in = 2,
+    .matmul_rows = 6,
+    .matmul_vectors = 2,
+};
+
+static const struct target *const all[] = {&x86_64_v4, &x86_64_v3, &aarch64, &generic, NULL};
+
+const struct target *const *targets(void) {
+    return all;
+}
+
+const struct target *target_find(const char *name) {
+    for (const struct target *const *target = all; *target; target++)
+        if (strcmp((*target)->name, name) == 0) return *target;
+    return NULL;
+}
+
+bool target_runs(const struct target *target) {
+    if (target == &generic) return true;
+#if defined(__x86_64__) && defined(__GNUC__)
+    /* These ask the operating system too (it must save the wide registers). */
+    bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+              __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+    if (target == &x86_64_v3) return v3;
+    if (target == &x86_64_v4)
+        return v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512vl");
+#endif
+    return false;
+}
+
+const struct target *target_native(void) {
+    const struct target *const *target = all;
+    while (!target_runs(*target)) target++;
+    return *target;
+}

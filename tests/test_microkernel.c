@@ -1,0 +1,696 @@
+/* test_microkernel.c: every function of every library this processor can run, against plain loops
+ * in double; the printed text under strict compilers; and its scalar form. */
+#include "compiler/kernel/microkernel_text.h"
+
+#include <dlfcn.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { PAGE = 1 << 16 };
+
+static _Alignas(64) float x_memory[PAGE], w_memory[PAGE], y_memory[PAGE], mask_memory[PAGE];
+static float y_before[PAGE];
+static double expected[PAGE], magnitude[PAGE];
+static unsigned long random_state = 1;
+
+/* A library under test: its functions by name. */
+struct library {
+    const struct target *target;
+    microkernel_function *(*find)(const struct target *target, const char *name);
+};
+
+static unsigned long random_below(unsigned long n) {
+    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
+    return (random_state >> 33) % n;
+}
+
+static float random_float(void) {
+    return (float)((double)random_below(1u << 24) / (1u << 23) - 1);
+}
+
+static void fill(float *memory) {
+    for (long i = 0; i < PAGE; i++) memory[i] = random_float();
+}
+
+/* The epilogue of the tiles, in double. */
+static void finish(long at, double sum, double size, long flags) {
+    if ((flags & MICROKERNEL_RELU) && !(sum > 0)) sum = 0;
+    if ((flags & MICROKERNEL_MASK) && !(mask_memory[at] > 0)) sum = 0;
+    expected[at] = sum;
+    magnitude[at] = size;
+}
+
+static void expect_nothing_else(void) {
+    for (long i = 0; i < PAGE; i++) {
+        expected[i] = y_memory[i];
+        magnitude[i] = 0;
+    }
+    memcpy(y_before, y_memory, sizeof y_before);
+}
+
+static void check(const char *name) {
+    for (long i = 0; i < PAGE; i++) {
+        double difference = fabs(y_memory[i] - expected[i]);
+        if (difference <= 2e-6 * magnitude[i]) continue;
+        fail_msg("%s: element %ld is %.9g, expected %.9g", name, i, y_memory[i], expected[i]);
+    }
+}
+
+typedef void convolution(const float *x, const float *w, const float *bias, float *y,
+                         const float *mask, const long *taps, long tap_count, long channels,
+                         long x_plane, long w_channel, long x_step, long y_step, long y_plane,
+                         long flags);
+typedef void gradient(const float *x, const float *g, float *acc, long rows, long columns,
+                      long x_row, long x_column, long x_plane, long g_row, long g_column,
+                      long g_plane);
+typedef void matmul(const float *a, const float *b, const float *bias, float *c, const float *mask,
+                    long depth, long a_row, long a_depth, long b_depth, long c_row, long last,
+                    long flags);
+
+static void try_convolution(microkernel_function *function, const char *name, int T, int P, int L) {
+    long taps[2 * 9], tap_count = (long)random_below(10), channels = 1 + (long)random_below(4);
+    long x_step = L * (1 + (long)random_below(3)), y_step = L * (1 + (long)random_below(2));
+    long x_plane = L * (40 + (long)random_below(9)), y_plane = L * (20 + (long)random_below(9));
+    long w_channel = 9 * T + (long)random_below(5), flags = (long)random_below(8);
+    const float *bias = random_below(2) ? w_memory + PAGE - 16 : NULL;
+    const float *x = x_memory + 8 * L;
+    float *y = y_memory + L;
+    for (long k = 0; k < tap_count; k++) {
+        taps[2 * k] = L * ((long)random_below(16) - 8);
+        taps[2 * k + 1] = k * T;
+    }
+    fill(y_memory);
+    expect_nothing_else();
+    for (long t = 0; t < T; t++)
+        for (long p = 0; p < P; p++)
+            for (long n = 0; n < L; n++) {
+                long at = t * y_plane + p * y_step + n;
+                double sum = flags & MICROKERNEL_FIRST ? (bias ? bias[t] : 0) : y[at], size = 1;
+                for (long c = 0; c < channels; c++)
+                    for (long k = 0; k < tap_count; k++) {
+                        double product = (double)w_memory[c * w_channel + taps[2 * k + 1] + t] *
+                                         x[c * x_plane + taps[2 * k] + p * x_step + n];
+                        sum += product;
+                        size += fabs(product);
+                    }
+                finish(at + L, sum, size, flags);
+            }
+    ((convolution *)function)(x, w_memory, bias, y,
+                              flags & MICROKERNEL_MASK ? mask_memory + L : NULL, taps, tap_count,
+                              channels, x_plane, w_channel, x_step, y_step, y_plane, flags);
+    check(name);
+}
+
+static void try_gradient(microkernel_function *function, const char *name, int O, int I, int L) {
+    long rows = (long)random_below(5), columns = (long)random_below(6);
+    long x_column = L * (1 + (long)random_below(2)), x_row = L * (10 + (long)random_below(9));
+    long g_column = L * (1 + (long)random_below(2)), g_row = L * (10 + (long)random_below(9));
+    long x_plane = L * (100 + (long)random_below(5)), g_plane = L * (100 + (long)random_below(5));
+    fill(y_memory);
+    expect_nothing_else();
+    for (long o = 0; o < O; o++)
+        for (long i = 0; i < I; i++)
+            for (long n = 0; n < L; n++) {
+                long at = (o * I + i) * L + n;
+                double sum = y_memory[at], size = 1;
+                for (long r = 0; r < rows; r++)
+                    for (long c = 0; c < columns; c++) {
+                        double product =
+                            (double)x_memory[i * x_plane + r * x_row + c * x_column + n] *
+                            mask_memory[o * g_plane + r * g_row + c * g_column + n];
+                        sum += product;
+                        size += fabs(product);
+                    }
+                finish(at, sum, size, 0);
+            }
+    ((gradient *)function)(x_memory, mask_memory, y_memory, rows, columns, x_row, x_column, x_plane,
+                           g_row, g_column, g_plane);
+    check(name);
+}
+
+static void try_matmul(microkernel_function *function, const char *name, int R, int V, int L) {
+    long depth = (long)random_below(30),
+         last = (V - 1) * L - (V > 1 ? (long)random_below((unsigned)L) : 0);
+    bool transposed = random_below(2);
+    long a_row = transposed ? 1 : 30 + (long)random_below(5);
+    long a_depth = transposed ? R + (long)random_below(5) : 1;
+    long b_depth = last + L + (long)random_below(5), c_row = last + L + (long)random_below(5);
+    long flags = (long)random_below(8), shift = (long)random_below(16);
+    const float *a = w_memory + shift, *b = x_memory + 3 * shift, *mask = mask_memory + shift;
+    const float *bias = random_below(2) ? x_memory + 5 + shift : NULL;
+    float *c = y_memory + shift;
+    fill(y_memory);
+    expect_nothing_else();
+    for (long r = 0; r < R; r++)
+        for (long j = 0; j < last + L; j++) {
+            long at = r * c_row + j;
+            double sum = flags & MICROKERNEL_FIRST ? (bias ? bias[j] : 0) : c[at], size = 1;
+            for (long k = 0; k < depth; k++) {
+                double product = (double)a[r * a_row + k * a_depth] * b[k * b_depth + j];
+                sum += product;
+                size += fabs(product);
+            }
+            finish(at + shift, sum, size, flags);
+        }
+    ((matmul *)function)(a, b, bias, c, flags & MICROKERNEL_MASK ? mask : NULL, depth, a_row,
+                         a_depth, b_depth, c_row, last, flags);
+    check(name);
+}
+
+static void try_tile(void *context, const struct microkernel *kernel) {
+    const struct library *library = context;
+    struct arena arena;
+    struct text name = {.arena = &arena};
+    arena_init(&arena);
+    microkernel_name(&name, kernel);
+    microkernel_function *function = library->find(library->target, text_string(&name));
+    if (!function) fail_msg("%s: %s is missing", library->target->name, text_string(&name));
+    for (int i = 0; i < 12; i++) switch (kernel->kind) {
+        case MICROKERNEL_CONVOLUTION:
+            try_convolution(function, name.data, kernel->a, kernel->b, kernel->lanes);
+            break;
+        case MICROKERNEL_GRADIENT:
+            try_gradient(function, name.data, kernel->a, kernel->b, kernel->lanes);
+            break;
+        case MICROKERNEL_MATMUL:
+            try_matmul(function, name.data, kernel->a, kernel->b, kernel->lanes);
+            break;
+        }
+    arena_free(&arena);
+}
+
+/* Calls test for the library of each target that this processor runs. */
+static void for_libraries(void (*test)(const struct library *library)) {
+    for (const struct target *const *target = targets(); *target; target++) {
+        struct library library = {*target, microkernel_symbol};
+        if (target_runs(*target)) test(&library);
+    }
+}
+
+static void tiles_of(const struct library *library) {
+    fill(x_memory);
+    fill(w_memory);
+    fill(mask_memory);
+    microkernel_each(library->target, try_tile, (void *)(uintptr_t)library);
+}
+
+static void test_tiles(void **state) {
+    (void)state;
+    for_libraries(tiles_of);
+}
+
+/* microkernel_in_library tells exactly what microkernel_symbol finds. */
+static void membership_of(const struct library *library) {
+    for (int kind = MICROKERNEL_CONVOLUTION; kind <= MICROKERNEL_MATMUL; kind++)
+        for (int a = 1; a < 20; a++)
+            for (int b = 1; b < 20; b++) {
+                struct microkernel kernel = {(enum microkernel_kind)kind, a, b,
+                                             library->target->lanes};
+                struct arena arena;
+                struct text name = {.arena = &arena};
+                arena_init(&arena);
+                microkernel_name(&name, &kernel);
+                assert_int_equal(microkernel_in_library(&kernel, library->target),
+                                 microkernel_symbol(library->target, name.data) != NULL);
+                arena_free(&arena);
+            }
+    /* The tiles that the table names, and all that an even split leaves over. */
+    const struct target *target = library->target;
+    for (int a = 1; a <= target->tile_channels; a++)
+        for (int b = 1; b <= target->tile_pixels; b++)
+            assert_true(microkernel_in_library(
+                &(struct microkernel){MICROKERNEL_CONVOLUTION, a, b, target->lanes}, target));
+    for (int a = 1; a <= target->gradient_out; a++)
+        for (int b = 1; b <= target->gradient_in; b++)
+            assert_true(microkernel_in_library(
+                &(struct microkernel){MICROKERNEL_GRADIENT, a, b, target->lanes}, target));
+    for (int a = 1; a <= target->matmul_rows; a++)
+        for (int b = 1; b <= target->matmul_vectors; b++)
+            for (int lanes = 1; lanes <= target->lanes; lanes *= 2)
+                assert_true(microkernel_in_library(
+                    &(struct microkernel){MICROKERNEL_MATMUL, a, b, lanes}, target));
+}
+
+static void test_membership(void **state) {
+    (void)state;
+    for_libraries(membership_of);
+    assert_null(microkernel_symbol(target_native(), "no_such_function"));
+    assert_null(target_find("no-such-target"));
+    for (const struct target *const *target = targets(); *target; target++)
+        assert_ptr_equal(target_find((*target)->name), *target);
+    assert_true(target_runs(target_native()));
+}
+
+static void try_copy(microkernel_function *function) {
+    /* Strides that enumerate a box in a random order of the loops, so that no two elements of
+     * the target coincide; sources may repeat (stride 0). */
+    long size[5], to_stride[5], from_stride[5], order[5] = {0, 1, 2, 3, 4};
+    long *strides[2] = {to_stride, from_stride}, elements = 1;
+    for (int d = 0; d < 5; d++) {
+        size[d] = 1 + (long)random_below(elements > 60 ? 3 : 19);
+        elements *= size[d];
+    }
+    for (int side = 0; side < 2; side++) {
+        for (int d = 4; d > 0; d--) {
+            long other = (long)random_below((unsigned)d + 1), kept = order[d];
+            order[d] = order[other];
+            order[other] = kept;
+        }
+        long stride = random_below(4) ? 1 : 2;
+        for (int d = 4; d >= 0; d--) {
+            strides[side][order[d]] = stride;
+            stride *= size[order[d]] + (long)random_below(2);
+        }
+    }
+    if (random_below(4) == 0) from_stride[random_below(5)] = 0;
+    fill(y_memory);
+    expect_nothing_else();
+    long index[5];
+    for (index[0] = 0; index[0] < size[0]; index[0]++)
+        for (index[1] = 0; index[1] < size[1]; index[1]++)
+            for (index[2] = 0; index[2] < size[2]; index[2]++)
+                for (index[3] = 0; index[3] < size[3]; index[3]++)
+                    for (index[4] = 0; index[4] < size[4]; index[4]++) {
+                        long to = 0, from = 0;
+                        for (int d = 0; d < 5; d++) {
+                            to += index[d] * to_stride[d];
+                            from += index[d] * from_stride[d];
+                        }
+                        assert_true(to < PAGE && from < PAGE);
+                        expected[to] = x_memory[from];
+                    }
+    ((void (*)(float *, const float *, const long *, const long *, const long *))function)(
+        y_memory, x_memory, size, to_stride, from_stride);
+    check("strided_copy");
+}
+
+static void copies_of(const struct library *library) {
+    microkernel_function *copy = library->find(library->target, "strided_copy");
+    char name[32];
+    assert_non_null(copy);
+    fill(x_memory);
+    for (int i = 0; i < 400; i++) try_copy(copy);
+    snprintf(name, sizeof name, "lane_sum_%d", library->target->lanes);
+    float (*lane_sum)(const float *) =
+        (float (*)(const float *))library->find(library->target, name);
+    assert_non_null(lane_sum);
+    double sum = 0;
+    for (int i = 0; i < library->target->lanes; i++) sum += x_memory[3 + i];
+    assert_true(fabs(sum - lane_sum(x_memory + 3)) < 1e-5);
+}
+
+static void test_copies(void **state) {
+    (void)state;
+    for_libraries(copies_of);
+}
+
+/* Distance in units of the last place of the correctly rounded result. */
+static double ulps(float got, double exact) {
+    float rounded = (float)exact;
+    if (isnan(exact)) return isnan(got) ? 0 : INFINITY;
+    if (isinf(rounded) || isinf(got)) return rounded == got ? 0 : INFINITY;
+    int exponent;
+    frexp(exact, &exponent);
+    double unit = ldexp(1, (exponent < -125 ? -125 : exponent) - 24);
+    return fabs(got - exact) / unit;
+}
+
+struct function_case {
+    const char *name;
+    double (*exact)(double);
+    double low, high;
+    double bound; /* in units of the last place */
+};
+
+static void try_function(const struct library *library, const struct function_case *c) {
+    enum { STRIP = 1000, STRIPS = 200 };
+    static const float special[] = {0.0f,   -0.0f,  1.0f,    -1.0f, 1e-40f, -1e-40f, 88.72284f,
+                                    88.8f,  -87.4f, -103.9f, -200,  1000,   -1000,   3e38f,
+                                    -3e38f, 1e-45f, 0.625f,  4.2f,  1e-20f, -1e-20f, 0.70710678f};
+    float strip[STRIP], result[STRIP];
+    char name[32];
+    void (*strip_function)(float *, const float *, long, long);
+    float (*scalar)(float);
+    snprintf(name, sizeof name, "vector_%s", c->name);
+    strip_function =
+        (void (*)(float *, const float *, long, long))library->find(library->target, name);
+    snprintf(name, sizeof name, "real_%s", c->name);
+    scalar = (float (*)(float))library->find(library->target, name);
+    assert_non_null(strip_function);
+    assert_non_null(scalar);
+    double worst = 0, at = 0;
+    for (int s = 0; s < STRIPS; s++) {
+        for (int i = 0; i < STRIP; i++) {
+            double u = (double)random_below(1u << 30) / (1u << 30);
+            strip[i] = (float)(c->low + u * (c->high - c->low));
+            if (i % 4 == 0) strip[i] = (float)ldexp(strip[i], -(int)random_below(40));
+        }
+        if (s == 0) {
+            memcpy(strip, special, sizeof special);
+            strip[sizeof special / sizeof *special] = INFINITY;
+            strip[sizeof special / sizeof *special + 1] = -INFINITY;
+            strip[sizeof special / sizeof *special + 2] = NAN;
+        }
+        strip_function(result, strip, 1, STRIP);
+        for (int i = 0; i < STRIP; i++) {
+            double error = ulps(result[i], c->exact(strip[i]));
+            if (error > worst) worst = error, at = strip[i];
+            if (ulps(scalar(strip[i]), c->exact(strip[i])) > c->bound)
+                fail_msg("%s: real_%s(%.9g) is off", library->target->name, c->name, strip[i]);
+        }
+    }
+    print_message("%s: %s: %.2f ulp at %.9g\n", library->target->name, c->name, worst, at);
+    if (!(worst <= c->bound))
+        fail_msg("%s: %s(%.9g) is %.1f ulp off", library->target->name, c->name, at, worst);
+}
+
+static void mathematics_of(const struct library *library) {
+    static const struct function_case cases[] = {
+        {"exp", exp, -110, 95, 2},  {"log", log, 0, 1e6, 2},  {"log", log, 0, 2, 2},
+        {"tanh", tanh, -12, 12, 4}, {"erf", erf, -5, 5, 4},   {"sqrt", sqrt, 0, 1e9, 1},
+        {"sin", sin, -20, 20, 1},   {"cos", cos, -20, 20, 1}, {"floor", floor, -9, 9, 0},
+        {"exp", exp, -1, 1, 2},     {"tanh", tanh, -1, 1, 4}, {"erf", erf, -1.2, 1.2, 4},
+        {"log", log, 0.9, 1.1, 2},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) try_function(library, &cases[i]);
+}
+
+static void test_mathematics(void **state) {
+    (void)state;
+    for_libraries(mathematics_of);
+}
+
+static uint32_t mix(uint32_t h) {
+    h ^= h >> 16;
+    h *= 0x85ebca6bu;
+    h ^= h >> 13;
+    h *= 0xc2b2ae35u;
+    return h ^ (h >> 16);
+}
+
+static void random_of(const struct library *library) {
+    unsigned (*key)(unsigned, unsigned, unsigned) =
+        (unsigned (*)(unsigned, unsigned, unsigned))library->find(library->target,
+                                                                  "real_random_key");
+    float (*element)(unsigned, unsigned) =
+        (float (*)(unsigned, unsigned))library->find(library->target, "real_random");
+    void (*strip)(float *, unsigned, unsigned, long, long) =
+        (void (*)(float *, unsigned, unsigned, long, long))library->find(library->target,
+                                                                         "vector_random");
+    assert_true(key && element && strip);
+    for (unsigned seed = 0; seed < 5; seed++) {
+        unsigned k = key(seed, 7, 3), first = 0xffffff00u + seed;
+        long step = (long)seed - 1;
+        assert_int_equal(k, mix(mix(mix(seed) + 7) + 3));
+        strip(y_memory, k, first, step, 999);
+        for (long i = 0; i < 999; i++) {
+            uint32_t number = first + (uint32_t)(i * step);
+            float value = (float)(mix(mix(number + k) ^ k) >> 8) / 16777216.0f;
+            assert_true(y_memory[i] == value && element(k, number) == value);
+        }
+    }
+}
+
+static void test_random(void **state) {
+    (void)state;
+    for_libraries(random_of);
+}
+
+static double add(double a, double b) {
+    return a + b;
+}
+static double subtract(double a, double b) {
+    return a - b;
+}
+static double multiply(double a, double b) {
+    return a * b;
+}
+static double divide(double a, double b) {
+    return a / b;
+}
+static double maximum(double a, double b) {
+    return a > b ? a : b;
+}
+static double minimum(double a, double b) {
+    return a < b ? a : b;
+}
+static double less(double a, double b) {
+    return a < b;
+}
+static double less_equal(double a, double b) {
+    return a <= b;
+}
+static double equal(double a, double b) {
+    return a == b;
+}
+static double power(double a, double b) {
+    return pow(a, b);
+}
+static double negate(double a) {
+    return -a;
+}
+static double copy(double a) {
+    return a;
+}
+
+typedef void unary_strip(float *, const float *, long, long);
+typedef void binary_strip(float *, const float *, long, const float *, long, long);
+
+static void binary_of(const struct library *library, const char *name,
+                      double (*exact)(double, double)) {
+    char full[48];
+    snprintf(full, sizeof full, "vector_%s", name);
+    binary_strip *function = (binary_strip *)library->find(library->target, full);
+    assert_non_null(function);
+    for (int c = 0; c < 24; c++) {
+        long a_step = c & 1, b_step = c >> 1 & 1, n = c < 8 ? c : 70 + c;
+        float a[100], b[100], to[100];
+        for (int i = 0; i < 100; i++) {
+            a[i] = (float)random_below(9) / 4 + (exact == power ? 0.25f : -1);
+            b[i] = (float)random_below(9) / 4 - 0.9f + (float)random_below(2) * 0.15f;
+            if (exact == equal || exact == less || exact == less_equal) b[i] = roundf(4 * b[i]) / 4;
+        }
+        float *result = c < 8 || !a_step ? to : a; /* in place too */
+        float first = a[0], kept[100];
+        memcpy(kept, a, sizeof kept);
+        to[n] = 7;
+        function(result, a, a_step, b, b_step, n);
+        for (long i = 0; i < n; i++) {
+            double value = exact(a_step ? kept[i] : first, b[i * b_step]);
+            if (fabs(result[i] - value) > 1e-6 * (fabs(value) + 1e-3))
+                fail_msg("%s: %ld is %g, not %g", full, i, result[i], value);
+        }
+        assert_true(result[n] == (result == to ? 7 : kept[n]));
+    }
+}
+
+static void unary_of(const struct library *library, const char *name, double (*exact)(double)) {
+    char full[48];
+    snprintf(full, sizeof full, "vector_%s", name);
+    unary_strip *function = (unary_strip *)library->find(library->target, full);
+    assert_non_null(function);
+    for (long n = 0; n < 70; n += 23)
+        for (long step = 0; step < 2; step++) {
+            float a[80], to[80];
+            for (int i = 0; i < 80; i++) a[i] = to[i] = random_float();
+            function(to, a, step, n);
+            for (long i = 0; i < n; i++) assert_true(to[i] == (float)exact(a[i * step]));
+            for (long i = n; i < 80; i++) assert_true(to[i] == a[i]);
+        }
+}
+
+static void select_of(const struct library *library) {
+    void (*function)(float *, const float *, long, const float *, long, const float *, long, long) =
+        (void (*)(float *, const float *, long, const float *, long, const float *, long,
+                  long))library->find(library->target, "vector_select");
+    assert_non_null(function);
+    for (int c = 0; c < 16; c++) {
+        float condition[50], a[50], b[50], to[50];
+        long steps[3] = {c & 1, c >> 1 & 1, c >> 2 & 1};
+        for (int i = 0; i < 50; i++) {
+            condition[i] = (float)random_below(2);
+            a[i] = random_float();
+            b[i] = random_float();
+        }
+        function(to, condition, steps[0], a, steps[1], b, steps[2], 50);
+        for (long i = 0; i < 50; i++)
+            assert_true(to[i] ==
+                        (condition[i * steps[0]] != 0 ? a[i * steps[1]] : b[i * steps[2]]));
+    }
+}
+
+static void reductions_of(const struct library *library) {
+    float (*sum)(const float *, long) =
+        (float (*)(const float *, long))library->find(library->target, "vector_sum");
+    float (*top)(const float *, long) =
+        (float (*)(const float *, long))library->find(library->target, "vector_maximum_of");
+    void (*index)(float *, long, long, long) =
+        (void (*)(float *, long, long, long))library->find(library->target, "vector_index");
+    unary_strip *accumulate = (unary_strip *)library->find(library->target, "vector_accumulate");
+    unary_strip *accumulate_maximum =
+        (unary_strip *)library->find(library->target, "vector_accumulate_maximum");
+    assert_true(sum && top && index && accumulate && accumulate_maximum);
+    fill(x_memory);
+    for (long n = 1; n < 200; n += 13) {
+        double exact = 0, largest = -INFINITY;
+        for (long i = 0; i < n; i++) {
+            exact += x_memory[i];
+            if (x_memory[i] > largest) largest = x_memory[i];
+        }
+        assert_true(fabs(sum(x_memory, n) - exact) < 1e-5);
+        assert_true(top(x_memory, n) == (float)largest);
+        index(y_memory, 5, -3, n);
+        for (long i = 0; i < n; i++) assert_true(y_memory[i] == (float)(5 - 3 * i));
+        memcpy(y_memory, x_memory + 300, (size_t)n * sizeof *y_memory);
+        accumulate(y_memory, x_memory, 1, n);
+        for (long i = 0; i < n; i++) assert_true(y_memory[i] == x_memory[300 + i] + x_memory[i]);
+        memcpy(y_memory, x_memory + 300, (size_t)n * sizeof *y_memory);
+        accumulate_maximum(y_memory, x_memory, 1, n);
+        for (long i = 0; i < n; i++)
+            assert_true(y_memory[i] == fmaxf(x_memory[300 + i], x_memory[i]));
+    }
+    assert_true(sum(x_memory, 0) == 0);
+}
+
+static void strips_of(const struct library *library) {
+    static const struct {
+        const char *name;
+        double (*exact)(double, double);
+    } binary[] = {{"add", add},       {"subtract", subtract},     {"multiply", multiply},
+                  {"divide", divide}, {"maximum", maximum},       {"minimum", minimum},
+                  {"less", less},     {"less_equal", less_equal}, {"equal", equal},
+                  {"power", power}};
+    for (size_t i = 0; i < sizeof binary / sizeof *binary; i++)
+        binary_of(library, binary[i].name, binary[i].exact);
+    unary_of(library, "negate", negate);
+    unary_of(library, "absolute", fabs);
+    unary_of(library, "copy", copy);
+    select_of(library);
+    reductions_of(library);
+}
+
+static void test_strips(void **state) {
+    (void)state;
+    for_libraries(strips_of);
+}
+
+/* --- The printed text, compiled anew. --- */
+
+static void append_tile(void *context, const struct microkernel *kernel) {
+    struct library_text {
+        struct text text;
+        const struct target *target;
+        const char *qualifiers;
+    } *out = context;
+    microkernel_print(&out->text, kernel, out->target, out->qualifiers);
+}
+
+/* Writes all tiles and helpers of the target to a file. */
+static void write_text(const char *path, const struct target *target, const char *qualifiers) {
+    struct arena arena;
+    arena_init(&arena);
+    struct {
+        struct text text;
+        const struct target *target;
+        const char *qualifiers;
+    } out = {{.arena = &arena}, target, qualifiers};
+    microkernel_prelude(&out.text, target);
+    /* -Wmissing-prototypes is not asked for, but an exported function may well have one. */
+    microkernel_print_helpers(&out.text, target, qualifiers);
+    microkernel_each(target, append_tile, &out);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text_string(&out.text), file);
+    assert_int_equal(fclose(file), 0);
+    arena_free(&arena);
+}
+
+static bool have(const char *program) {
+    char command[64];
+    snprintf(command, sizeof command, "command -v %s >/dev/null", program);
+    return system(command) == 0;
+}
+
+static char directory[] = "/tmp/test_microkernel_XXXXXX";
+
+static int make_directory(void **state) {
+    (void)state;
+    return mkdtemp(directory) ? 0 : -1;
+}
+
+static int remove_directory(void **state) {
+    char command[128];
+    (void)state;
+    snprintf(command, sizeof command, "rm -r %s", directory);
+    return system(command);
+}
+
+static void test_strict_compilers(void **state) {
+    static const char *const strict = "-std=c99 -O1 -Wall -Wextra -Wpedantic -Wconversion -Wshadow "
+                                      "-Werror";
+    (void)state;
+    char path[128], command[512];
+    snprintf(path, sizeof path, "%s/text.c", directory);
+    for (const struct target *const *target = targets(); *target; target++) {
+        /* Exported functions are compiled to the end, inline ones must not warn when unused. */
+        bool exported = strcmp((*target)->name, "generic") == 0;
+        write_text(path, *target, exported ? "" : "LATHE_INLINE");
+        for (int variant = 0; variant < 6; variant++) {
+            const char *compiler = (const char *[]){"gcc", "clang", "tcc"}[variant % 3];
+            if (!have(compiler)) {
+                print_message("%s is not there: skipped\n", compiler);
+                continue;
+            }
+            snprintf(command, sizeof command, "%s %s %s -c -o %s/text.o %s", compiler,
+                     variant % 3 == 2 ? "-Wall -Werror" : strict,
+                     variant < 3 ? "" : "-DLATHE_DOUBLE", directory, path);
+            if (system(command) != 0) fail_msg("%s: %s", (*target)->name, command);
+        }
+    }
+}
+
+static void *scalar_library;
+
+static microkernel_function *find_scalar(const struct target *target, const char *name) {
+    (void)target;
+    microkernel_function *function;
+    *(void **)&function = dlsym(scalar_library, name);
+    return function;
+}
+
+/* The loops that compilers without vectors take give the same results as the vectors. */
+static void test_scalar_form(void **state) {
+    (void)state;
+    char path[128], object[128], command[512];
+    snprintf(path, sizeof path, "%s/scalar.c", directory);
+    snprintf(object, sizeof object, "%s/scalar.so", directory);
+    write_text(path, target_find("generic"), "");
+    snprintf(command, sizeof command, "cc -O1 -D__TINYC__ -shared -fPIC -o %s %s -lm", object,
+             path);
+    assert_int_equal(system(command), 0);
+    scalar_library = dlopen(object, RTLD_NOW);
+    assert_non_null(scalar_library);
+    struct library library = {target_find("generic"), find_scalar};
+    tiles_of(&library);
+    copies_of(&library);
+    dlclose(scalar_library);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_membership),       cmocka_unit_test(test_tiles),
+        cmocka_unit_test(test_copies),           cmocka_unit_test(test_mathematics),
+        cmocka_unit_test(test_random),           cmocka_unit_test(test_strips),
+        cmocka_unit_test(test_strict_compilers), cmocka_unit_test(test_scalar_form),
+    };
+    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}
