@@ -97,6 +97,14 @@ bool idx_parse(const char *path, const struct file_view *view, struct array *arr
 bool npy_parse(const char *path, const struct file_view *view, struct array *array,
                struct error *error);
 
+/** All elements as floats, which the caller frees: bytes as value / 255 (array.c). NULL when memory
+ * is out. */
+float *array_floats(const struct array *array);
+
+/** True if a value of this shape can be given to what takes the other: equal but for sizes of 1, or
+ * as many elements where one axis is taken (array.c). */
+bool shapes_agree(int rank, const long *shape, int taken_rank, const long *taken);
+
 /** Decodes a PNG (image.c) into bytes [height][width][channels], which the caller frees. shape is
  * what the model takes. */
 bool image_decode(const char *path, const struct file_view *view, int rank, const long *shape,

@@ -1,0 +1,235 @@
+/* dataset_folder.c: finding and opening a data set of four IDX files (see dataset.h). */
+#include "dataset.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TRAIN_SAMPLES, TRAIN_LABELS, TEST_SAMPLES, TEST_LABELS, FILES };
+
+/* The two halves of each name stand around a '-' or a '.'. */
+static const char *const file_names[FILES][2] = {{"train-images", "idx3-ubyte"},
+                                                 {"train-labels", "idx1-ubyte"},
+                                                 {"t10k-images", "idx3-ubyte"},
+                                                 {"t10k-labels", "idx1-ubyte"}};
+
+struct known_classes {
+    const char *dataset;
+    int count;
+    const char *const *names;
+};
+static const char *const mnist_classes[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+static const char *const fashion_mnist_classes[] = {
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+    "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
+static const struct known_classes known_classes[] = {{"mnist", 10, mnist_classes},
+                                                     {"fashion-mnist", 10, fashion_mnist_classes}};
+
+/* --- one half: samples and labels --- */
+
+static bool set_samples(const char *path, const struct array *array, struct dataset *dataset,
+                        struct error *error) {
+    if (array->rank < 2 || array->rank > 4)
+        return error_set(error,
+                         "%s: samples must have 2 to 4 axes (samples, height, width, "
+                         "channels), not %d",
+                         path, array->rank);
+    if (array->elements == 0) return error_set(error, "%s: holds no samples", path);
+    dataset->count = array->size[0];
+    dataset->sample_size = array->elements / array->size[0];
+    dataset->rank = array->rank - 1;
+    for (int axis = 0; axis < dataset->rank; axis++) dataset->shape[axis] = array->size[axis + 1];
+    if (dataset->rank == 2) dataset->shape[dataset->rank++] = 1; /* gray images */
+    if (array->type == ARRAY_U8) {
+        dataset->bytes = array->data;
+        return true;
+    }
+    dataset->floats = dataset->owned[0] = array_floats(array);
+    return dataset->floats || error_set(error, "%s: out of memory", path);
+}
+
+static bool open_samples(const char *path, struct dataset *dataset, struct error *error) {
+    struct array array;
+    return files_view(path, &dataset->view, error) &&
+           idx_parse(path, &dataset->view, &array, error) &&
+           set_samples(path, &array, dataset, error);
+}
+
+static bool set_labels(const char *path, const char *samples_path, const struct array *array,
+                       const struct known_classes *known, struct dataset *dataset,
+                       struct error *error) {
+    if (array->rank != 1 || array->type != ARRAY_U8)
+        return error_set(error, "%s: labels must be one axis of bytes", path);
+    if (array->size[0] != dataset->count)
+        return error_set(error, "%s: holds %ld labels, but %s holds %ld samples", path,
+                         array->size[0], samples_path, dataset->count);
+    int *labels = malloc(sizeof *labels * (size_t)dataset->count);
+    if (!labels) return error_set(error, "%s: out of memory", path);
+    dataset->labels = dataset->owned[1] = labels;
+    for (long i = 0; i < dataset->count; i++) {
+        labels[i] = array->data[i];
+        if (labels[i] >= dataset->classes) dataset->classes = labels[i] + 1;
+        if (known && labels[i] >= known->count)
+            return error_set(error, "%s: label %d of sample %ld: %s has the classes 0 to %d", path,
+                             labels[i], i, known->dataset, known->count - 1);
+    }
+    if (known) {
+        dataset->classes = known->count;
+        dataset->class_names = known->names;
+    }
+    return true;
+}
+
+static bool open_half(const char *samples, const char *labels, const struct known_classes *known,
+                      struct dataset *dataset, struct error *error) {
+    if (!open_samples(samples, dataset, error)) return false;
+    struct file_view view;
+    struct array array;
+    if (!files_view(labels, &view, error)) return false;
+    bool fine = idx_parse(labels, &view, &array, error) &&
+                set_labels(labels, samples, &array, known, dataset, error);
+    files_view_close(&view);
+    return fine;
+}
+
+/* --- a folder --- */
+
+static const struct known_classes *find_known(const char *name) {
+    size_t length = strlen(name);
+    while (length > 0 && name[length - 1] == '/') length--;
+    size_t start = length;
+    while (start > 0 && name[start - 1] != '/') start--;
+    for (size_t i = 0; i < sizeof known_classes / sizeof *known_classes; i++)
+        if (strlen(known_classes[i].dataset) == length - start &&
+            !memcmp(known_classes[i].dataset, name + start, length - start))
+            return &known_classes[i];
+    return NULL;
+}
+
+/* The path of a file in any of its spellings; plain ones first. NULL: not there. */
+static char *find_file(const char *folder, const char *const halves[2]) {
+    for (int i = 0; i < 4; i++) {
+        char name[64];
+        snprintf(name, sizeof name, i % 2 ? "%s.%s%s" : "%s-%s%s", halves[0], halves[1],
+                 i < 2 ? "" : ".gz");
+        char *path = files_join(folder, name);
+        if (!path || files_exist(path)) return path;
+        free(path);
+    }
+    return NULL;
+}
+
+static bool open_files(char *const path[FILES], const struct known_classes *known,
+                       struct dataset_pair *pair, struct error *error) {
+    struct dataset *train = &pair->train, *test = &pair->test;
+    if (!open_half(path[TRAIN_SAMPLES], path[TRAIN_LABELS], known, train, error) ||
+        !open_half(path[TEST_SAMPLES], path[TEST_LABELS], known, test, error))
+        return false;
+    if (train->rank != test->rank || memcmp(train->shape, test->shape, sizeof train->shape)) {
+        char one[128], other[128];
+        return error_set(
+            error, "%s: its samples are %s, but those of %s are %s", path[TEST_SAMPLES],
+            dataset_shape_text(test->rank, test->shape, one, sizeof one), path[TRAIN_SAMPLES],
+            dataset_shape_text(train->rank, train->shape, other, sizeof other));
+    }
+    int classes = train->classes > test->classes ? train->classes : test->classes;
+    train->classes = test->classes = classes;
+    return true;
+}
+
+enum outcome { OPENED, FAILED, NOT_THERE };
+
+/* Opens the files of a folder; NOT_THERE when it has none of them. */
+static enum outcome open_folder(const char *folder, const char *name, struct dataset_pair *pair,
+                                struct error *error) {
+    char *path[FILES];
+    int found = 0, present = 0, missing = 0;
+    for (int i = 0; i < FILES; i++) {
+        path[i] = find_file(folder, file_names[i]);
+        found += path[i] != NULL;
+        *(path[i] ? &present : &missing) = i;
+    }
+    enum outcome outcome = NOT_THERE;
+    if (found == FILES) {
+        outcome = open_files(path, find_known(name), pair, error) ? OPENED : FAILED;
+    } else if (found > 0) {
+        error_set(error, "%s: holds %s-%s, but not %s-%s[.gz]", folder, file_names[present][0],
+                  file_names[present][1], file_names[missing][0], file_names[missing][1]);
+        outcome = FAILED;
+    }
+    for (int i = 0; i < FILES; i++) free(path[i]);
+    if (outcome == OPENED) pair->folder = files_join(folder, "");
+    if (outcome == OPENED && !pair->folder) {
+        error_set(error, "out of memory");
+        outcome = FAILED;
+    }
+    if (outcome != OPENED) dataset_pair_close(pair);
+    return outcome;
+}
+
+/* --- the search --- */
+
+struct search {
+    const char *name;
+    struct dataset_pair *pair;
+    struct error *error;
+    enum outcome outcome;
+    char places[1200]; /* for the message */
+    size_t used;
+};
+
+static void add_place(struct search *search, const char *place, const char *remark) {
+    size_t room = sizeof search->places - search->used;
+    int wrote = snprintf(search->places + search->used, room, "%s%s%s", search->used ? ", " : "",
+                         place, remark);
+    if (wrote > 0 && (size_t)wrote < room) search->used += (size_t)wrote;
+}
+
+/* Looks into base/middle/name, unless the search is over. */
+static void look_into(struct search *search, const char *base, const char *middle) {
+    if (search->outcome != NOT_THERE) return;
+    char *upper = files_join(base, middle);
+    char *folder = upper ? files_join(upper, search->name) : NULL;
+    if (folder) {
+        search->outcome = open_folder(folder, search->name, search->pair, search->error);
+        add_place(search, folder, files_is_folder(folder) ? " (no such files)" : "");
+    } else {
+        error_set(search->error, "out of memory");
+        search->outcome = FAILED;
+    }
+    free(upper);
+    free(folder);
+}
+
+static void look_everywhere(struct search *search) {
+    const char *data = getenv("LATHE_DATA"), *user = getenv("XDG_DATA_HOME");
+    const char *home = getenv("HOME");
+    look_into(search, "", "");
+    if (strchr(search->name, '/')) return; /* a path, not a name */
+    if (data && *data)
+        look_into(search, data, "");
+    else
+        add_place(search, "$LATHE_DATA", " (not set)");
+    look_into(search, "/usr/share/datasets", "");
+    if (user && *user == '/')
+        look_into(search, user, "lathe");
+    else if (home && *home)
+        look_into(search, home, ".local/share/lathe");
+}
+
+bool dataset_open(const char *name, struct dataset_pair *pair, struct error *error) {
+    *pair = (struct dataset_pair){0};
+    if (!*name) return error_set(error, "the name of the data set is empty");
+    struct search search = {
+        .name = name, .pair = pair, .error = error, .outcome = NOT_THERE, .used = 0};
+    look_everywhere(&search);
+    if (search.outcome != NOT_THERE) return search.outcome == OPENED;
+    return error_set(
+        error,
+        "data set \"%s\" not found; searched: %s; needed is a folder that holds "
+        "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
+        "t10k-labels-idx1-ubyte, plain or gzipped (.gz)%s",
+        name, search.places,
+        strcmp(name, "fashion-mnist") ? "" : "; on Debian: apt install dataset-fashion-mnist");
+}

@@ -1,0 +1,210 @@
+/* test_parallel.c: the thread pool: every unit runs once, in any sequence of loops. */
+#include "../runtime/parallel.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { UNITS = 1000 };
+
+struct counted {
+    int times[UNITS];
+    double squares[UNITS];
+    atomic_int calls;
+};
+
+static void count_unit(const void *context, long begin, long end) {
+    struct counted *counted = (struct counted *)context;
+    atomic_fetch_add(&counted->calls, 1);
+    for (long i = begin; i < end; i++) {
+        counted->times[i]++;
+        counted->squares[i] = (double)i * (double)i;
+    }
+}
+
+static void each_unit_runs_once(void **state) {
+    (void)state;
+    for (int threads = 1; threads <= 8; threads++) {
+        struct error error;
+        struct pool *pool = pool_new(threads, &error);
+        assert_non_null(pool);
+        for (long count = 0; count <= 40; count++) {
+            static struct counted counted;
+            memset(&counted, 0, sizeof counted);
+            pool_parallel(pool, count_unit, &counted, count);
+            for (long i = 0; i < UNITS; i++) assert_int_equal(counted.times[i], i < count);
+            assert_int_equal(counted.calls, count < threads ? count : threads);
+        }
+        pool_free(pool);
+    }
+}
+
+static void sums_do_not_depend_on_threads(void **state) {
+    (void)state;
+    double expected = (double)(UNITS - 1) * UNITS * (2 * UNITS - 1) / 6;
+    for (int threads = 1; threads <= 8; threads++) {
+        struct pool *pool = pool_new(threads, NULL);
+        assert_non_null(pool);
+        static struct counted counted;
+        memset(&counted, 0, sizeof counted);
+        pool_parallel(pool, count_unit, &counted, UNITS);
+        double sum = 0;
+        for (int i = 0; i < UNITS; i++) sum += counted.squares[i];
+        assert_true(sum == expected);
+        pool_free(pool);
+    }
+}
+
+static void add_units(const void *context, long begin, long end) {
+    atomic_fetch_add((atomic_long *)context, end - begin);
+}
+
+static void pause_for(long microseconds) {
+    struct timespec time = {0, microseconds * 1000};
+    nanosleep(&time, NULL);
+}
+
+/* Loops back to back, and after pauses around the moment when workers park. */
+static void many_loops_of_all_lengths(void **state) {
+    (void)state;
+    for (int threads = 2; threads <= 5; threads++) {
+        struct pool *pool = pool_new(threads, NULL);
+        assert_non_null(pool);
+        atomic_long total = 0;
+        long expected = 0;
+        uint32_t random = 1;
+        for (int loop = 0; loop < 3000; loop++) {
+            random = random * 1664525u + 1013904223u;
+            long count = random >> 29;
+            expected += count;
+            pool_parallel(pool, add_units, &total, count);
+            assert_int_equal(total, expected);
+            if (loop % 50 == 0) pause_for((random >> 8) % 2000);
+        }
+        pool_free(pool);
+    }
+}
+
+static void slow_last_unit(const void *context, long begin, long end) {
+    if (end == 4) pause_for(3000);
+    add_units(context, begin, end);
+}
+
+static void the_caller_waits_for_slow_workers(void **state) {
+    (void)state;
+    struct pool *pool = pool_new(4, NULL);
+    assert_non_null(pool);
+    atomic_long total = 0;
+    for (int loop = 1; loop <= 20; loop++) {
+        pool_parallel(pool, slow_last_unit, &total, 4);
+        assert_int_equal(total, 4 * loop);
+    }
+    pool_free(pool);
+}
+
+struct nested {
+    struct pool *pool;
+    atomic_long *total;
+};
+
+static void run_inner(const void *context, long begin, long end) {
+    const struct nested *nested = context;
+    for (long i = begin; i < end; i++) pool_parallel(nested->pool, add_units, nested->total, 10);
+}
+
+static void loops_inside_loops(void **state) {
+    (void)state;
+    struct pool *pool = pool_new(3, NULL);
+    assert_non_null(pool);
+    atomic_long total = 0;
+    struct nested nested = {pool, &total};
+    for (int loop = 1; loop <= 200; loop++) {
+        pool_parallel(pool, run_inner, &nested, 7);
+        assert_int_equal(total, 70 * loop);
+    }
+    pool_free(pool);
+}
+
+static void *run_loops(void *argument) {
+    const struct nested *nested = argument;
+    for (int loop = 0; loop < 500; loop++) pool_parallel(nested->pool, add_units, nested->total, 8);
+    return NULL;
+}
+
+static void two_callers_at_once(void **state) {
+    (void)state;
+    struct pool *pool = pool_new(3, NULL);
+    assert_non_null(pool);
+    atomic_long total = 0;
+    struct nested nested = {pool, &total};
+    pthread_t other;
+    assert_int_equal(pthread_create(&other, NULL, run_loops, &nested), 0);
+    run_loops(&nested);
+    pthread_join(other, NULL);
+    assert_int_equal(total, 2 * 500 * 8);
+    pool_free(pool);
+}
+
+static void note_thread(const void *context, long begin, long end) {
+    (void)begin, (void)end;
+    *(pthread_t *)context = pthread_self();
+}
+
+static void one_unit_stays_on_the_caller(void **state) {
+    (void)state;
+    struct pool *pool = pool_new(4, NULL);
+    pthread_t seen;
+    pool_parallel(pool, note_thread, &seen, 1);
+    assert_true(pthread_equal(seen, pthread_self()));
+    pool_free(pool);
+    pool_parallel(NULL, note_thread, &seen, 9);
+    assert_true(pthread_equal(seen, pthread_self()));
+}
+
+static void pools_come_and_go(void **state) {
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        struct pool *pool = pool_new(1 + i % 6, NULL);
+        assert_non_null(pool);
+        atomic_long total = 0;
+        if (i % 3) pool_parallel(pool, add_units, &total, 6);
+        assert_int_equal(total, i % 3 ? 6 : 0);
+        pool_free(pool);
+    }
+    pool_free(NULL);
+}
+
+static void bad_numbers_of_threads(void **state) {
+    (void)state;
+    struct error error;
+    assert_null(pool_new(0, &error));
+    assert_string_equal(error.text, "0 threads: must be 1 to 1024");
+    assert_null(pool_new(-3, &error));
+    assert_null(pool_new(1000000, &error));
+    assert_true(pool_processors() >= 1);
+}
+
+int main(void) {
+    alarm(120); /* a deadlock fails the test */
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_unit_runs_once),
+        cmocka_unit_test(sums_do_not_depend_on_threads),
+        cmocka_unit_test(many_loops_of_all_lengths),
+        cmocka_unit_test(the_caller_waits_for_slow_workers),
+        cmocka_unit_test(loops_inside_loops),
+        cmocka_unit_test(two_callers_at_once),
+        cmocka_unit_test(one_unit_stays_on_the_caller),
+        cmocka_unit_test(pools_come_and_go),
+        cmocka_unit_test(bad_numbers_of_threads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
