@@ -196,6 +196,19 @@ struct tensor *graph_slice(struct graph *graph, int axis, long begin, long end, 
 struct tensor *graph_concat(struct graph *graph, int axis, struct tensor *const *in, int in_count);
 struct tensor *graph_pad(struct graph *graph, int axis, long before, long after, struct tensor *in);
 
+/** (x, y = max_pool(x), dy) -> dx. */
+struct tensor *graph_max_pool_gradient(struct graph *graph, const struct window *window,
+                                       struct tensor *x, struct tensor *y, struct tensor *dy);
+
+/** For passes: an empty graph with the same variables, spaces and random streams. */
+struct graph *graph_like(const struct graph *graph);
+/** For passes: `tensor` built into this graph over other inputs, by the builder of its primitive
+ * (so that it may become simpler); keeps name and origin. */
+struct tensor *graph_rebuild(struct graph *graph, const struct tensor *tensor,
+                             struct tensor *const *in);
+/** Equal primitives over equal inputs: both have the same value. Names do not count. */
+bool tensor_equal(const struct tensor *a, const struct tensor *b);
+
 /* Short forms of graph_map for what layers and optimizers are written in. */
 struct tensor *graph_unary(struct graph *graph, enum expression_operator op, struct tensor *a);
 struct tensor *graph_binary(struct graph *graph, enum expression_operator op, struct tensor *a,
