@@ -27,7 +27,7 @@ void history_free(struct history *history) {
 struct column {
     const char *name;
     double value;
-    bool present, integer;
+    bool present;
 };
 enum { COLUMNS = 9 };
 
@@ -35,15 +35,15 @@ static void list_columns(const struct history *history, const struct history_epo
                          struct column columns[COLUMNS]) {
     bool accuracy = history->has_accuracy, validation = history->has_validation;
     const struct column list[COLUMNS] = {
-        {"epoch", (double)epoch->epoch, true, true},
-        {"step", (double)epoch->step, true, true},
-        {"loss", epoch->loss, true, false},
-        {"accuracy", epoch->accuracy, accuracy, false},
-        {"validation_loss", epoch->validation_loss, validation, false},
-        {"validation_accuracy", epoch->validation_accuracy, validation && accuracy, false},
-        {"learning_rate", epoch->learning_rate, true, false},
-        {"seconds", epoch->seconds, true, false},
-        {"samples_per_second", epoch->samples_per_second, true, false},
+        {"epoch", (double)epoch->epoch, true},
+        {"step", (double)epoch->step, true},
+        {"loss", epoch->loss, true},
+        {"accuracy", epoch->accuracy, accuracy},
+        {"validation_loss", epoch->validation_loss, validation},
+        {"validation_accuracy", epoch->validation_accuracy, validation && accuracy},
+        {"learning_rate", epoch->learning_rate, true},
+        {"seconds", epoch->seconds, true},
+        {"samples_per_second", epoch->samples_per_second, true},
     };
     memcpy(columns, list, sizeof list);
 }
@@ -56,7 +56,11 @@ static void print_number(FILE *file, const struct column *column, const char *if
         fputs(if_not_finite, file);
         return;
     }
-    for (int digits = column->integer ? 17 : 1; digits <= 17; digits++) {
+    if (column->value == floor(column->value) && fabs(column->value) < 1e15) {
+        fprintf(file, "%.0f", column->value);
+        return;
+    }
+    for (int digits = 1; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, column->value);
         if (strtod(text, NULL) == column->value) break;
     }

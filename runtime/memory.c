@@ -6,12 +6,18 @@
 
 enum { ALIGNMENT = 64 };
 
-void *memory_aligned(size_t size) {
+static void *allocate(size_t size) {
     void *block;
 
     if (size == 0) size = 1;
     if (size > SIZE_MAX / 2 || posix_memalign(&block, ALIGNMENT, size) != 0) return NULL;
-    memset(block, 0, size);
+    return block;
+}
+
+void *memory_aligned(size_t size) {
+    void *block = allocate(size);
+
+    if (block) memset(block, 0, size);
     return block;
 }
 
@@ -32,7 +38,7 @@ bool program_memory_new(const struct program *program, struct program_memory *me
         memory->space[i] = floats(1, program->space_size[i]);
         complete = complete && memory->space[i];
     }
-    memory->arena = memory_aligned(program->arena_bytes);
+    memory->arena = allocate(program->arena_bytes);
     memory->samples = floats(program->rows, program->sample_size);
     memory->labels = floats(program->rows, program->label_size);
     memory->predictions = floats(program->rows, program->output_size);

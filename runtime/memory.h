@@ -5,7 +5,8 @@
 #include "error.h"
 #include "program.h"
 
-/* Every block is aligned to 64 bytes and starts as zeros. */
+/* Every block is aligned to 64 bytes and starts as zeros, but for the arena: its pages are touched
+ * only when a call uses them. */
 struct program_memory {
     float *space[PROGRAM_SPACES];
     float *arena;

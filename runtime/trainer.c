@@ -3,7 +3,6 @@
 #include "checkpoint.h"
 #include "evaluation.h"
 #include "files.h"
-#include "memory.h"
 #include "random.h"
 #include "weights.h"
 
@@ -273,6 +272,10 @@ void trainer_free(struct trainer *trainer) {
 
 float *const *trainer_spaces(const struct trainer *trainer) {
     return trainer->memory.space;
+}
+
+const struct program_memory *trainer_memory(const struct trainer *trainer) {
+    return &trainer->memory;
 }
 
 const struct history *trainer_history(const struct trainer *trainer) {

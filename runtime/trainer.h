@@ -9,6 +9,7 @@
 #include "dataset.h"
 #include "error.h"
 #include "history.h"
+#include "memory.h"
 #include "parallel.h"
 #include "program.h"
 
@@ -80,6 +81,10 @@ enum training_end trainer_run(struct trainer *trainer, struct error *error);
 
 /** The variables (by PROGRAM_ space) as they are now. */
 float *const *trainer_spaces(const struct trainer *trainer);
+
+/** The memory that the training works in, variables included: between two trainer_run, to evaluate
+ * with. */
+const struct program_memory *trainer_memory(const struct trainer *trainer);
 
 /** Puts the best weights in place of the last ones. Nothing happens before the first epoch ends. */
 void trainer_restore_best(struct trainer *trainer);
