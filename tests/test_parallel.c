@@ -154,20 +154,27 @@ static void two_callers_at_once(void **state) {
     pool_free(pool);
 }
 
-static void note_thread(const void *context, long begin, long end) {
-    (void)begin, (void)end;
-    *(pthread_t *)context = pthread_self();
+struct visit {
+    pthread_t caller;
+    int by_caller, by_others;
+};
+
+static void note_visit(const void *context, long begin, long end) {
+    struct visit *visit = (struct visit *)context;
+    bool caller = pthread_equal(visit->caller, pthread_self());
+    *(caller ? &visit->by_caller : &visit->by_others) += (int)(end - begin);
 }
 
 static void one_unit_stays_on_the_caller(void **state) {
     (void)state;
     struct pool *pool = pool_new(4, NULL);
-    pthread_t seen;
-    pool_parallel(pool, note_thread, &seen, 1);
-    assert_true(pthread_equal(seen, pthread_self()));
+    assert_non_null(pool);
+    struct visit visit = {pthread_self(), 0, 0};
+    pool_parallel(pool, note_visit, &visit, 1);
     pool_free(pool);
-    pool_parallel(NULL, note_thread, &seen, 9);
-    assert_true(pthread_equal(seen, pthread_self()));
+    pool_parallel(NULL, note_visit, &visit, 9);
+    assert_int_equal(visit.by_caller, 10);
+    assert_int_equal(visit.by_others, 0);
 }
 
 static void pools_come_and_go(void **state) {
