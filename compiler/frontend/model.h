@@ -40,8 +40,8 @@ struct layer {
     long units, filters, groups, axis;
     long kernel_size[2], strides[2], dilation_rate[2];
     enum padding padding;
-    bool use_bias, center, scale, approximate;
-    double rate, momentum, epsilon, alpha;
+    bool use_bias, center, scale;
+    double rate, momentum, epsilon;
     struct function activation;
     struct initializer kernel_initializer, bias_initializer, gamma_initializer, beta_initializer;
     struct shape target_shape;
@@ -63,15 +63,16 @@ struct optimizer {
     const struct expression *schedule; /* of operand 0 = step from 0; NULL: none */
 };
 
+/* The model's training table: its recipe. */
 struct training {
-    const char *file;
+    const char *file; /* NULL: the model has no training table, and nothing below is set */
     int line;
     struct function loss;       /* "sparse_categorical_crossentropy", ... */
     bool from_logits;
     struct optimizer optimizer;
     long batch_size, epochs;
     double validation_split;
-    bool accuracy;              /* metrics = { "accuracy" }; on by default for the crossentropies */
+    bool accuracy; /* metrics = { "accuracy" }; on by default for the crossentropies */
 };
 
 struct model {

@@ -8,24 +8,32 @@
 #include "../frontend/model.h"
 
 enum option_kind {
-    OPTION_COUNT,       /* an integer of at least 1 */
-    OPTION_PAIR,        /* one such, or { height, width } */
-    OPTION_FRACTION,    /* a number in [0, 1) */
-    OPTION_NUMBER,      /* any finite number */
-    OPTION_POSITIVE,    /* a number above 0 */
+    OPTION_COUNT,    /* an integer of at least 1 */
+    OPTION_PAIR,     /* one such, or { height, width } */
+    OPTION_FRACTION, /* a number in [0, 1) */
+    OPTION_NUMBER,   /* a number of at least 0 */
+    OPTION_POSITIVE, /* a number above 0 */
     OPTION_BOOLEAN,
-    OPTION_PADDING,     /* "valid" or "same" */
-    OPTION_ACTIVATION,  /* a name or a Lua function */
-    OPTION_INITIALIZER, /* a name or constant(value) */
-    OPTION_SHAPE,       /* a list of sizes; one -1 allowed */
-    OPTION_AXIS         /* an integer, negative counts from the end */
+    OPTION_PADDING,       /* "valid" or "same" */
+    OPTION_ACTIVATION,    /* a name or a Lua function */
+    OPTION_INITIALIZER,   /* a name or constant(value) */
+    OPTION_SHAPE,         /* a list of sizes */
+    OPTION_SHAPE_FREE,    /* the same; one of them may be -1: what is left */
+    OPTION_AXIS,          /* an integer, negative counts from the end */
+    OPTION_LEARNING_RATE, /* of struct optimizer (field 0): a number, exponential_decay, a function
+                           */
+    OPTION_LOSS,          /* a name or a Lua function */
+    OPTION_OPTIMIZER,     /* a name or a call of an optimizer */
+    OPTION_METRICS        /* a boolean: "accuracy", { "accuracy" } or {} */
 };
 
+/* Layers, optimizers and the training table are read from Lua by such tables. */
 struct option {
     const char *name; /* Keras's */
     enum option_kind kind;
-    size_t field;              /* offsetof(struct layer, ...) */
-    const char *default_value; /* as Lua text: "1", "\"valid\"", "true"; NULL: must be given */
+    size_t field;              /* offsetof(struct layer, ...): what the option fills */
+    const char *default_value; /* as Lua text: "1", "'valid'", "true"; "": stays as it is;
+                                * NULL: must be given */
     bool positional;           /* may stand first without its name */
 };
 
@@ -41,11 +49,26 @@ struct layer_type {
                             struct tensor *const *in, bool training);
 };
 
+struct optimizer_type {
+    const char *name; /* the Lua function: "adam" */
+    enum optimizer_kind kind;
+    const struct option *options; /* of struct optimizer */
+    int option_count;
+};
+
 /** The table entry of a Lua name, or NULL. */
 const struct layer_type *layer_type_find(const char *name);
 
 /** All types, for messages ("did you mean"); ends with NULL. */
 const struct layer_type *const *layer_types(void);
+
+/** The optimizers; ends with an entry without name. */
+const struct optimizer_type *optimizer_types(void);
+
+/** The names that activations, initializers and losses have in Lua; each list ends with NULL. */
+const char *const *activation_names(void);
+const char *const *initializer_names(void);
+const char *const *loss_names(void);
 
 /** Starts an error text: `file:line: kind "name": ` and appends the message. Returns false. */
 bool layer_error(const struct layer *layer, struct error *error, const char *format, ...)
@@ -55,21 +78,37 @@ bool layer_error(const struct layer *layer, struct error *error, const char *for
 struct tensor *lower_activation(struct graph *graph, const struct function *activation,
                                 struct tensor *x);
 
+/** The shape without, and with, the batch in front. */
+struct shape shape_without_batch(const struct shape *shape);
+struct shape shape_with_batch(const struct shape *shape, long batch);
+
 enum mode {
     MODE_TRAINING,   /* outputs loss, accuracy; updates weights, statistics, optimizer slots */
     MODE_EVALUATION, /* outputs loss, accuracy, predictions */
     MODE_PREDICTION  /* output predictions */
 };
 
-/** The loss of the layer's output: (labels, predictions or logits) -> rank 0, the mean over the
- * valid samples (SCALAR_SAMPLES: rows from there on are padding). loss.c */
+/** The loss: rank 0, the mean over the valid samples (SCALAR_SAMPLES: rows from there on are
+ * padding). logits are the output before its activation, predictions after it. loss.c */
 struct tensor *lower_loss(const struct model *model, struct graph *graph, struct tensor *labels,
-                          struct tensor *predictions);
+                          struct tensor *logits, struct tensor *predictions);
 
-/** Checks that the loss suits the output layer (its activation and size). loss.c */
+/** The share of valid samples whose prediction is right: rank 0. loss.c */
+struct tensor *lower_accuracy(const struct model *model, struct graph *graph, struct tensor *labels,
+                              struct tensor *logits, struct tensor *predictions);
+
+/** The activation with which the output layer ends; NULL if it ends without one. loss.c */
+const struct function *output_activation(const struct model *model);
+
+/** Checks that the loss suits the output layer (its activation and size). A model without training
+ * table passes. loss.c */
 bool loss_check(const struct model *model, struct error *error);
 
-/** The optimizer: gradient is flat, in the order of SPACE_TRAINABLE; adds the updates. optimizer.c */
+/** Elements of SPACE_OPTIMIZER for so many weights. optimizer.c */
+long optimizer_space(const struct optimizer *optimizer, long weights);
+
+/** The optimizer: gradient is flat, in the order of SPACE_TRAINABLE; adds the updates. optimizer.c
+ * The space of the optimizer starts as zeros. */
 void lower_optimizer(const struct optimizer *optimizer, struct graph *graph,
                      struct tensor *gradient);
 

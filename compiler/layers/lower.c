@@ -1,0 +1,118 @@
+/* lower.c: from the layer graph to the tensor graph: forward, loss, gradients, updates. */
+#include "families.h"
+
+#include <stddef.h>
+
+static void enter_layer(struct graph *graph, const struct layer *layer) {
+    graph->origin = (struct origin){layer->name, layer->file, layer->line};
+    graph->name = layer->name;
+}
+
+static void enter_training(struct graph *graph, const char *name, const char *file, int line) {
+    graph->origin = (struct origin){NULL, file, line};
+    graph->name = name;
+}
+
+static struct tensor *lower_layer(const struct layer *layer, struct graph *graph,
+                                  struct tensor *const *values, bool training) {
+    struct tensor **in = ARENA_ARRAY(graph->arena, struct tensor *, layer->input_count);
+    for (int i = 0; i < layer->input_count; i++) in[i] = values[layer->inputs[i]->number];
+    enter_layer(graph, layer);
+    return layer->type->lower(layer, graph, in, training);
+}
+
+struct ends {
+    struct tensor *logits, *predictions; /* the output before and after its activation */
+};
+
+static struct ends lower_forward(const struct model *model, struct graph *graph, long batch,
+                                 bool training) {
+    struct tensor **values = ARENA_ARRAY(graph->arena, struct tensor *, model->layer_count);
+    values[model->input->number] =
+        graph_input(graph, "samples", 0, shape_with_batch(&model->input->output, batch));
+    struct ends ends;
+    for (int i = 0; i < model->layer_count; i++) {
+        const struct layer *layer = model->layers[i];
+        if (layer == model->input || layer == model->output) continue;
+        struct tensor *value = lower_layer(layer, graph, values, training);
+        values[i] = graph_name(graph, value, "output");
+    }
+    struct layer last = *model->output;
+    const struct function *activation = output_activation(model);
+    if (activation) last.activation = (struct function){.name = "linear"};
+    ends.logits = model->output == model->input ? values[model->input->number]
+                                                : lower_layer(&last, graph, values, training);
+    ends.predictions = ends.logits;
+    if (activation) ends.predictions = lower_activation(graph, activation, ends.logits);
+    return ends;
+}
+
+/* The gradient of the loss by all trainable weights, flat, in the order of their space. */
+static struct tensor *lower_gradient(struct graph *graph, struct tensor *loss) {
+    struct arena *arena = graph->arena;
+    struct tensor **weights = ARENA_ARRAY(arena, struct tensor *, graph->variable_count);
+    struct tensor **gradients = ARENA_ARRAY(arena, struct tensor *, graph->variable_count);
+    const char **names = ARENA_ARRAY(arena, const char *, graph->variable_count);
+    int count = 0;
+    for (int i = 0; i < graph->variable_count; i++) {
+        const struct variable *variable = &graph->variables[i];
+        if (variable->space != SPACE_TRAINABLE) continue;
+        long elements = shape_elements(&variable->shape);
+        struct tensor *flat = graph_space(graph, SPACE_TRAINABLE, variable->offset, elements);
+        names[count] = variable->name;
+        weights[count++] = graph_reshape(graph, variable->shape, flat);
+    }
+    graph_gradients(graph, loss, weights, count, gradients);
+    graph->name = NULL;
+    for (int i = 0; i < count; i++) {
+        struct shape flat = shape_of(1, (long[]){shape_elements(&weights[i]->shape)});
+        const char *name = arena_format(arena, "%s_gradient", names[i]);
+        gradients[i] = graph_reshape(graph, flat, graph_name(graph, gradients[i], name));
+    }
+    return graph_concat(graph, 0, gradients, count);
+}
+
+static void lower_training(const struct model *model, struct graph *graph, struct tensor *loss) {
+    const struct training *training = &model->training;
+    if (graph->space_size[SPACE_TRAINABLE] == 0) return;
+    struct tensor *gradient = lower_gradient(graph, loss);
+    enter_training(graph, "optimizer", training->optimizer.file, training->optimizer.line);
+    lower_optimizer(&training->optimizer, graph, graph_name(graph, gradient, "gradient"));
+}
+
+static const char *const mode_names[] = {"training", "evaluation", "prediction"};
+
+struct graph *lower_model(const struct model *model, enum mode mode, long batch,
+                          struct arena *arena, struct error *error) {
+    const struct training *training = &model->training;
+    if (mode != MODE_PREDICTION && !training->file) {
+        error_set(error,
+                  "%s:%d: model \"%s\": it has no training table; add training = { loss = \"...\", "
+                  "optimizer = adam {} } to it",
+                  model->file, model->line, model->name);
+        return NULL;
+    }
+    struct graph *graph = graph_new(arena);
+    struct ends ends = lower_forward(model, graph, batch, mode == MODE_TRAINING);
+    if (training->file)
+        graph->space_size[SPACE_OPTIMIZER] =
+            optimizer_space(&training->optimizer, graph->space_size[SPACE_TRAINABLE]);
+    if (mode != MODE_PREDICTION) {
+        enter_training(graph, "loss", training->file, training->line);
+        struct shape shape = label_shape(model);
+        struct tensor *labels = graph_input(graph, "labels", 1, shape_with_batch(&shape, batch));
+        struct tensor *loss = lower_loss(model, graph, labels, ends.logits, ends.predictions);
+        graph_output(graph, "loss", loss);
+        if (training->accuracy) {
+            enter_training(graph, "accuracy", training->file, training->line);
+            graph_output(graph, "accuracy",
+                         lower_accuracy(model, graph, labels, ends.logits, ends.predictions));
+        }
+        if (mode == MODE_TRAINING) lower_training(model, graph, loss);
+    }
+    if (mode != MODE_TRAINING) graph_output(graph, "predictions", ends.predictions);
+    graph->origin = (struct origin){NULL, NULL, 0};
+    graph->name = NULL;
+    if (!graph_verify(graph, mode_names[mode], error)) return NULL;
+    return graph;
+}
