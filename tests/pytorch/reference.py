@@ -1,0 +1,255 @@
+"""The four reference models in PyTorch, with Keras's layouts, initial values and optimizers.
+
+Weights and data come from lathe's counter-based generator (compiler/tensor/expression.h), so that a
+C program reproduces both without files. Weights keep Keras's layouts (convolution kernels
+[height, width, in, out], dense kernels [in, out], flattening in height, width, channel order) and
+are turned into PyTorch's at the moment of use.
+
+The settings keep ten steps comparable in float32. A ReLU network is chaotic: where a unit lies
+within rounding of zero two correct programs disagree on its gradient, and large steps multiply the
+difference by ten each time (images of pure noise and random labels, with the optimizers' default
+rates, part float32 from float64 at 1e-1 in C7). So the images differ strongly from one another
+(random blocks of 7 x 7 pixels plus noise), three labels of four are class 0, which gives the batch
+a clear common gradient, SGD runs at a learning rate of 1e-3 and the others at 1e-4.
+"""
+import numpy
+import torch
+import torch.nn.functional as F
+
+MODELS = {
+    # name: (batch, layers)
+    "a1": (64, [("conv", 8, 3), ("conv", 9, 3), ("conv", 10, 3), ("pool", 2, "valid"),
+                ("conv", 20, 3), ("conv", 21, 3), ("conv", 22, 3), ("pool", 2, "valid"),
+                ("conv", 44, 3), ("conv", 45, 3), ("conv", 46, 3), ("pool", 2, "valid"),
+                ("conv", 160, 3), ("flatten",), ("dense", 80, True), ("dense", 10, False)]),
+    "c7": (32, [("conv", 8, 3), ("bn",), ("pool", 2, "same"),
+                ("conv", 16, 3), ("bn",), ("pool", 2, "same"),
+                ("conv", 32, 3), ("bn",), ("pool", 2, "same"),
+                ("conv", 64, 3), ("bn",), ("pool", 2, "same"),
+                ("flatten",), ("dense", 10, False)]),
+    "d0": (100, [("flatten",), ("dense", 50, True), ("dense", 50, True), ("dense", 10, False)]),
+    "e1": (32, [("conv", 16, 4), ("pool", 3, "valid"), ("conv", 32, 4), ("pool", 2, "valid"),
+                ("conv", 64, 4), ("pool", 3, "valid"), ("flatten",),
+                ("dense", 64, True), ("dense", 32, True), ("dense", 10, False)]),
+}
+
+WEIGHT_SEED = 7
+CHANGE_SEED = 99
+SGD_RATE, RATE = 1e-3, 1e-4
+BN_MOMENTUM, BN_EPSILON = 0.99, 1e-3
+
+
+def mix(h):
+    h = h ^ (h >> numpy.uint32(16))
+    h = h * numpy.uint32(0x85EBCA6B)
+    h = h ^ (h >> numpy.uint32(13))
+    h = h * numpy.uint32(0xC2B2AE35)
+    return h ^ (h >> numpy.uint32(16))
+
+
+def uniform(seed, step, stream, count):
+    """The first `count` elements of a stream: 24-bit numbers in [0, 1)."""
+    key = mix(numpy.array([seed], numpy.uint32))
+    key = mix(key + numpy.uint32(step))
+    key = mix(key + numpy.uint32(stream))
+    element = numpy.arange(count, dtype=numpy.uint32)
+    return (mix(mix(element + key) ^ key) >> numpy.uint32(8)).astype(numpy.float64) / 2.0 ** 24
+
+
+def initial_weights(layers):
+    """Keras's variables in order: a list of (shape, values, trainable)."""
+    weights = []
+
+    def add(shape, limit=0.0, constant=0.0, trainable=True):
+        count = int(numpy.prod(shape))
+        values = numpy.full(count, constant)
+        if limit:
+            values = (2.0 * uniform(WEIGHT_SEED, 0, len(weights), count) - 1.0) * limit
+        weights.append((shape, values.reshape(shape), trainable))
+
+    height, width, channels = 28, 28, 1
+    for layer in layers:
+        if layer[0] == "conv":
+            filters, size = layer[1], layer[2]
+            area = size * size
+            add((size, size, channels, filters), (6.0 / (area * (channels + filters))) ** 0.5)
+            add((filters,))
+            channels = filters
+        elif layer[0] == "bn":
+            add((channels,), constant=1.0)
+            add((channels,))
+            add((channels,), trainable=False)
+            add((channels,), constant=1.0, trainable=False)
+        elif layer[0] == "pool":
+            extra = layer[1] - 1 if layer[2] == "same" else 0
+            height, width = (height + extra) // layer[1], (width + extra) // layer[1]
+        elif layer[0] == "flatten":
+            channels = height * width * channels
+        elif layer[0] == "dense":
+            add((channels, layer[1]), (6.0 / (channels + layer[1])) ** 0.5)
+            add((layer[1],))
+            channels = layer[1]
+    return weights
+
+
+def batch_of_step(step, batch, dtype):
+    """Samples and labels of step 0, 1, ...: streams 0, 1 and 2 of seed 1 + step."""
+    noise = uniform(1 + step, 0, 0, batch * 28 * 28).reshape(batch, 28, 28)
+    u = uniform(1 + step, 0, 1, batch)
+    for _ in range(3):
+        u = u * u
+    labels = numpy.floor(10.0 * u).astype(numpy.int64)
+    blocks = numpy.floor(2.0 * uniform(1 + step, 0, 2, batch * 4 * 4)).reshape(batch, 4, 4)
+    images = 0.25 * noise + 0.75 * blocks.repeat(7, axis=1).repeat(7, axis=2)
+    images = images.astype(numpy.float32).reshape(batch, 1, 28, 28)
+    return torch.tensor(images, dtype=dtype), torch.tensor(labels)
+
+
+def convolution_same(x, kernel, bias):
+    size = kernel.shape[0]
+    before, after = (size - 1) // 2, size // 2  # Keras puts the extra row and column last
+    x = F.pad(x, (before, after, before, after))
+    return F.conv2d(x, kernel.permute(3, 2, 0, 1), bias)
+
+
+def batch_norm(x, gamma, beta, moving_mean, moving_variance):
+    """Keras: the biased variance both normalizes the batch and feeds the moving average."""
+    with torch.no_grad():
+        mean = x.mean(dim=(0, 2, 3))
+        variance = x.var(dim=(0, 2, 3), unbiased=False)
+        moving_mean.mul_(BN_MOMENTUM).add_(mean, alpha=1.0 - BN_MOMENTUM)
+        moving_variance.mul_(BN_MOMENTUM).add_(variance, alpha=1.0 - BN_MOMENTUM)
+    return F.batch_norm(x, None, None, gamma, beta, training=True, eps=BN_EPSILON)
+
+
+def forward(layers, weights, x):
+    """The logits of a training step; moving statistics are updated."""
+    take = iter(weights)
+    for layer in layers:
+        if layer[0] == "conv":
+            x = F.relu(convolution_same(x, next(take), next(take)))
+        elif layer[0] == "bn":
+            x = batch_norm(x, next(take), next(take), next(take), next(take))
+        elif layer[0] == "pool":
+            x = F.max_pool2d(x, layer[1], ceil_mode=layer[2] == "same")
+        elif layer[0] == "flatten":
+            x = x.permute(0, 2, 3, 1).reshape(x.shape[0], -1)
+        elif layer[0] == "dense":
+            x = x @ next(take) + next(take)
+            x = F.relu(x) if layer[2] else x
+    return x
+
+
+class Sgd:
+    """v = momentum v - rate g; w += v, or with Nesterov w += momentum v - rate g."""
+
+    def __init__(self, weights, momentum, nesterov, rate):
+        self.momentum, self.nesterov, self.rate = momentum, nesterov, rate
+        self.velocity = [torch.zeros_like(w) for w in weights]
+
+    def update(self, step, i, w, g):
+        v = self.velocity[i].mul_(self.momentum).sub_(self.rate * g)
+        w += self.momentum * v - self.rate * g if self.nesterov else v
+
+
+class RmsProp:
+    """s = rho s + (1 - rho) g^2; w -= rate g / sqrt(s + epsilon)."""
+
+    def __init__(self, weights, rate=RATE, rho=0.9, epsilon=1e-7):
+        self.rate, self.rho, self.epsilon = rate, rho, epsilon
+        self.square = [torch.zeros_like(w) for w in weights]
+
+    def update(self, step, i, w, g):
+        s = self.square[i].mul_(self.rho).add_((1.0 - self.rho) * g * g)
+        w -= self.rate * g / torch.sqrt(s + self.epsilon)
+
+
+class Adam:
+    """w -= rate sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + epsilon)."""
+
+    def __init__(self, weights, rate=RATE, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
+        self.rate, self.beta_1, self.beta_2, self.epsilon = rate, beta_1, beta_2, epsilon
+        self.m = [torch.zeros_like(w) for w in weights]
+        self.v = [torch.zeros_like(w) for w in weights]
+
+    def moments(self, i, g):
+        m = self.m[i].mul_(self.beta_1).add_((1.0 - self.beta_1) * g)
+        v = self.v[i].mul_(self.beta_2).add_((1.0 - self.beta_2) * g * g)
+        return m, v
+
+    def update(self, step, i, w, g):
+        m, v = self.moments(i, g)
+        rate = self.rate * (1.0 - self.beta_2 ** step) ** 0.5 / (1.0 - self.beta_1 ** step)
+        w -= rate * m / (torch.sqrt(v) + self.epsilon)
+
+
+class Nadam(Adam):
+    """Adam with Nesterov's momentum, warmed up by u_t = beta_1 (1 - 0.96^t / 2).
+
+    PyTorch 1.13's NAdam has u_t twice in the product over t + 1 steps (later versions have not);
+    twice=True repeats that, for the comparison with it."""
+
+    def __init__(self, weights, twice=False, **options):
+        super().__init__(weights, **options)
+        self.twice = twice
+
+    def u(self, step):
+        return self.beta_1 * (1.0 - 0.5 * 0.96 ** step)
+
+    def update(self, step, i, w, g):
+        m, v = self.moments(i, g)
+        product = 1.0
+        for t in range(1, step + 1):
+            product *= self.u(t)
+        following = self.u(step + 1)
+        product_next = product * following * (self.u(step) if self.twice else 1.0)
+        m_hat = (following * m / (1.0 - product_next)
+                 + (1.0 - self.u(step)) * g / (1.0 - product))
+        v_hat = v / (1.0 - self.beta_2 ** step)
+        w -= self.rate * m_hat / (torch.sqrt(v_hat) + self.epsilon)
+
+
+# name: (ours, PyTorch's own, takes an epsilon)
+OPTIMIZERS = {
+    "sgd": (lambda w, **k: Sgd(w, 0.0, False, SGD_RATE),
+            lambda w, **k: torch.optim.SGD(w, SGD_RATE), False),
+    "momentum": (lambda w, **k: Sgd(w, 0.9, False, RATE),
+                 lambda w, **k: torch.optim.SGD(w, RATE, momentum=0.9), False),
+    "nesterov": (lambda w, **k: Sgd(w, 0.9, True, RATE),
+                 lambda w, **k: torch.optim.SGD(w, RATE, momentum=0.9, nesterov=True), False),
+    "rmsprop": (lambda w, **k: RmsProp(w, **k),
+                lambda w, epsilon=1e-7: torch.optim.RMSprop(w, RATE, alpha=0.9,
+                                                            eps=epsilon), True),
+    "adam": (lambda w, **k: Adam(w, **k),
+             lambda w, epsilon=1e-7: torch.optim.Adam(w, RATE, eps=epsilon), True),
+    "nadam": (lambda w, **k: Nadam(w, **k),
+              lambda w, epsilon=1e-7: torch.optim.NAdam(w, RATE, eps=epsilon,
+                                                        momentum_decay=1.0), True),
+}
+
+
+def run(model, optimizer, dtype, steps=10, own=False, **options):
+    """Trains; returns the losses and the final variables. own: use PyTorch's optimizer."""
+    batch, layers = MODELS[model]
+    variables = initial_weights(layers)
+    weights = [torch.tensor(v.astype(numpy.float32), dtype=dtype) for _, v, _ in variables]
+    trained = [w for w, v in zip(weights, variables) if v[2]]
+    for w in trained:
+        w.requires_grad_(True)
+    torch.set_default_dtype(dtype)  # of NAdam's own numbers
+    updates = OPTIMIZERS[optimizer][1 if own else 0](trained, **options)
+    losses = []
+    for step in range(steps):
+        x, labels = batch_of_step(step, batch, dtype)
+        loss = F.cross_entropy(forward(layers, weights, x), labels)
+        losses.append(loss.item())
+        for w in trained:
+            w.grad = None
+        loss.backward()
+        if own:
+            updates.step()
+            continue
+        with torch.no_grad():
+            for i, w in enumerate(trained):
+                updates.update(step + 1, i, w, w.grad)
+    return losses, [w.detach().double().numpy().ravel() for w in weights]

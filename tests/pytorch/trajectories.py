@@ -1,0 +1,74 @@
+"""Writes trajectories.txt: ten training steps of each reference model with each optimizer.
+
+The truth is a run in float64; the same run in float32 shows how far rounding alone moves it (the
+line `rounding`: largest relative difference of a loss, largest difference of a change). Before it
+writes anything the script checks its hand-written Keras optimizers against torch.optim (with an
+epsilon too small to matter: the two place it differently).
+
+    /usr/bin/python3 tests/pytorch/trajectories.py        rewrites tests/pytorch/trajectories.txt
+
+A variable's line: number, elements, sum of |final|, change = sum of |final - initial|, and the
+projection of final - initial on random directions, sum of (final - initial)[e] * (2 u[e] - 1) with
+u from the generator's seed 99, stream = number: a wrong element, sign or order moves it.
+"""
+import os
+
+import numpy
+import torch
+
+import reference
+
+
+def check_optimizer(model, optimizer):
+    options = {"epsilon": 1e-30} if reference.OPTIMIZERS[optimizer][2] else {}
+    quirk = {"twice": True} if optimizer == "nadam" and torch.__version__ < "2" else {}
+    ours, _ = reference.run(model, optimizer, torch.float64, **options, **quirk)
+    theirs, _ = reference.run(model, optimizer, torch.float64, own=True, **options)
+    difference = max(abs(a - b) / abs(b) for a, b in zip(ours, theirs))
+    if not difference < 1e-9:
+        raise SystemExit("%s %s: differs from torch.optim by %g" % (model, optimizer, difference))
+    return difference
+
+
+def summary(model, finals):
+    variables = reference.initial_weights(reference.MODELS[model][1])
+    rows = []
+    for i, ((_, values, _), final) in enumerate(zip(variables, finals)):
+        change = final - values.astype(numpy.float32).astype(numpy.float64).ravel()
+        direction = 2.0 * reference.uniform(reference.CHANGE_SEED, 0, i, change.size) - 1.0
+        rows.append((i, change.size, numpy.abs(final).sum(), numpy.abs(change).sum(),
+                     (change * direction).sum()))
+    return rows
+
+
+def largest_difference(rows, truth):
+    """Of changes and projections, relative to the change."""
+    return max(max(abs(a[3] - b[3]), abs(a[4] - b[4])) / b[3] for a, b in zip(rows, truth) if b[3])
+
+
+def main():
+    torch.set_num_threads(1)
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "trajectories.txt")
+    with open(path + ".new", "w") as out:
+        for model, (batch, _) in reference.MODELS.items():
+            for optimizer in reference.OPTIMIZERS:
+                difference = check_optimizer(model, optimizer)
+                losses, finals = reference.run(model, optimizer, torch.float64)
+                losses32, finals32 = reference.run(model, optimizer, torch.float32)
+                truth = summary(model, finals)
+                loss_rounding = max(abs(a - b) / b for a, b in zip(losses32, losses))
+                change_rounding = largest_difference(summary(model, finals32), truth)
+                print("%s %-9s torch.optim %.1e, rounding: losses %.1e changes %.1e,"
+                      " loss %.3f -> %.3f"
+                      % (model, optimizer, difference, loss_rounding, change_rounding,
+                         losses[0], losses[-1]))
+                out.write("trajectory %s %s batch %d variables %d\n"
+                          % (model, optimizer, batch, len(truth)))
+                out.write("losses %s\n" % " ".join("%.9f" % loss for loss in losses))
+                out.write("rounding %.1e %.1e\n" % (loss_rounding, change_rounding))
+                for row in truth:
+                    out.write("%d %d %.9g %.9g %.9g\n" % row)
+    os.replace(path + ".new", path)
+
+
+main()
