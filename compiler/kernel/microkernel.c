@@ -63,6 +63,15 @@ void microkernel_print_select(struct text *text, int lanes, const char *accumula
                  accumulator, condition);
 }
 
+void microkernel_print_load(struct text *text, int lanes, const char *name, const char *address,
+                            int uses) {
+    bool keep = lanes > 4 && uses > 1; /* narrower ones fold no unaligned operands */
+    text_add(text, "%svector%d %s = *(const memory%d *)(%s);", keep ? "" : "const ", lanes, name,
+             lanes, address);
+    if (keep) text_add(text, " LATHE_KEEP(%s);", name);
+    text_put(text, "\n");
+}
+
 void microkernel_put(struct text *text, const char *source, const char *qualifiers) {
     while (*source) {
         size_t span = strcspn(source, "@");
@@ -75,37 +84,50 @@ void microkernel_put(struct text *text, const char *source, const char *qualifie
     }
 }
 
+static const char *const prelude_start =
+    "/* The type of all numbers. */\n"
+    "#ifdef LATHE_DOUBLE\n"
+    "typedef double real;\n"
+    "#else\n"
+    "typedef float real;\n"
+    "#endif\n\n"
+    "/* LATHE_INLINE: into each caller, so that its constants propagate. */\n"
+    "#if defined(__GNUC__) && !defined(__TINYC__)\n"
+    "#define LATHE_INLINE static inline __attribute__((always_inline, unused))\n"
+    "#define LATHE_FUNCTION static __attribute__((unused))\n"
+    "#else\n"
+    "#define LATHE_INLINE static inline\n"
+    "#define LATHE_FUNCTION static\n"
+    "#endif\n\n"
+    "/* Vectors of GCC and Clang; other compilers take plain loops over the lanes.\n"
+    " * vector<N> is a value, memory<N> one in memory at the address of any float. */\n"
+    "#if defined(__GNUC__) && !defined(__TINYC__) && !defined(LATHE_DOUBLE)\n"
+    "#define LATHE_VECTORS 1\n";
+
+static const char *const prelude_keep =
+    "/* Reads a vector once: without this GCC reads it again at each of two or three uses, and\n"
+    " * then the loads, not the arithmetic, take the time. */\n"
+    "#if defined(%s) && !defined(__clang__)\n"
+    "#define LATHE_KEEP(vector) __asm__(\"\" : \"+v\"(vector))\n"
+    "#else\n"
+    "#define LATHE_KEEP(vector) (void)(vector)\n"
+    "#endif\n";
+
 void microkernel_prelude(struct text *text, const struct target *target) {
-    text_put(text,
-             "/* The type of all numbers. */\n"
-             "#ifdef LATHE_DOUBLE\n"
-             "typedef double real;\n"
-             "#else\n"
-             "typedef float real;\n"
-             "#endif\n\n"
-             "/* LATHE_INLINE: into each caller, so that its constants propagate. */\n"
-             "#if defined(__GNUC__) && !defined(__TINYC__)\n"
-             "#define LATHE_INLINE static inline __attribute__((always_inline, unused))\n"
-             "#define LATHE_FUNCTION static __attribute__((unused))\n"
-             "#else\n"
-             "#define LATHE_INLINE static inline\n"
-             "#define LATHE_FUNCTION static\n"
-             "#endif\n\n"
-             "/* Vectors of GCC and Clang; other compilers take plain loops over the lanes.\n"
-             " * vector<N> is a value, memory<N> one in memory at the address of any float. */\n"
-             "#if defined(__GNUC__) && !defined(__TINYC__) && !defined(LATHE_DOUBLE)\n"
-             "#define LATHE_VECTORS 1\n");
+    text_put(text, prelude_start);
     for (int lanes = target->lanes; lanes > 1; lanes /= 2) {
-        int size = 4 * lanes;
-        text_add(text, "typedef float vector%d __attribute__((vector_size(%d)));\n", lanes, size);
-        text_add(text,
-                 "typedef float memory%d\n"
-                 "    __attribute__((vector_size(%d), aligned(4), may_alias));\n",
-                 lanes, size);
-        text_add(text, "typedef int mask%d __attribute__((vector_size(%d)));\n", lanes, size);
+        text_add(text, "typedef float vector%d __attribute__((vector_size(%d)));\n", lanes,
+                 4 * lanes);
+        text_add(
+            text,
+            "typedef float memory%d __attribute__((vector_size(%d), aligned(4), may_alias));\n",
+            lanes, 4 * lanes);
+        text_add(text, "typedef int mask%d __attribute__((vector_size(%d)));\n", lanes, 4 * lanes);
     }
-    text_put(text, "typedef float vector1, memory1;\n"
-                   "#endif\n\n");
+    text_put(text, "typedef float vector1, memory1;\n");
+    if (target->lanes > 8) text_add(text, prelude_keep, "__AVX512VL__");
+    if (target->lanes == 8) text_add(text, prelude_keep, "__AVX__");
+    text_put(text, "#endif\n\n");
 }
 
 void microkernel_print(struct text *text, const struct microkernel *kernel,
@@ -130,8 +152,7 @@ bool microkernel_in_library(const struct microkernel *kernel, const struct targe
     switch (kernel->kind) {
     case MICROKERNEL_CONVOLUTION:
         if (lanes != target->lanes) return false;
-        if (a == 12) return b <= 2;
-        return a <= 8 && b <= (a <= 2 ? 2 : 1) * target->tile_pixels;
+        return (a <= 8 && b <= 8) || (a == 12 && b <= 2);
     case MICROKERNEL_GRADIENT:
         if (lanes != target->lanes) return false;
         return (a <= target->gradient_out && b <= target->gradient_in) || (a <= 8 && b == 1) ||

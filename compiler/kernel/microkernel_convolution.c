@@ -16,10 +16,14 @@ static void print_address(struct text *text, const char *base, int t, int p) {
 }
 
 static void print_pixel(struct text *text, const struct microkernel *kernel, int p) {
-    text_add(text, "const vector%d x%d = *(const memory%d *)(xk", kernel->lanes, p, kernel->lanes);
-    if (p == 1) text_put(text, " + x_step");
-    if (p > 1) text_add(text, " + %d * x_step", p);
-    text_put(text, ");\n");
+    char variable[16], address[32];
+    snprintf(variable, sizeof variable, "x%d", p);
+    snprintf(address, sizeof address,
+             p == 0   ? "xk"
+             : p == 1 ? "xk + x_step"
+                      : "xk + %d * x_step",
+             p);
+    microkernel_print_load(text, kernel->lanes, variable, address, kernel->a);
 }
 
 static void print_start(struct text *text, const struct microkernel *kernel) {

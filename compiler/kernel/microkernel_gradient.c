@@ -5,22 +5,29 @@
  * the end of all pixels and batches (lane_sum). */
 #include "microkernel_text.h"
 
-/* One vector of the pixel: `const vector16 g2 = *(const memory16 *)(gc + 2 * g_plane);` */
-static void print_load(struct text *text, int lanes, char name, int i) {
-    text_add(text, "            const vector%d %c%d = *(const memory%d *)(%cc", lanes, name, i,
-             lanes, name);
-    if (i == 1) text_add(text, " + %c_plane", name);
-    if (i > 1) text_add(text, " + %d * %c_plane", i, name);
-    text_put(text, ");\n");
+#include <stdio.h>
+
+/* One vector of the pixel: `g2` at `gc + 2 * g_plane`. */
+static void print_load(struct text *text, int lanes, char name, int i, int uses) {
+    char variable[16], address[48];
+    snprintf(variable, sizeof variable, "%c%d", name, i);
+    if (i == 0)
+        snprintf(address, sizeof address, "%cc", name);
+    else if (i == 1)
+        snprintf(address, sizeof address, "%cc + %c_plane", name, name);
+    else
+        snprintf(address, sizeof address, "%cc + %d * %c_plane", name, i, name);
+    text_put(text, "            ");
+    microkernel_print_load(text, lanes, variable, address, uses);
 }
 
 static void print_pixel(struct text *text, const struct microkernel *kernel) {
     int out = kernel->a, in = kernel->b;
     bool hold_x = in < out; /* the smaller side is held, the other streams */
     int held = hold_x ? in : out, streamed = hold_x ? out : in;
-    for (int i = 0; i < held; i++) print_load(text, kernel->lanes, hold_x ? 'x' : 'g', i);
+    for (int i = 0; i < held; i++) print_load(text, kernel->lanes, hold_x ? 'x' : 'g', i, streamed);
     for (int s = 0; s < streamed; s++) {
-        print_load(text, kernel->lanes, hold_x ? 'g' : 'x', s);
+        print_load(text, kernel->lanes, hold_x ? 'g' : 'x', s, held);
         text_put(text, "           ");
         for (int h = 0; h < held; h++) {
             int o = hold_x ? s : h, i = hold_x ? h : s;

@@ -6,12 +6,12 @@
 
 #include <stdio.h>
 
-/* The column of vector v: "16", or "last". */
+/* The column of vector v: nothing, " + 16", or " + last". */
 static void print_column(struct text *text, const struct microkernel *kernel, int v) {
     if (v == kernel->b - 1)
-        text_put(text, "last");
-    else
-        text_add(text, "%d", v * kernel->lanes);
+        text_put(text, " + last");
+    else if (v > 0)
+        text_add(text, " + %d", v * kernel->lanes);
 }
 
 /* Vector v of a row in memory: "*(const memory16 *)(c + 2 * c_row + last)" */
@@ -21,10 +21,7 @@ static void print_vector(struct text *text, const struct microkernel *kernel, co
     text_put(text, base);
     if (r == 1) text_put(text, " + c_row");
     if (r > 1) text_add(text, " + %d * c_row", r);
-    if (v == kernel->b - 1 || v > 0) {
-        text_put(text, " + ");
-        print_column(text, kernel, v);
-    }
+    print_column(text, kernel, v);
     text_put(text, ")");
 }
 
@@ -55,9 +52,13 @@ static void print_start(struct text *text, const struct microkernel *kernel) {
 static void print_depth(struct text *text, const struct microkernel *kernel) {
     text_put(text, "    for (long k = 0; k < depth; k++, a += a_depth, b += b_depth) {\n");
     for (int v = 0; v < kernel->b; v++) {
-        text_add(text, "        const vector%d b%d = ", kernel->lanes, v);
-        print_vector(text, kernel, "b", 0, v, false);
-        text_put(text, ";\n");
+        char name[16];
+        struct text address = {.arena = text->arena};
+        snprintf(name, sizeof name, "b%d", v);
+        text_put(&address, "b");
+        print_column(&address, kernel, v);
+        text_put(text, "        ");
+        microkernel_print_load(text, kernel->lanes, name, text_string(&address), kernel->a);
     }
     for (int r = 0; r < kernel->a; r++) {
         text_add(text, "        const real s%d = a[", r);

@@ -19,6 +19,11 @@ void microkernel_print_head(struct text *text, const struct microkernel *kernel)
 /** Declares the accumulators a0_0 ... of a tile, a line per row: `    vector16 a0_0, a0_1;` */
 void microkernel_print_accumulators(struct text *text, const struct microkernel *kernel);
 
+/** Declares a vector read from memory, `const vector16 x1 = *(const memory16 *)(address);`, kept in
+ * a register when it is used more than once. */
+void microkernel_print_load(struct text *text, int lanes, const char *name, const char *address,
+                            int uses);
+
 /** Appends `acc = condition > 0 ? acc : 0` for a vector; condition may be the accumulator. */
 void microkernel_print_select(struct text *text, int lanes, const char *accumulator,
                               const char *condition);
