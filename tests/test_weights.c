@@ -4,11 +4,13 @@
 
 #include <dirent.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -275,6 +277,17 @@ static void a_failed_write_leaves_the_old_file(void **state) {
     assert_non_null(strstr(error.text, "cannot write: it is a folder"));
     assert_false(weights_save("/dev/null", &program, spaces.space, NULL, 0, &error));
     assert_non_null(strstr(error.text, "cannot write: it is not a plain file"));
+    /* The disk is full: here, a limit on the size of files. */
+    struct rlimit limit, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    small = limit;
+    small.rlim_cur = 100;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    bool saved = weights_save(path, &program, spaces.space, NULL, 0, &error);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_false(saved);
+    assert_string_equal(error.text + strlen(path) + 2, "cannot write: File too large");
     assert_int_equal(files_in_folder(), files);
     assert_true(weights_load(path, &program, spaces.space, &error));
 
