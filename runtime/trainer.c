@@ -7,6 +7,7 @@
 #include "weights.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -72,6 +73,26 @@ static void copy_variables(const struct program *program, float *const *to, floa
         memcpy(to[space], from[space], (size_t)program->space_size[space] * sizeof(float));
 }
 
+/* Saves the present variables as weights; the names of the classes go along for predictions. */
+static bool save_best(const struct trainer *trainer, struct error *error) {
+    const struct dataset *data = trainer->options.data;
+    char names[4096] = "";
+    size_t length = 0;
+
+    for (int i = 0; data->class_names && i < data->classes; i++) {
+        size_t room = sizeof names - length;
+        int printed = snprintf(names + length, room, "%s%s", i ? "\n" : "", data->class_names[i]);
+        if (printed < 0 || (size_t)printed >= room) {
+            names[0] = '\0'; /* too many to keep */
+            break;
+        }
+        length += (size_t)printed;
+    }
+    struct metadata metadata = {"class_names", names};
+    return weights_save(trainer->best_path, trainer->program, trainer->memory.space, &metadata,
+                        names[0] != '\0', error);
+}
+
 static bool keep_best(struct trainer *trainer, const struct history_epoch *epoch,
                       struct error *error) {
     double value = criterion(trainer, epoch);
@@ -81,8 +102,7 @@ static bool keep_best(struct trainer *trainer, const struct history_epoch *epoch
     trainer->state.best_epoch = epoch->epoch;
     copy_variables(trainer->program, trainer->best, trainer->memory.space);
     if (!trainer->best_path) return true;
-    return weights_save(trainer->best_path, trainer->program, trainer->memory.space, NULL, 0,
-                        error);
+    return save_best(trainer, error);
 }
 
 void trainer_restore_best(struct trainer *trainer) {

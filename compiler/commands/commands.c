@@ -158,6 +158,10 @@ bool command_pool(long threads, double operations, struct pool **pool, int *thre
     return *pool != NULL;
 }
 
+long command_batch(const struct model *model) {
+    return model->training.file ? model->training.batch_size : 32;
+}
+
 bool command_needs_training(const struct model *model, const char *why, struct error *error) {
     if (model->training.file) return true;
     return error_set(

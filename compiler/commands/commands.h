@@ -104,6 +104,9 @@ struct jit *command_jit(const struct model *model, const struct backend_options 
 bool command_pool(long threads, double operations, struct pool **pool, int *threads_used,
                   struct error *error);
 
+/** The model's batch size; 32 (Keras's default) when it has no training table. */
+long command_batch(const struct model *model);
+
 /** Fails with a message when the model has no training table, which `why` needs. */
 bool command_needs_training(const struct model *model, const char *why, struct error *error);
 
