@@ -1,0 +1,19 @@
+/* passes.h: the passes from tensor graph to tensor graph. Each returns the graph to go on with and
+ * leaves one that graph_verify accepts. The passes towards kernels are in kernels.h. */
+#ifndef LATHE_PASSES_H
+#define LATHE_PASSES_H
+
+#include "../tensor/graph.h"
+
+/** Removes views that change nothing, and makes sums cheaper: a sum of terms becomes a sum for each
+ * term, without the factors that are constant along the summed axes. (simplify.c) */
+struct graph *pass_simplify(struct graph *graph);
+
+/** Computes what is equal once. Random numbers are a function of their place: equal too.
+ * (common.c) */
+struct graph *pass_common(struct graph *graph);
+
+/** Drops what no output and no update needs. (dead.c) */
+struct graph *pass_dead(struct graph *graph);
+
+#endif
