@@ -1,4 +1,4 @@
-"""The four reference models in PyTorch, with Keras's layouts, initial values and optimizers.
+"""The four reference models in PyTorch, with Keras's layouts and initial values.
 
 Weights and data come from lathe's counter-based generator (compiler/tensor/expression.h), so that a
 C program reproduces both without files. Weights keep Keras's layouts (convolution kernels
@@ -10,7 +10,8 @@ within rounding of zero two correct programs disagree on its gradient, and large
 difference by ten each time (images of pure noise and random labels, with the optimizers' default
 rates, part float32 from float64 at 1e-1 in C7). So the images differ strongly from one another
 (random blocks of 7 x 7 pixels plus noise), three labels of four are class 0, which gives the batch
-a clear common gradient, SGD runs at a learning rate of 1e-3 and the others at 1e-4.
+a clear common gradient, SGD runs at a learning rate of 1e-3, RMSprop (whose first step
+is three times as long) at 2e-5 and the others at 1e-4.
 """
 import numpy
 import torch
@@ -35,7 +36,7 @@ MODELS = {
 
 WEIGHT_SEED = 7
 CHANGE_SEED = 99
-SGD_RATE, RATE = 1e-3, 1e-4
+SGD_RATE, RMSPROP_RATE, RATE = 1e-3, 2e-5, 1e-4
 BN_MOMENTUM, BN_EPSILON = 0.99, 1e-3
 
 
@@ -113,10 +114,10 @@ def convolution_same(x, kernel, bias):
 
 
 def batch_norm(x, gamma, beta, moving_mean, moving_variance):
-    """Keras: the biased variance both normalizes the batch and feeds the moving average."""
+    """The biased variance normalizes the batch, the unbiased one feeds the moving average."""
     with torch.no_grad():
         mean = x.mean(dim=(0, 2, 3))
-        variance = x.var(dim=(0, 2, 3), unbiased=False)
+        variance = x.var(dim=(0, 2, 3), unbiased=True)
         moving_mean.mul_(BN_MOMENTUM).add_(mean, alpha=1.0 - BN_MOMENTUM)
         moving_variance.mul_(BN_MOMENTUM).add_(variance, alpha=1.0 - BN_MOMENTUM)
     return F.batch_norm(x, None, None, gamma, beta, training=True, eps=BN_EPSILON)
@@ -153,79 +154,76 @@ class Sgd:
 
 
 class RmsProp:
-    """s = rho s + (1 - rho) g^2; w -= rate g / sqrt(s + epsilon)."""
+    """s = rho s + (1 - rho) g^2; w -= rate g / (sqrt(s) + epsilon)."""
 
-    def __init__(self, weights, rate=RATE, rho=0.9, epsilon=1e-7):
-        self.rate, self.rho, self.epsilon = rate, rho, epsilon
+    def __init__(self, weights, rho=0.9, epsilon=1e-7):
+        self.rho, self.epsilon = rho, epsilon
         self.square = [torch.zeros_like(w) for w in weights]
 
     def update(self, step, i, w, g):
         s = self.square[i].mul_(self.rho).add_((1.0 - self.rho) * g * g)
-        w -= self.rate * g / torch.sqrt(s + self.epsilon)
+        w -= RMSPROP_RATE * g / (torch.sqrt(s) + self.epsilon)
 
 
 class Adam:
-    """w -= rate sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + epsilon)."""
+    """w -= rate m / (1 - beta_1^t) / (sqrt(v / (1 - beta_2^t)) + epsilon)."""
 
-    def __init__(self, weights, rate=RATE, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
-        self.rate, self.beta_1, self.beta_2, self.epsilon = rate, beta_1, beta_2, epsilon
+    def __init__(self, weights, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
         self.m = [torch.zeros_like(w) for w in weights]
         self.v = [torch.zeros_like(w) for w in weights]
 
-    def moments(self, i, g):
-        m = self.m[i].mul_(self.beta_1).add_((1.0 - self.beta_1) * g)
+    def momentum(self, i, g):
+        return self.m[i].mul_(self.beta_1).add_((1.0 - self.beta_1) * g)
+
+    def deviation(self, step, i, g):
         v = self.v[i].mul_(self.beta_2).add_((1.0 - self.beta_2) * g * g)
-        return m, v
+        return torch.sqrt(v / (1.0 - self.beta_2 ** step)) + self.epsilon
 
     def update(self, step, i, w, g):
-        m, v = self.moments(i, g)
-        rate = self.rate * (1.0 - self.beta_2 ** step) ** 0.5 / (1.0 - self.beta_1 ** step)
-        w -= rate * m / (torch.sqrt(v) + self.epsilon)
+        m_hat = self.momentum(i, g) / (1.0 - self.beta_1 ** step)
+        w -= RATE * m_hat / self.deviation(step, i, g)
 
 
 class Nadam(Adam):
-    """Adam with Nesterov's momentum, warmed up by u_t = beta_1 (1 - 0.96^t / 2).
+    """Adam with Nesterov's momentum, warmed up by u_t = beta_1 (1 - 0.96^(0.004 t) / 2).
 
-    PyTorch 1.13's NAdam has u_t twice in the product over t + 1 steps (later versions have not);
-    twice=True repeats that, for the comparison with it."""
+    PyTorch 1.13's NAdam has u_t twice in the product over t + 1 steps (later versions, Keras and
+    Dozat's paper have not); twice=True repeats that, for the comparison with it."""
 
-    def __init__(self, weights, twice=False, **options):
-        super().__init__(weights, **options)
+    def __init__(self, weights, twice=False):
+        super().__init__(weights)
         self.twice = twice
 
     def u(self, step):
-        return self.beta_1 * (1.0 - 0.5 * 0.96 ** step)
+        return self.beta_1 * (1.0 - 0.5 * 0.96 ** (0.004 * step))
 
     def update(self, step, i, w, g):
-        m, v = self.moments(i, g)
         product = 1.0
         for t in range(1, step + 1):
             product *= self.u(t)
         following = self.u(step + 1)
         product_next = product * following * (self.u(step) if self.twice else 1.0)
-        m_hat = (following * m / (1.0 - product_next)
+        m_hat = (following * self.momentum(i, g) / (1.0 - product_next)
                  + (1.0 - self.u(step)) * g / (1.0 - product))
-        v_hat = v / (1.0 - self.beta_2 ** step)
-        w -= self.rate * m_hat / (torch.sqrt(v_hat) + self.epsilon)
+        w -= RATE * m_hat / self.deviation(step, i, g)
 
 
-# name: (ours, PyTorch's own, takes an epsilon)
+# name: (ours, PyTorch's own)
 OPTIMIZERS = {
-    "sgd": (lambda w, **k: Sgd(w, 0.0, False, SGD_RATE),
-            lambda w, **k: torch.optim.SGD(w, SGD_RATE), False),
-    "momentum": (lambda w, **k: Sgd(w, 0.9, False, RATE),
-                 lambda w, **k: torch.optim.SGD(w, RATE, momentum=0.9), False),
-    "nesterov": (lambda w, **k: Sgd(w, 0.9, True, RATE),
-                 lambda w, **k: torch.optim.SGD(w, RATE, momentum=0.9, nesterov=True), False),
-    "rmsprop": (lambda w, **k: RmsProp(w, **k),
-                lambda w, epsilon=1e-7: torch.optim.RMSprop(w, RATE, alpha=0.9,
-                                                            eps=epsilon), True),
-    "adam": (lambda w, **k: Adam(w, **k),
-             lambda w, epsilon=1e-7: torch.optim.Adam(w, RATE, eps=epsilon), True),
-    "nadam": (lambda w, **k: Nadam(w, **k),
-              lambda w, epsilon=1e-7: torch.optim.NAdam(w, RATE, eps=epsilon,
-                                                        momentum_decay=1.0), True),
+    "sgd": (lambda w: Sgd(w, 0.0, False, SGD_RATE), lambda w: torch.optim.SGD(w, SGD_RATE)),
+    "momentum": (lambda w: Sgd(w, 0.9, False, RATE),
+                 lambda w: torch.optim.SGD(w, RATE, momentum=0.9)),
+    "nesterov": (lambda w: Sgd(w, 0.9, True, RATE),
+                 lambda w: torch.optim.SGD(w, RATE, momentum=0.9, nesterov=True)),
+    "rmsprop": (RmsProp, lambda w: torch.optim.RMSprop(w, RMSPROP_RATE, alpha=0.9, eps=1e-7)),
+    "adam": (Adam, lambda w: torch.optim.Adam(w, RATE, eps=1e-7)),
+    "nadam": (Nadam, lambda w: torch.optim.NAdam(w, RATE, eps=1e-7)),
 }
+
+
+def rate(optimizer):
+    return {"sgd": SGD_RATE, "rmsprop": RMSPROP_RATE}.get(optimizer, RATE)
 
 
 def run(model, optimizer, dtype, steps=10, own=False, **options):
