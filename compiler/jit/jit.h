@@ -8,7 +8,7 @@ enum backend { BACKEND_AUTO, BACKEND_TCC, BACKEND_CC };
 
 struct jit_options {
     enum backend backend;
-    const char *cc;              /* "gcc" or "clang"; NULL: whichever is there, gcc first */
+    const char *cc; /* "gcc" or "clang"; NULL: whichever is there, gcc first */
     struct compile_options compile;
 };
 
@@ -20,11 +20,18 @@ struct jit *jit_new(const struct model *model, const struct jit_options *options
                     struct error *error);
 
 /** The program to call now. With BACKEND_AUTO, ask again between two steps: it turns into the cc
- * build once that is ready (sizes and memory layout are the same). */
+ * build once that is ready (sizes and memory layout are the same). The build starts with the second
+ * call: a single call never starts a compiler. An object in the cache is used at once. */
 const struct program *jit_program(struct jit *jit);
 
 /** "tcc" or "cc": what jit_program returned last. */
 const char *jit_backend(const struct jit *jit);
+
+/** With BACKEND_AUTO: why it stays on tcc (no compiler, a failed build), or NULL. */
+const char *jit_note(const struct jit *jit);
+
+/** What compiled the program that jit_program returned last: the compiler's command line. */
+const char *jit_compiler(const struct jit *jit);
 
 /** Memory of each mode (by enum mode). */
 const struct memory_report *jit_memory(const struct jit *jit);

@@ -1,0 +1,248 @@
+/* jit.c: a model made to run: by libtcc at once, by a C compiler, or both in turn. */
+#include "jit.h"
+
+#include "../kernel/microkernel.h"
+#include "cc.h"
+#include "tcc.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const double poll_seconds = 2e-3;
+
+/* One of the two ways to run the model. */
+struct end {
+    struct compilation *compilation;
+    struct program program;
+    double generate_ms, compile_ms;
+};
+
+struct jit {
+    struct arena arena;
+    struct end tcc, cc;
+    struct tcc_module *tcc_module;
+    struct cc_module *cc_module;
+    struct end *current;
+    struct compile_options compile;
+    bool pending;      /* AUTO: the cc build is still to come */
+    bool asked;        /* jit_program was called before */
+    double started;    /* when the background build was, */
+    double polled;     /* when it was asked last */
+    struct error note; /* why AUTO stays on tcc */
+};
+
+static double seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static bool generate(struct jit *jit, struct end *end, const struct model *model,
+                     const struct compile_options *options, enum dialect dialect,
+                     struct error *error) {
+    struct compile_options own = *options;
+    double start = seconds();
+    own.dialect = dialect;
+    end->compilation = compile_model(&jit->arena, model, &own, error);
+    end->generate_ms = (seconds() - start) * 1e3;
+    if (!end->compilation) return false;
+    end->program = end->compilation->program;
+    return true;
+}
+
+typedef void *find_function(const void *module, const char *name);
+
+static void *find_in_tcc(const void *module, const char *name) {
+    return tcc_module_find(module, name);
+}
+
+static void *find_in_cc(const void *module, const char *name) {
+    return cc_module_find(module, name);
+}
+
+/* Completes the program with the entry points that were asked for. Does not allocate: it also runs
+ * between two steps. */
+static bool set_entries(struct end *end, const struct compile_options *options, find_function *find,
+                        const void *module, struct error *error) {
+    struct program *program = &end->program;
+    const struct {
+        const char *name;
+        bool wanted;
+        program_entry **entry;
+    } entries[] = {{"train", options->training, &program->train},
+                   {"evaluate", options->evaluation, &program->evaluate},
+                   {"predict", options->prediction, &program->predict}};
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
+        char name[512];
+        *entries[i].entry = NULL;
+        if (!entries[i].wanted) continue;
+        snprintf(name, sizeof name, "%s_%s", options->prefix, entries[i].name);
+        void *address = find(module, name);
+        if (!address) return error_set(error, "the generated C has no function %s", name);
+        memcpy(entries[i].entry, &address, sizeof address);
+    }
+    return true;
+}
+
+/* The library's functions for libtcc, in the arena. What is not there libtcc misses by itself. */
+static const struct tcc_symbol *library_symbols(struct jit *jit, const struct target *target,
+                                                const char *const *names) {
+    int count = 0, found = 0;
+    while (names && names[count]) count++;
+    struct tcc_symbol *symbols = ARENA_ARRAY(&jit->arena, struct tcc_symbol, count + 1);
+    for (int i = 0; i < count; i++) {
+        microkernel_function *function = microkernel_symbol(target, names[i]);
+        if (!function) continue;
+        symbols[found].name = names[i];
+        memcpy(&symbols[found++].address, &function, sizeof function);
+    }
+    return symbols;
+}
+
+static bool load_tcc(struct jit *jit, const struct model *model,
+                     const struct compile_options *options, struct error *error) {
+    if (!generate(jit, &jit->tcc, model, options, DIALECT_TCC, error)) return false;
+    double start = seconds();
+    const struct tcc_symbol *symbols =
+        library_symbols(jit, options->target, jit->tcc.compilation->symbols);
+    jit->tcc_module = tcc_module_new(jit->tcc.compilation->c_text, symbols, error);
+    jit->tcc.compile_ms = (seconds() - start) * 1e3;
+    jit->current = &jit->tcc;
+    return jit->tcc_module && set_entries(&jit->tcc, options, find_in_tcc, jit->tcc_module, error);
+}
+
+/* Generates the text for cc; the cache may have it built already. */
+static bool prepare_cc(struct jit *jit, const struct model *model, const char *compiler,
+                       struct error *error) {
+    if (!generate(jit, &jit->cc, model, &jit->compile, DIALECT_CC, error)) return false;
+    jit->cc_module =
+        cc_module_new(jit->cc.compilation->c_text, compiler, jit->compile.target, error);
+    return jit->cc_module != NULL;
+}
+
+/* Hands the loaded cc module out from now on. */
+static bool use_cc(struct jit *jit, struct error *error) {
+    if (!set_entries(&jit->cc, &jit->compile, find_in_cc, jit->cc_module, error)) return false;
+    jit->current = &jit->cc;
+    return true;
+}
+
+static bool load_cc(struct jit *jit, const struct model *model, const char *compiler,
+                    struct error *error) {
+    if (!prepare_cc(jit, model, compiler, error)) return false;
+    double start = seconds();
+    if (cc_module_poll(jit->cc_module, false, NULL) != CC_READY) {
+        if (!cc_module_start(jit->cc_module, false, error) ||
+            cc_module_poll(jit->cc_module, true, error) != CC_READY)
+            return false;
+        jit->cc.compile_ms = (seconds() - start) * 1e3;
+    }
+    return use_cc(jit, error);
+}
+
+/* Both programs work on the same memory: the caller's, sized once. */
+static bool agree(struct jit *jit, struct error *error) {
+    struct program *a = &jit->tcc.program, *b = &jit->cc.program;
+    if (a->batch != b->batch || a->rows != b->rows ||
+        memcmp(a->space_size, b->space_size, sizeof a->space_size) != 0)
+        return error_set(error, "the tcc and the cc form of the model differ in their memory");
+    if (a->arena_bytes < b->arena_bytes) a->arena_bytes = b->arena_bytes;
+    b->arena_bytes = a->arena_bytes;
+    return true;
+}
+
+static bool load_auto(struct jit *jit, const struct model *model, const char *compiler,
+                      struct error *error) {
+    bool prepared = prepare_cc(jit, model, compiler, &jit->note);
+    if (prepared && cc_module_poll(jit->cc_module, false, NULL) == CC_READY)
+        return use_cc(jit, error);
+    if (!load_tcc(jit, model, &jit->compile, error)) return false;
+    jit->pending = prepared && agree(jit, &jit->note);
+    return true;
+}
+
+static bool load(struct jit *jit, const struct model *model, const struct jit_options *options,
+                 struct error *error) {
+    if (setjmp(jit->arena.exhausted))
+        return error_set(error, "out of memory while compiling the model");
+    jit->compile = options->compile;
+    if (!jit->compile.target) jit->compile.target = target_native();
+    jit->compile.prefix =
+        arena_string(&jit->arena, options->compile.prefix ? options->compile.prefix : "model");
+    switch (options->backend) {
+    case BACKEND_TCC: return load_tcc(jit, model, &jit->compile, error);
+    case BACKEND_CC: return load_cc(jit, model, options->cc, error);
+    case BACKEND_AUTO: break;
+    }
+    return load_auto(jit, model, options->cc, error);
+}
+
+struct jit *jit_new(const struct model *model, const struct jit_options *options,
+                    struct error *error) {
+    struct jit *jit = calloc(1, sizeof *jit);
+    if (!jit) {
+        error_set(error, "out of memory");
+        return NULL;
+    }
+    arena_init(&jit->arena);
+    if (load(jit, model, options, error)) return jit;
+    jit_free(jit);
+    return NULL;
+}
+
+/* Follows the background build. It starts with the second call only: the first step is not kept
+ * waiting, and work of a single call never starts a compiler. */
+static void follow_build(struct jit *jit) {
+    double now = seconds();
+    if (jit->started == 0) {
+        if (!jit->asked) return;
+        jit->started = now;
+        jit->pending = cc_module_start(jit->cc_module, true, &jit->note);
+        return;
+    }
+    if (now - jit->polled < poll_seconds) return;
+    jit->polled = now;
+    enum cc_state state = cc_module_poll(jit->cc_module, false, &jit->note);
+    if (state == CC_RUNNING) return;
+    jit->pending = false;
+    jit->cc.compile_ms = (now - jit->started) * 1e3;
+    if (state == CC_READY) use_cc(jit, &jit->note);
+}
+
+const struct program *jit_program(struct jit *jit) {
+    if (jit->pending) follow_build(jit);
+    jit->asked = true;
+    return &jit->current->program;
+}
+
+const char *jit_backend(const struct jit *jit) {
+    return jit->current == &jit->tcc ? "tcc" : "cc";
+}
+
+const char *jit_note(const struct jit *jit) {
+    return *jit->note.text ? jit->note.text : NULL;
+}
+
+const char *jit_compiler(const struct jit *jit) {
+    return jit->current == &jit->tcc ? "libtcc, with microkernels built by a C compiler"
+                                     : cc_module_command(jit->cc_module);
+}
+
+const struct memory_report *jit_memory(const struct jit *jit) {
+    return jit->current->compilation->memory;
+}
+
+void jit_times(const struct jit *jit, double *generate_ms, double *compile_ms) {
+    *generate_ms = jit->current->generate_ms;
+    *compile_ms = jit->current->compile_ms;
+}
+
+void jit_free(struct jit *jit) {
+    if (!jit) return;
+    tcc_module_free(jit->tcc_module);
+    cc_module_free(jit->cc_module);
+    arena_free(&jit->arena);
+    free(jit);
+}
