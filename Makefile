@@ -1,6 +1,7 @@
-# make           builds ./lathe            make smoke   tests of seconds
-# make test      the tests the README names  make slow    the long tests
-# make install PREFIX=/usr/local
+# make           builds ./lathe              make smoke   tests of seconds
+# make test      the tests the README names  make slow    the long tests too
+# make demo      trains the first model      make clean
+# make install PREFIX=/usr/local             DESTDIR is honoured
 CC = gcc
 BUILD = build
 PREFIX = /usr/local
@@ -13,6 +14,8 @@ CFLAGS = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit
 endif
 LUA_CFLAGS = -I/usr/include/lua5.4
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(LUA_CFLAGS) -pthread
+# Modules that a C compiler built and jit loaded call lathe_sgemm of the executable.
+EXPORTS = -Wl,--export-dynamic-symbol=lathe_sgemm
 LIBRARIES = -llua5.4 -ltcc -lopenblas -lcjson -lpng -lz -ldl -lm -pthread
 
 # The tcc library: microkernels printed by the compiler itself, one set a target.
@@ -36,7 +39,7 @@ all: lathe
 lathe: $(BUILD)/lathe
 	cp $< $@
 $(BUILD)/lathe: $(BUILD)/compiler/main.o $(BUILD)/liblathe.a
-	$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBRARIES)
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(EXPORTS) $(LIBRARIES)
 $(BUILD)/liblathe.a: $(OBJECTS)
 	rm -f $@
 	ar rcs $@ $^
@@ -57,9 +60,31 @@ $(BUILD)/microkernels_%.o: $(BUILD)/microkernels_%.c
 
 $(BUILD)/tests/%: tests/%.c $(BUILD)/liblathe.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -I. -o $@ $< $(BUILD)/liblathe.a -lcmocka $(LIBRARIES)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d -MT $@ -I. -o $@ $< $(BUILD)/liblathe.a $(EXPORTS) -lcmocka $(LIBRARIES)
 
-.PHONY: all clean smoke test slow install
+# The programs of the test run: once plain, once under the sanitizers.
+SANITIZED = $(if $(SANITIZE),,$(TESTS:build/%=build/sanitize/%))
+SMOKE_TESTS = $(filter-out $(LONG_TESTS:%=$(BUILD)/tests/%),$(TESTS))
+LONG_TESTS = test_pytorch
+
+test_programs: $(BUILD)/lathe $(TESTS)
+sanitized_programs:
+	+$(MAKE) SANITIZE=1 test_programs
+smoke: lathe $(SMOKE_TESTS)
+	sh tests/run.sh $(SMOKE_TESTS)
+test: lathe $(TESTS) $(if $(SANITIZE),,sanitized_programs)
+	sh tests/run.sh $(TESTS) $(SANITIZED)
+slow: lathe $(TESTS) $(SLOW_TESTS) sanitized_programs
+	sh tests/run.sh $(TESTS) $(SANITIZED) $(SLOW_TESTS)
+demo: lathe
+	sh tests/demo.sh
+
+install: lathe
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/lathe
+	install -m 755 lathe $(DESTDIR)$(PREFIX)/bin/lathe
+	install -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/lathe
+
+.PHONY: all clean demo install sanitized_programs slow smoke test test_programs
 .SECONDARY:
 clean:
 	rm -rf build lathe
