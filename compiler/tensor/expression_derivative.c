@@ -44,18 +44,17 @@ static const struct expression *derive_divide(struct arena *arena, const struct 
     return binary(arena, EXPRESSION_SUBTRACT, first, second);
 }
 
-/* max and min: the chosen side's derivative. Where both sides are equal, a side that does not
- * depend on the operand wins (relu'(0) = 0), and two that do share evenly. `less` is true where a
- * is chosen. */
+/* max and min: the chosen side's derivative. Where both are equal, a constant side wins
+ * (relu'(0) = 0), and two variable ones share evenly. */
 static const struct expression *derive_choice(struct arena *arena, struct term a, struct term b,
                                               const struct expression *a_chosen,
                                               const struct expression *b_chosen) {
     const struct expression *zero = constant(arena, 0);
-    if (!b.d) return expression_select(arena, a_chosen, a.d, zero);
-    if (!a.d) return expression_select(arena, b_chosen, b.d, zero);
-    const struct expression *half =
-        multiply(arena, constant(arena, 0.5), binary(arena, EXPRESSION_ADD, a.d, b.d));
-    return expression_select(arena, a_chosen, a.d, expression_select(arena, b_chosen, b.d, half));
+    if (b.e->op == EXPRESSION_CONSTANT) return expression_select(arena, a_chosen, a.d, zero);
+    if (a.e->op == EXPRESSION_CONSTANT) return expression_select(arena, b_chosen, b.d, zero);
+    const struct expression *half = multiply(arena, constant(arena, 0.5), sum(arena, a.d, b.d));
+    return expression_select(arena, a_chosen, or_zero(arena, a.d),
+                             expression_select(arena, b_chosen, or_zero(arena, b.d), half));
 }
 
 /* a^n for the small n that derivatives of squares and cubes lead to. */
