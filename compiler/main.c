@@ -17,24 +17,26 @@ static const struct command commands[] = {
     {"evaluate", command_evaluate, "loss, accuracy and confusion matrix of trained weights"},
     {"predict", command_predict, "classify images or arrays"},
     {"emit", command_emit, "write a model as standalone C"},
+#if __has_include("commands/bench.c")
     {"bench", command_bench, "compare specialized with generic kernels"},
+#endif
 };
-enum { COMMAND_COUNT_ALL = sizeof commands / sizeof commands[0] };
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 static void print_help(void) {
     printf("usage: lathe COMMAND MODEL.lua [options]\n\n"
            "Compiles neural networks written in Lua to C, trains and runs them.\n\ncommands:\n");
-    for (int i = 0; i < COMMAND_COUNT_ALL; i++)
+    for (int i = 0; i < COMMANDS; i++)
         printf("  %-10s %s\n", commands[i].name, commands[i].purpose);
     printf("\n`lathe COMMAND --help` lists the options of a command.\n"
            "Exit status: 0 done; 1 the work did not reach its end; 2 wrong input.\n");
 }
 
 static int unknown_command(const char *name) {
-    const char *names[COMMAND_COUNT_ALL + 1] = {NULL};
+    const char *names[COMMANDS + 1] = {NULL};
     struct error error;
 
-    for (int i = 0; i < COMMAND_COUNT_ALL; i++) names[i] = commands[i].name;
+    for (int i = 0; i < COMMANDS; i++) names[i] = commands[i].name;
     const char *nearest = options_nearest(name, names);
     if (nearest)
         error_set(&error, "unknown command \"%s\"; did you mean \"%s\"?", name, nearest);
@@ -58,7 +60,7 @@ static int run(int argc, char **argv) {
         printf("lathe %s\n", LATHE_VERSION);
         return STATUS_OK;
     }
-    for (int i = 0; i < COMMAND_COUNT_ALL; i++)
+    for (int i = 0; i < COMMANDS; i++)
         if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 2, argv + 2);
     return unknown_command(argv[1]);
 }

@@ -115,9 +115,31 @@ static void add_epoch_number(struct line *line, const struct training_report *re
     ADD(line, "epoch %*ld/%ld  ", width, report->epoch, report->epochs);
 }
 
+/* What stands behind the bar; each detail less makes it shorter: note and unit, then speed. */
+static void add_figures(struct line *line, const struct progress *progress,
+                        const struct training_report *report, double part, int details,
+                        const char *note) {
+    double left = (double)(report->epochs - report->epoch + 1) * (double)report->epoch_samples -
+                  (double)report->samples;
+
+    ADD(line, " %3.0f %%  loss %.4f", floor(part * 100), report->loss);
+    if (report->has_accuracy) ADD(line, "  accuracy %.4f", report->accuracy);
+    if (details >= 1) {
+        ADD(line, "  ");
+        add_grouped(line, progress->speed);
+        ADD(line, details >= 2 ? " samples/s" : "/s");
+    }
+    if (progress->speed > 0) {
+        ADD(line, "  ");
+        add_duration(line, left / progress->speed);
+        ADD(line, " left");
+    }
+    if (details >= 2 && note) ADD(line, "  %s", note);
+}
+
 void progress_step(struct progress *progress, const struct training_report *report,
                    const char *note) {
-    struct line head = {.length = 0}, tail = {.length = 0};
+    struct line head = {.length = 0}, tail;
 
     if (!progress->file || !progress->live) return;
     if (progress->drawn && report->elapsed - progress->last_draw < redraw_seconds) return;
@@ -126,27 +148,20 @@ void progress_step(struct progress *progress, const struct training_report *repo
 
     double part =
         report->epoch_samples ? (double)report->samples / (double)report->epoch_samples : 0;
-    double left = (double)(report->epochs - report->epoch + 1) * (double)report->epoch_samples -
-                  (double)report->samples;
-    add_epoch_number(&head, report);
-    ADD(&tail, " %3.0f %%  loss %.4f", floor(part * 100), report->loss);
-    if (report->has_accuracy) ADD(&tail, "  accuracy %.4f", report->accuracy);
-    ADD(&tail, "  ");
-    add_grouped(&tail, progress->speed);
-    ADD(&tail, " samples/s");
-    if (progress->speed > 0) {
-        ADD(&tail, "  ");
-        add_duration(&tail, left / progress->speed);
-        ADD(&tail, " left");
-    }
-    if (note) ADD(&tail, "  %s", note);
     /* One column stays free: a full line would wrap on some terminals. */
-    int columns = terminal_columns(progress) - 1;
-    int room = columns - head.columns - tail.columns - (progress->utf8 ? 0 : 2);
+    int columns = terminal_columns(progress) - 1, room = 0;
+    add_epoch_number(&head, report);
+    for (int details = 2; details >= 0 && room < MIN_BAR; details--) {
+        tail = (struct line){.length = 0};
+        add_figures(&tail, progress, report, part, details, note);
+        room = columns - head.columns - tail.columns - (progress->utf8 ? 0 : 2);
+    }
     if (room >= MIN_BAR)
         add_bar(&head, progress, room < MAX_BAR ? room : MAX_BAR, part);
-    else if (head.columns + tail.columns > columns && columns >= head.columns)
-        tail.text[columns - head.columns] = '\0'; /* the tail is ASCII up to the note */
+    else if (columns < head.columns)
+        return;
+    else if (head.columns + tail.columns > columns)
+        tail.text[columns - head.columns] = '\0';
     fprintf(progress->file, "\r%s%s\033[K", head.text, tail.text);
     fflush(progress->file);
     progress->drawn = true;

@@ -1,5 +1,6 @@
 /* options.c: parses command lines by table and prints their --help. */
 #include "options.h"
+#include "../frontend/suggest.h"
 
 #include <errno.h>
 #include <math.h>
@@ -8,43 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_WORD = 48, MAX_OPTIONS = 32, HELP_COLUMN = 30 };
-
-/* Levenshtein's distance; words longer than MAX_WORD count as far away. */
-static int edit_distance(const char *a, const char *b) {
-    size_t a_length = strlen(a), b_length = strlen(b);
-    int row[MAX_WORD + 1];
-
-    if (a_length > MAX_WORD || b_length > MAX_WORD) return MAX_WORD;
-    for (size_t j = 0; j <= b_length; j++) row[j] = (int)j;
-    for (size_t i = 1; i <= a_length; i++) {
-        int diagonal = row[0];
-        row[0] = (int)i;
-        for (size_t j = 1; j <= b_length; j++) {
-            int best = diagonal + (a[i - 1] != b[j - 1]);
-            if (row[j] + 1 < best) best = row[j] + 1;
-            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            diagonal = row[j];
-            row[j] = best;
-        }
-    }
-    return row[b_length];
-}
+enum { MAX_WORD = 48, MAX_OPTIONS = 32, HELP_COLUMN = 30, HELP_WIDTH = 98 };
 
 const char *options_nearest(const char *word, const char *const *candidates) {
-    const char *nearest = NULL;
-    size_t length = strlen(word);
-    int limit = length < 4 ? 1 : length < 7 ? 2 : 3; /* how many edits still look like a slip */
-    int best = limit + 1;
+    struct suggestion suggestion = suggestion_for(word);
 
-    for (; *candidates; candidates++) {
-        int distance = edit_distance(word, *candidates);
-        if (distance < best) {
-            best = distance;
-            nearest = *candidates;
-        }
-    }
-    return nearest;
+    for (; *candidates; candidates++) suggestion_offer(&suggestion, *candidates);
+    return suggestion.best;
 }
 
 /* What an option is called in a message: --output, or -o when typed so. */
@@ -204,21 +175,38 @@ bool options_parse(const struct command_line *line, int argc, char **argv, void 
     return true;
 }
 
+/* Prints words from column HELP_COLUMN on, in lines of at most HELP_WIDTH columns. */
+static void print_wrapped(const char *text) {
+    int column = HELP_COLUMN;
+
+    while (*text) {
+        int length = (int)strcspn(text, " ");
+        if (column > HELP_COLUMN && column + 1 + length > HELP_WIDTH) {
+            printf("\n%*s", HELP_COLUMN, "");
+            column = HELP_COLUMN;
+        }
+        column += printf("%s%.*s", column > HELP_COLUMN ? " " : "", length, text);
+        text += length + (text[length] == ' ');
+    }
+    printf("\n");
+}
+
 void options_print_help(const struct command_line *line) {
     printf("usage: lathe %s %s\n\n%s\n\noptions:\n", line->name, line->usage, line->purpose);
     for (int i = 0; i < line->option_count; i++) {
         const struct command_option *option = &line->options[i];
-        char left[80], letter[8] = "";
+        char left[80], letter[8] = "", help[400];
         if (option->letter) snprintf(letter, sizeof letter, "-%c, ", option->letter);
         snprintf(left, sizeof left, "  %s--%s%s%s", letter, option->name,
                  option->value_name ? " " : "", option->value_name ? option->value_name : "");
+        snprintf(
+            help, sizeof help, "%s%s%s%s", option->help, option->default_value ? " (default: " : "",
+            option->default_value ? option->default_value : "", option->default_value ? ")" : "");
         if (strlen(left) >= HELP_COLUMN - 1)
             printf("%s\n%*s", left, HELP_COLUMN, "");
         else
             printf("%-*s", HELP_COLUMN, left);
-        printf("%s", option->help);
-        if (option->default_value) printf(" (default: %s)", option->default_value);
-        printf("\n");
+        print_wrapped(help);
     }
     printf("  %-*s%s\n", HELP_COLUMN - 2, "-h, --help", "show this text");
 }

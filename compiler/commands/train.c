@@ -269,22 +269,16 @@ static void print_results(const struct run *run) {
     if (o->save) printf("\nweights, history and pictures are in %s\n", o->save);
 }
 
-static int report_interrupted(const struct run *run, const char *path) {
+static int report_interrupted(const struct run *run) {
     const struct train_options *o = run->options;
 
     if (o->json) print_json(run, false);
-    if (o->save)
-        fprintf(
-            stderr,
-            "interrupted after step %ld; `lathe train %s --data %s --save %s --resume` goes on\n",
-            trainer_steps(run->trainer), path, o->data, o->save);
-    else
-        fprintf(stderr, "interrupted after step %ld; without --save nothing was kept\n",
-                trainer_steps(run->trainer));
+    fprintf(stderr, "interrupted after step %ld; %s\n", trainer_steps(run->trainer),
+            o->save ? "the same command with --resume goes on" : "without --save nothing was kept");
     return STATUS_FAILED;
 }
 
-static int train(struct run *run, const char *path, struct error *error) {
+static int train(struct run *run, struct error *error) {
     print_heading(run);
     progress_init(&run->progress, stderr, run->options->quiet || run->options->json);
     interrupt_catch();
@@ -294,10 +288,10 @@ static int train(struct run *run, const char *path, struct error *error) {
     progress_clear(&run->progress);
     if (end == TRAINING_FAILED) return STATUS_FAILED;
     if (!save_losses(run, error)) return STATUS_FAILED;
-    if (end == TRAINING_INTERRUPTED) return report_interrupted(run, path);
+    if (end == TRAINING_INTERRUPTED) return report_interrupted(run);
     if (run->options->best != BEST_LATEST) trainer_restore_best(run->trainer);
     if (!test(run, error)) return STATUS_FAILED;
-    if (run->test.interrupted) return report_interrupted(run, path);
+    if (run->test.interrupted) return report_interrupted(run);
     save_plots(run);
     print_results(run);
     return STATUS_OK;
@@ -309,7 +303,7 @@ static int work(struct arena *arena, const struct arguments *arguments, void *va
     struct run run = {.options = values};
     int status = STATUS_BAD_INPUT;
 
-    if (set_up(&run, arena, path, error)) status = train(&run, path, error);
+    if (set_up(&run, arena, path, error)) status = train(&run, error);
     interrupt_release();
     trainer_free(run.trainer);
     pool_free(run.pool);

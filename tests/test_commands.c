@@ -1,0 +1,406 @@
+/* test_commands.c: the executable as its users see it: texts, statuses, files. It runs
+ * $LATHE, or build/lathe, as a child. */
+#include "runtime/files.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <cjson/cJSON.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum { MOST_WORDS = 24, TEXT = 65536 };
+
+static char folder[] = "/tmp/lathe_commands_XXXXXX";
+static char lathe[4096];
+static char output[TEXT], errors[TEXT]; /* of the last child */
+
+/* --- children --- */
+
+struct child {
+    pid_t pid;
+    int streams[2]; /* its stdout and stderr; -1 when at their end */
+    size_t length[2];
+};
+
+static void start(struct child *child, char **words) {
+    posix_spawn_file_actions_t actions;
+    char *arguments[MOST_WORDS + 2] = {lathe};
+    int pipes[2][2], count = 1;
+
+    while (words[count - 1] && count <= MOST_WORDS) {
+        arguments[count] = words[count - 1];
+        count++;
+    }
+    posix_spawn_file_actions_init(&actions);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pipe2(pipes[i], O_CLOEXEC), 0);
+        posix_spawn_file_actions_adddup2(&actions, pipes[i][1], STDOUT_FILENO + i);
+    }
+    assert_int_equal(posix_spawn(&child->pid, lathe, &actions, NULL, arguments, environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    for (int i = 0; i < 2; i++) {
+        close(pipes[i][1]);
+        child->streams[i] = pipes[i][0];
+        child->length[i] = 0;
+    }
+    output[0] = errors[0] = '\0';
+}
+
+/* Reads both streams until a text is on stderr (if `until` is not NULL) or both are at their end.
+ */
+static void collect(struct child *child, const char *until) {
+    char *const texts[2] = {output, errors};
+
+    while (child->streams[0] >= 0 || child->streams[1] >= 0) {
+        struct pollfd polled[2] = {{.fd = child->streams[0], .events = POLLIN},
+                                   {.fd = child->streams[1], .events = POLLIN}};
+        assert_true(poll(polled, 2, 120000) > 0);
+        for (int i = 0; i < 2; i++) {
+            if (child->streams[i] < 0 || !polled[i].revents) continue;
+            ssize_t got =
+                read(child->streams[i], texts[i] + child->length[i], TEXT - 1 - child->length[i]);
+            if (got <= 0) {
+                close(child->streams[i]);
+                child->streams[i] = -1;
+                continue;
+            }
+            child->length[i] += (size_t)got;
+            texts[i][child->length[i]] = '\0';
+        }
+        if (until && strstr(errors, until)) return;
+    }
+}
+
+static int finish(struct child *child) {
+    int status;
+
+    collect(child, NULL);
+    assert_int_equal(waitpid(child->pid, &status, 0), child->pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int run_words(char **words) {
+    struct child child;
+    start(&child, words);
+    return finish(&child);
+}
+#define RUN(...) run_words((char *[]){__VA_ARGS__, NULL})
+
+/* --- a small data set and a model --- */
+
+static char data_folder[256], model[256], plain_model[256], save[256];
+
+static void write_file(const char *path, const void *bytes, size_t size) {
+    struct error error = {.text = ""};
+    if (!files_write(path, &(struct file_part){bytes, size}, 1, &error)) fail_msg("%s", error.text);
+}
+
+/* 8 x 8 images of three classes: a bright row, column or block, on noise. */
+static void write_images(const char *name, const char *label_name, int count) {
+    unsigned char *images = calloc(1, 16 + (size_t)count * 64),
+                  *labels = calloc(1, 8 + (size_t)count);
+    unsigned random = (unsigned)count;
+    char path[400];
+
+    assert_non_null(images);
+    assert_non_null(labels);
+    memcpy(images, "\0\0\x08\x03\0\0\0\0\0\0\0\x08\0\0\0\x08", 16);
+    memcpy(labels, "\0\0\x08\x01\0\0\0\0", 8);
+    images[6] = labels[6] = (unsigned char)(count >> 8);
+    images[7] = labels[7] = (unsigned char)count;
+    for (int n = 0; n < count; n++) {
+        labels[8 + n] = (unsigned char)(n % 3);
+        for (int i = 0; i < 64; i++) {
+            int y = i / 8, x = i % 8,
+                bright = n % 3 == 0   ? y == 3
+                         : n % 3 == 1 ? x == 4
+                                      : y + x < 5;
+            random = random * 1103515245u + 12345u;
+            images[16 + n * 64 + i] = (unsigned char)((random >> 16) % 100 + (bright ? 150 : 0));
+        }
+    }
+    snprintf(path, sizeof path, "%s/%s", data_folder, name);
+    write_file(path, images, 16 + (size_t)count * 64);
+    snprintf(path, sizeof path, "%s/%s", data_folder, label_name);
+    write_file(path, labels, 8 + (size_t)count);
+    free(images);
+    free(labels);
+}
+
+static const char model_text[] =
+    "return model \"tiny\" {\n"
+    "  input { 8, 8, 1 },\n"
+    "  conv2d { 4, kernel_size = 3, activation = \"relu\" },\n"
+    "  max_pool2d { 2 },\n"
+    "  flatten {},\n"
+    "  dropout { 0.1 },\n"
+    "  dense { 3, activation = \"softmax\" },\n"
+    "  training = { loss = \"sparse_categorical_crossentropy\", batch_size = 32, epochs = 6,\n"
+    "               optimizer = adam { learning_rate = 0.01 } },\n"
+    "}\n";
+static const char plain_text[] =
+    "return model \"plain\" { input { 8, 8, 1 }, flatten {}, dense { 3 } }\n";
+
+static int make_files(void **state) {
+    const char *given = getenv("LATHE");
+
+    (void)state;
+    if (!realpath(given ? given : "build/lathe", lathe) || !mkdtemp(folder)) return -1;
+    snprintf(data_folder, sizeof data_folder, "%s/data", folder);
+    snprintf(model, sizeof model, "%s/tiny.lua", folder);
+    snprintf(plain_model, sizeof plain_model, "%s/plain.lua", folder);
+    snprintf(save, sizeof save, "%s/run", folder);
+    if (!files_make_folder(data_folder, NULL)) return -1;
+    write_images("train-images-idx3-ubyte", "train-labels-idx1-ubyte", 600);
+    write_images("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte", 150);
+    write_file(model, model_text, sizeof model_text - 1);
+    write_file(plain_model, plain_text, sizeof plain_text - 1);
+    return 0;
+}
+
+static int remove_files(void **state) {
+    char *arguments[] = {"rm", "-rf", folder, NULL};
+    pid_t child;
+    int status = -1;
+
+    (void)state;
+    if (posix_spawnp(&child, "rm", NULL, NULL, arguments, environ) != 0) return -1;
+    waitpid(child, &status, 0);
+    return status;
+}
+
+static char *path_in(const char *directory, const char *name) {
+    static char paths[8][512];
+    static int next;
+    char *path = paths[next++ % 8];
+    snprintf(path, 512, "%s/%s", directory, name);
+    return path;
+}
+
+static double number(const char *json_line, const char *name) {
+    cJSON *json = cJSON_Parse(json_line);
+    const cJSON *value = cJSON_GetObjectItem(json, name);
+
+    if (!cJSON_IsNumber(value)) fail_msg("no number \"%s\" in %s", name, json_line);
+    double found = value->valuedouble;
+    cJSON_Delete(json);
+    return found;
+}
+
+/* --- the tests --- */
+
+static void help_and_version(void **state) {
+    static char *const names[] = {"summary", "train", "evaluate", "predict", "emit", "bench"};
+
+    (void)state;
+    assert_int_equal(RUN("--help"), 0);
+    assert_non_null(strstr(output, "usage: lathe COMMAND MODEL.lua [options]\n"));
+    assert_int_equal(RUN("--version"), 0);
+    assert_int_equal(strncmp(output, "lathe ", 6), 0);
+    for (int i = 0; i < 6; i++) {
+        char usage[64];
+        snprintf(usage, sizeof usage, "usage: lathe %s MODEL.lua", names[i]);
+        assert_int_equal(RUN(names[i], "--help"), 0);
+        assert_int_equal(strncmp(output, usage, strlen(usage)), 0);
+        assert_string_equal(errors, "");
+    }
+}
+
+static void wrong_input_exits_with_2(void **state) {
+    (void)state;
+    assert_int_equal(RUN("trian", model), 2);
+    assert_string_equal(errors, "lathe: unknown command \"trian\"; did you mean \"train\"?\n");
+    assert_int_equal(RUN("train", model, "--epoch", "5"), 2);
+    assert_string_equal(errors,
+                        "lathe train: unknown option \"--epoch\"; did you mean \"--epochs\"?\n");
+    assert_int_equal(RUN("train", model, "--data", "/nowhere"), 2);
+    assert_non_null(strstr(errors, "data set \"/nowhere\" not found"));
+    setenv("LATHE_DATA", folder, 1);
+    assert_int_equal(RUN("train", model), 2);
+    unsetenv("LATHE_DATA");
+    assert_non_null(strstr(errors, "lathe train: --data is missing: a folder of IDX files, or a "
+                                   "name; available here: data"));
+    assert_int_equal(RUN("train", plain_model, "--data", data_folder), 2);
+    assert_non_null(strstr(errors, "plain.lua:1: model \"plain\": has no training table, which "
+                                   "training needs; add "));
+    assert_int_equal(RUN("train", model, "--data", data_folder, "--resume"), 2);
+    assert_string_equal(errors,
+                        "lathe train: --resume needs --save DIR, the directory of the run\n");
+    assert_int_equal(RUN("train", model, "--data", data_folder, "--target", "z80"), 2);
+    assert_non_null(strstr(errors, "unknown target \"z80\"; there are: "));
+    assert_int_equal(RUN("evaluate", model, "--data", data_folder), 2);
+    assert_string_equal(errors,
+                        "lathe evaluate: --weights FILE is missing: what `lathe train` saved\n");
+    assert_int_equal(RUN("emit", model), 2);
+    assert_int_equal(RUN("predict", model), 2);
+    assert_int_equal(RUN("summary", path_in(folder, "none.lua")), 2);
+    assert_int_equal(RUN("summary", model, "--dump", "nothing_like_it"), 2);
+    assert_string_equal(output, "");
+}
+
+static void summary_shows_layers(void **state) {
+    (void)state;
+    assert_int_equal(RUN("summary", model), 0);
+    assert_non_null(strstr(output, "6 x 6 x 4"));
+    assert_non_null(strstr(output, "151 parameters: 151 trainable, 0 not; 1,404 MACs"));
+    assert_int_equal(RUN("summary", model, "--json"), 0);
+    assert_true(number(output, "parameters") == 4 * 10 + 37 * 3);
+    assert_true(number(output, "macs") == 36 * 36 + 36 * 3);
+    assert_int_equal(RUN("summary", plain_model), 0); /* no training: no training memory */
+    assert_null(strstr(output, "\ntraining"));
+    assert_non_null(strstr(output, "\nprediction"));
+}
+
+static void training_ends_with_json(void **state) {
+    (void)state;
+    assert_int_equal(RUN("train", model, "--data", data_folder, "--backend", "tcc", "--json",
+                         "--save", save, "--losses", path_in(folder, "losses.csv")),
+                     0);
+    assert_string_equal(errors, "");
+    assert_ptr_equal(strchr(output, '\n') + 1, output + strlen(output)); /* one line */
+    assert_true(number(output, "accuracy") > 0.95);
+    assert_true(number(output, "loss") < 0.3);
+    assert_true(number(output, "seconds") > 0);
+    assert_true(number(output, "steps") == 6 * 19);
+    char *losses = files_read(path_in(folder, "losses.csv"), NULL, NULL);
+    int lines = 0;
+    assert_non_null(losses);
+    for (char *c = losses; *c; c++) lines += *c == '\n';
+    assert_int_equal(lines, 1 + 6 * 19);
+    free(losses);
+    static const char *const made[] = {"last.safetensors",    "best.safetensors",
+                                       "history.csv",         "history.json",
+                                       "learning_curves.png", "confusion_matrix.png"};
+    for (int i = 0; i < 6; i++) assert_true(files_exist(path_in(save, made[i])));
+}
+
+static void evaluation_repeats_the_figures(void **state) {
+    (void)state;
+    assert_int_equal(RUN("train", model, "--data", data_folder, "--backend", "tcc", "--json",
+                         "--save", save, "--no-plots"),
+                     0);
+    double loss = number(output, "loss"), accuracy = number(output, "accuracy");
+    assert_int_equal(RUN("evaluate", model, "--data", data_folder, "--weights",
+                         path_in(save, "last.safetensors"), "--json"),
+                     0);
+    assert_true(number(output, "loss") == loss && number(output, "accuracy") == accuracy);
+    assert_int_equal(RUN("evaluate", model, "--data", data_folder, "--weights",
+                         path_in(save, "best.safetensors")),
+                     0);
+    assert_int_equal(strncmp(output, "test: loss ", 11), 0);
+    assert_non_null(strstr(output, "recall  precision\n"));
+
+    assert_int_equal(RUN("predict", model, "--weights", path_in(save, "best.safetensors"),
+                         path_in(data_folder, "t10k-images-idx3-ubyte"), "--output",
+                         path_in(folder, "p.npy"), "--json", "--top", "1"),
+                     0);
+    assert_true(number(output, "class") == 0); /* of the first sample */
+    size_t size = 0;
+    char *npy = files_read(path_in(folder, "p.npy"), &size, NULL);
+    assert_non_null(npy);
+    assert_int_equal(size, 128 + 150 * 3 * 4);
+    assert_non_null(strstr(npy + 10, "'shape': (150, 3)"));
+    free(npy);
+}
+
+static void an_interrupted_run_can_be_resumed(void **state) {
+    struct child child;
+    char *words[] = {"train",     model, "--data", data_folder,
+                     "--backend", "tcc", "--save", path_in(folder, "whole"),
+                     "--epochs",  "40",  "--json", "--no-plots",
+                     NULL};
+    char *stopped = path_in(folder, "stopped");
+    char *long_run[] = {"train",  model,   "--data",   data_folder, "--backend",  "tcc",
+                        "--save", stopped, "--epochs", "1000000",   "--no-plots", NULL};
+
+    (void)state;
+    start(&child, long_run);
+    collect(&child, "epoch       3/"); /* it is well under way */
+    kill(child.pid, SIGINT);
+    assert_int_equal(finish(&child), 1);
+    assert_non_null(strstr(errors, "the same command with --resume goes on"));
+    assert_true(files_exist(path_in(stopped, "last.safetensors")));
+    /* How far it came is the chance of this run; both go to the same end. */
+    char epochs[32];
+    char *history = files_read(path_in(stopped, "history.csv"), NULL, NULL);
+    assert_non_null(history);
+    int done = -1;
+    for (char *c = history; *c; c++) done += *c == '\n';
+    free(history);
+    snprintf(epochs, sizeof epochs, "%d", done + 2);
+    words[9] = epochs;
+    assert_int_equal(run_words(words), 0);
+    double loss = number(output, "loss");
+    assert_int_equal(RUN("train", model, "--data", data_folder, "--backend", "tcc", "--save",
+                         stopped, "--epochs", epochs, "--json", "--no-plots", "--resume"),
+                     0);
+    assert_true(number(output, "loss") == loss);
+    size_t size[2];
+    char *one = files_read(path_in(folder, "whole/best.safetensors"), &size[0], NULL);
+    char *other = files_read(path_in(folder, "stopped/best.safetensors"), &size[1], NULL);
+    assert_int_equal(size[0], size[1]);
+    assert_memory_equal(one, other, size[0]);
+    free(one);
+    free(other);
+}
+
+static void emit_writes_two_files(void **state) {
+    char *generated = path_in(folder, "generated");
+
+    (void)state;
+    assert_int_equal(RUN("train", model, "--data", data_folder, "--backend", "tcc", "--quiet",
+                         "--save", save, "--no-plots", "--epochs", "1"),
+                     0);
+    assert_int_equal(RUN("emit", model, "--weights", path_in(save, "best.safetensors"), "-o",
+                         generated, "--prefix", "small"),
+                     0);
+    assert_true(files_exist(path_in(generated, "small.c")));
+    assert_true(files_exist(path_in(generated, "small.h")));
+    assert_int_equal(RUN("emit", model, "--mode", "training", "-o", generated), 0);
+    assert_true(files_exist(path_in(generated, "tiny.c")));
+    assert_int_equal(RUN("emit", model, "--mode", "training", "--prefix", "a-b"), 2);
+    assert_non_null(strstr(errors, "--prefix \"a-b\" cannot begin names in C"));
+}
+
+static void a_closed_output_is_a_failure(void **state) {
+    (void)state;
+    int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    if (full < 0) skip();
+    posix_spawn_file_actions_t actions;
+    char *arguments[] = {lathe, "--help", NULL};
+    pid_t child;
+    int status;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, full, STDOUT_FILENO);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    assert_int_equal(posix_spawn(&child, lathe, &actions, NULL, arguments, environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    close(full);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(help_and_version),
+        cmocka_unit_test(wrong_input_exits_with_2),
+        cmocka_unit_test(summary_shows_layers),
+        cmocka_unit_test(training_ends_with_json),
+        cmocka_unit_test(evaluation_repeats_the_figures),
+        cmocka_unit_test(an_interrupted_run_can_be_resumed),
+        cmocka_unit_test(emit_writes_two_files),
+        cmocka_unit_test(a_closed_output_is_a_failure),
+    };
+    return cmocka_run_group_tests(tests, make_files, remove_files);
+}
