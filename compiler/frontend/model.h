@@ -67,7 +67,7 @@ struct optimizer {
 struct training {
     const char *file; /* NULL: the model has no training table, and nothing below is set */
     int line;
-    struct function loss;       /* "sparse_categorical_crossentropy", ... */
+    struct function loss; /* "sparse_categorical_crossentropy", ... */
     bool from_logits;
     struct optimizer optimizer;
     long batch_size, epochs;

@@ -11,7 +11,7 @@ enum option_kind {
     OPTION_COUNT,    /* an integer of at least 1 */
     OPTION_PAIR,     /* one such, or { height, width } */
     OPTION_FRACTION, /* a number in [0, 1) */
-    OPTION_NUMBER,   /* a number of at least 0 */
+    OPTION_NUMBER,   /* any finite number */
     OPTION_POSITIVE, /* a number above 0 */
     OPTION_BOOLEAN,
     OPTION_PADDING,       /* "valid" or "same" */

@@ -9,10 +9,12 @@ static bool shapes_differ(const struct layer *layer, const struct layer *other,
     char first[160], second[160];
     shape_write(first, sizeof first, &layer->inputs[0]->output);
     shape_write(second, sizeof second, &other->output);
-    return layer_error(layer, error, "its inputs \"%s\" %s and \"%s\" %s do not fit together; %s",
-                       layer->inputs[0]->name, first, other->name, second,
-                       layer->type == &layer_add ? "their shapes must be equal"
-                                                 : "their shapes may differ along the axis only");
+    return layer_error(
+        layer, error, "its inputs \"%s\" %s and \"%s\" %s do not fit together; %s",
+        layer->inputs[0]->name, first, other->name, second,
+        layer->type == &layer_add
+            ? "their shapes must be equal"
+            : "their shapes may differ along one axis only, the one they are joined by");
 }
 
 static bool infer_add(struct layer *layer, struct error *error) {

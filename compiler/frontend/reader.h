@@ -1,0 +1,84 @@
+/* reader.h: what the files share that turn Lua values into the layer graph.
+ *
+ * They run inside sandbox_run, where Lua errors are caught. What a modeller got wrong is not raised
+ * but reported in reader->error; such functions return false. */
+#ifndef LATHE_READER_H
+#define LATHE_READER_H
+
+#include "../layers/layer.h"
+#include "model.h"
+#include "sandbox.h"
+
+struct reader {
+    struct arena *arena;
+    struct sandbox *sandbox;
+    struct error *error;
+    lua_State *L;
+    int language;        /* stack index of what nn.lua returned */
+    struct model *model; /* the result */
+};
+
+/* What a message is about: `file:line: kind "name": `. */
+struct subject {
+    const char *file;
+    int line;
+    const char *kind, *name; /* name may be NULL */
+    bool by_key; /* look for the line of the option's name: the table itself knows no line */
+};
+
+/** Reports a mistake; returns false. */
+bool subject_error(const struct reader *reader, const struct subject *subject, const char *format,
+                   ...) __attribute__((format(printf, 3, 4)));
+
+/** The subject with the line on which `key =` stands. */
+struct subject subject_at_key(const struct reader *reader, const struct subject *subject,
+                              const char *key);
+
+/** What a Lua value is, for a message: `the text "abc"`, `3.5`, `a table`, `nothing`. */
+const char *value_text(const struct reader *reader, int index);
+
+/** A string in quotes, fit to print: shortened, without control characters. */
+const char *quoted(struct arena *arena, const char *string);
+
+/** What the compiler knows of an object of nn.lua: pushes its table and returns its type ("layer",
+ * "optimizer", ...); returns NULL, and pushes nothing, for any other value. */
+const char *push_private(const struct reader *reader, int index);
+
+/** Reads field `name` of the table on top of the stack, which nn.lua filled. */
+const char *text_field(const struct reader *reader, const char *name);
+long integer_field(const struct reader *reader, const char *name);
+
+/** Reads the table of options at an index into a record (read_options.c). `also` are names that may
+ * stand in the table but are read elsewhere; it ends with NULL. */
+bool read_options(const struct reader *reader, const struct subject *subject, int index,
+                  const struct option *options, int count, const char *const *also, void *record);
+
+/** Reads the value on top of the stack into the field of an option (read_values.c). */
+bool read_value(const struct reader *reader, const struct subject *subject,
+                const struct option *option, void *record);
+
+/** What an option takes, for a message (read_values.c). */
+const char *option_expects(const struct option *option);
+
+/** Reads a name, or traces the function, on top of the stack (read_function.c). `names` are the
+ * known ones. */
+bool read_function(const struct reader *reader, const struct subject *subject, const char *option,
+                   const char *const *names, int operands, struct function *function);
+
+/** Reports an unknown name: `NAME is unknown; did you mean "best"?`, or lists the names, and what
+ * may stand besides. */
+bool unknown_name(const struct reader *reader, const struct subject *subject, const char *what,
+                  const char *given, const char *const *names, const char *besides);
+
+/** Reads the optimizer on top of the stack: a name or an object (read_training.c). */
+bool read_optimizer(const struct reader *reader, const struct subject *subject,
+                    struct optimizer *optimizer);
+
+/** Reads the learning rate on top of the stack: a number, a schedule or a function. */
+bool read_learning_rate(const struct reader *reader, const struct subject *subject,
+                        struct optimizer *optimizer);
+
+/** Reads the training table on top of the stack into the model. */
+bool read_training(const struct reader *reader, struct model *model);
+
+#endif

@@ -1,0 +1,2 @@
+-- tests/errors/load.lua:2: unknown name load; it is no variable, nor one of the layers input, dense, conv2d, max_pool2d, average_pool2d, global_average_pool2d, flatten, reshape, dropout, batch_norm, activation, add and concatenate
+load("return 1")()

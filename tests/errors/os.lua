@@ -1,0 +1,2 @@
+-- tests/errors/os.lua:2: unknown name os; it is no variable, nor one of the layers input, dense, conv2d, max_pool2d, average_pool2d, global_average_pool2d, flatten, reshape, dropout, batch_norm, activation, add and concatenate
+local t = os.time()

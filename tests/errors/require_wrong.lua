@@ -1,0 +1,2 @@
+-- tests/errors/require_wrong.lua:2: require takes the name of a Lua file beside the model file: require "blocks" reads blocks.lua
+local blocks = require "modules.broken"

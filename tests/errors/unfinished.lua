@@ -1,0 +1,3 @@
+-- tests/errors/unfinished.lua:4: unexpected symbol near <eof>
+return model "m" {
+  input { 4 },

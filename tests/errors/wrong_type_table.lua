@@ -1,0 +1,8 @@
+-- tests/errors/wrong_type_table.lua:5: dense "dense": units is { 128 }; use a whole number of at least 1
+return model "m" {
+  input { 28, 28, 1 },
+  flatten {},
+  dense { { 128 } },
+  dense { 10, activation = "softmax" },
+  training = { loss = "sparse_categorical_crossentropy", optimizer = adam {} },
+}
