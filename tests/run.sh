@@ -11,7 +11,7 @@ log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT
 trap 'exit 130' INT TERM
 mkdir -p build/cache
-export XDG_CACHE_HOME="$PWD/build/cache"
+export LATHE_CACHE="$PWD/build/cache"
 export ASAN_OPTIONS="detect_leaks=1:abort_on_error=0:${ASAN_OPTIONS:-}"
 export UBSAN_OPTIONS="print_stacktrace=1:${UBSAN_OPTIONS:-}"
 
