@@ -129,6 +129,7 @@ struct matmul_kernel {
     long c_row;
     const struct view *transposed; /* b with its columns together, where they are not; else NULL */
     int lanes, tile_rows, tile_vectors;
+    bool by_columns;           /* units are column tiles, else row tiles */
     bool use_generic;          /* call the runtime's sgemm */
     struct epilogue epilogue;
 };
@@ -140,11 +141,15 @@ struct pool_kernel {
     bool mask; /* gradient: also zero where y is not positive (a relu before the pool) */
 };
 
+struct copy_part {
+    long size[5], to_stride[5], from_stride[5]; /* outermost first */
+    long to_offset, from_offset;                /* from the start of the views */
+};
 struct copy_kernel {
-    const struct tensor *from; /* NULL: writes zeros */
-    const struct view *to;     /* a piece of kernel->out, or a buffer of its own */
-    long size[5], to_stride[5], from_stride[5];
-    long from_offset; /* the outermost loop is the parallel one */
+    const struct tensor *from;    /* what it reads, */
+    const struct view *from_view; /* or memory without a tensor; neither: it writes zeros */
+    struct copy_part *parts; /* one after the other; the outermost loop is the parallel one */
+    int part_count;
 };
 
 struct naive_kernel {
@@ -158,7 +163,7 @@ struct kernel {
     const char *name;    /* unique in the module: "conv2d_1_forward" */
     const char *comment; /* one line for readers of the C: shapes and schedule */
     struct tensor *tensor; /* what it computes (LOOP: the first statement's) */
-    const struct view *out; /* LOOP: NULL, the statements' tensors have views; COPY: copy.to */
+    const struct view *out; /* LOOP: NULL, the statements' tensors have views */
     long units;
     bool by_block; /* unit u touches only sample block u of each blocked or row-blocked tensor */
     union {
@@ -230,7 +235,16 @@ struct axis_class *axis_classes(struct arena *arena, bool is_backward, long out_
                                 int *count);
 
 /** Chooses tiles, blocks and units of a contraction or pool kernel (schedule.c). */
-void schedule_kernel(const struct program_plan *plan, struct kernel *kernel);
+void schedule_kernel(struct program_plan *plan, struct kernel *kernel);
+
+/** Fills the parts of a copy that packs a convolution's weights in the order its tiles read them:
+ * [group][channel block][output tile][channel][tap][channel of the tile] (schedule.c). */
+void schedule_packing(struct program_plan *plan, const struct convolution_kernel *convolution,
+                      struct copy_kernel *copy);
+
+/** Where the packed weights of a channel block and an output channel begin, within a group. */
+long packed_offset(const struct convolution_kernel *convolution, long block_start,
+                   long block_channels, long out_channel);
 
 /** n items in parts of at most `most`, as even as possible: `big` parts of size `size` + 1 first,
  * then `small` parts of `size`. */

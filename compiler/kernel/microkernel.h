@@ -40,6 +40,12 @@
  *       const long *from_stride);                    five loops, innermost last
  *   real lane_sum_L(const real *x);                  the sum of L lanes in a fixed order
  *
+ *   void max_pool_plane(const real *x, real *y, long height, long width, long out_height,
+ *       long out_width, long kernel_height, long kernel_width, long stride_y, long stride_x,
+ *       long pad_y, long pad_x);                     one plane [height][width][L]
+ *   void max_pool_gradient_plane(const real *x, const real *y, const real *dy, real *dx, ...,
+ *       long mask);                                  the same geometry; mask: 0 where y <= 0
+ *
  * and, for maps in the tcc dialect, vector operations on contiguous strips of n reals; an operand
  * with step 0 is one number, with step 1 a strip:
  *   void vector_add(real *to, const real *a, long a_step, const real *b, long b_step, long n);
@@ -93,9 +99,13 @@ void microkernel_print(struct text *text, const struct microkernel *kernel,
 
 /** Appends strided_copy, lane_sum_L and the scalar functions that maps use in the cc dialect:
  * `real real_exp(real)`, real_log, real_tanh, real_erf, real_pow, real_random(key, element): branch
- * free, so that the compiler vectorizes loops over them; the library's vector_* use the same. */
+ * free, so that the compiler vectorizes loops over them (with qualifiers LATHE_INLINE: GCC leaves a
+ * loop scalar when it does not inline); the library's vector_* use the same. */
 void microkernel_print_helpers(struct text *text, const struct target *target,
                                const char *qualifiers);
+
+/** Appends max_pool_plane and max_pool_gradient_plane for planes of so many lanes. */
+void microkernel_print_pool(struct text *text, int lanes, const char *qualifiers);
 
 /** Appends the prototype only, for the tcc dialect. */
 void microkernel_print_prototype(struct text *text, const struct microkernel *kernel);

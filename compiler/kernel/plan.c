@@ -144,7 +144,7 @@ void kernel_visit_views(const struct program_plan *plan, const struct kernel *ke
         break;
     case KERNEL_COPY:
         visit_tensor(&v, kernel->copy.from, false);
-        visit_view(&v, kernel->copy.to, true);
+        visit_view(&v, kernel->copy.from_view, false);
         break;
     }
     visit_view(&v, kernel->out, true);

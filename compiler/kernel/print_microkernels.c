@@ -74,7 +74,9 @@ int main(int count, char **arguments) {
     text_add(&printer.text, "/* Microkernels for %s, printed by print_microkernels. */\n",
              printer.target->name);
     microkernel_prelude(&printer.text, printer.target);
-    microkernel_print_helpers(&printer.text, printer.target, "static");
+    /* Inlined, so that the loops over strips vectorize. */
+    microkernel_print_helpers(&printer.text, printer.target, "LATHE_INLINE");
+    microkernel_print_pool(&printer.text, printer.target->lanes, "static");
     microkernel_print_strips(&printer.text);
     microkernel_each_function(add_name, &printer, &arena);
     add_name(&printer, arena_format(&arena, "lane_sum_%d", printer.target->lanes));

@@ -1,0 +1,198 @@
+/* convolution.c: writes the driver of a blocked convolution, forward or backward-data: regions of
+ * constant taps, then rows, channel blocks, pixel tiles, channel tiles; the tile is a microkernel. */
+#include "writer.h"
+
+/* Pixels with the same taps, a rectangle in the output. */
+struct region {
+    const struct axis_class *rows, *columns;
+    bool is_upright; /* tiles run along the columns' direction: down */
+    const struct axis_class *outer, *inner;
+    long outer_in, inner_in, outer_out, inner_out; /* distances per position, in reals */
+    int number;
+};
+
+static struct region region_of(const struct convolution_kernel *c, long lanes, int row,
+                               int column) {
+    struct region r = {.rows = &c->rows[row], .columns = &c->columns[column]};
+    r.is_upright = r.columns->count < c->tile_pixels && r.rows->count > r.columns->count;
+    long in_row = c->in_size[1] * lanes * r.rows->in_step, in_column = lanes * r.columns->in_step;
+    long out_row = c->out_size[1] * lanes * r.rows->step, out_column = lanes * r.columns->step;
+    r.outer = r.is_upright ? r.columns : r.rows;
+    r.inner = r.is_upright ? r.rows : r.columns;
+    r.outer_in = r.is_upright ? in_column : in_row;
+    r.inner_in = r.is_upright ? in_row : in_column;
+    r.outer_out = r.is_upright ? out_column : out_row;
+    r.inner_out = r.is_upright ? out_row : out_column;
+    r.number = row * c->column_count + column;
+    return r;
+}
+
+static int tap_count(const struct region *r) {
+    return r->rows->tap_count * r->columns->tap_count;
+}
+
+/* Pairs: offset into the input, offset into the packed weights of one channel. */
+static void write_taps(struct writer *w, const struct kernel *kernel, const struct region *r,
+                       long tile) {
+    const struct convolution_kernel *c = &kernel->convolution;
+    struct text list = {.arena = w->arena};
+    for (int i = 0; i < r->rows->tap_count; i++)
+        for (int j = 0; j < r->columns->tap_count; j++) {
+            long in = (r->rows->in_start[i] * c->in_size[1] + r->columns->in_start[j]) *
+                      w->plan->lanes;
+            long tap = r->rows->tap[i] * c->kernel_size[1] + r->columns->tap[j];
+            text_add(&list, "%s%ld, %ld", list.length ? ", " : "", in,
+                     c->weights ? tap * tile : 0);
+        }
+    write_line(w, "static const long taps_%d_%ld[] = {%s};", r->number, tile,
+               list.length ? text_string(&list) : "0");
+}
+
+/* One call of a microkernel: `t` channels from channel variable `o`, `p` pixels from pixel `q`. */
+static void write_call(struct writer *w, const struct kernel *kernel, const struct region *r,
+                       long t, long p) {
+    const struct convolution_kernel *c = &kernel->convolution;
+    long lanes = w->plan->lanes, taps = c->kernel_size[0] * c->kernel_size[1];
+    long in_plane = c->in_size[0] * c->in_size[1] * lanes;
+    long out_plane = c->out_size[0] * c->out_size[1] * lanes;
+    const char *name = use_tile(w, MICROKERNEL_CONVOLUTION, (int)t, (int)p, (int)lanes);
+    const char *weights =
+        c->weights ? arena_format(w->arena, "wc + o * channels * %ld", taps) : "ones";
+    write_line(w, "%s(xc + q * %ld, %s, %s, yc + o * %ld + q * %ld,", name, r->inner_in, weights,
+               c->epilogue.bias ? "bc + o" : "0", out_plane, r->inner_out);
+    const char *mask = c->epilogue.mask
+                           ? arena_format(w->arena, "mc + o * %ld + q * %ld", out_plane,
+                                          r->inner_out)
+                           : "0";
+    write_line(w, "    %s, taps_%d_%ld, %d, channels, %ld, %ld, %ld, %ld, %ld, flags);", mask,
+               r->number, t, tap_count(r), in_plane, taps * t, r->inner_in, r->inner_out,
+               out_plane);
+}
+
+/* Channel tiles of both sizes. */
+static void write_channel_tiles(struct writer *w, const struct kernel *kernel,
+                                const struct region *r, long pixels) {
+    const struct convolution_kernel *c = &kernel->convolution;
+    struct split tiles = split_evenly(c->out_channels, c->tile_channels);
+    long big = tiles.big * (tiles.size + 1);
+    if (tiles.big) {
+        write_open(w, "for (long o = 0; o < %ld; o += %ld)", big, tiles.size + 1);
+        write_call(w, kernel, r, tiles.size + 1, pixels);
+        write_close(w);
+    }
+    if (tiles.small) {
+        write_open(w, "for (long o = %ld; o < %ld; o += %ld)", big, c->out_channels, tiles.size);
+        write_call(w, kernel, r, tiles.size, pixels);
+        write_close(w);
+    }
+}
+
+static void write_pixel_tiles(struct writer *w, const struct kernel *kernel,
+                              const struct region *r) {
+    struct split tiles = split_evenly(r->inner->count, kernel->convolution.tile_pixels);
+    long big = tiles.big * (tiles.size + 1);
+    if (tiles.big) {
+        write_open(w, "for (long q = 0; q < %ld; q += %ld)", big, tiles.size + 1);
+        write_channel_tiles(w, kernel, r, tiles.size + 1);
+        write_close(w);
+    }
+    if (tiles.small) {
+        write_open(w, "for (long q = %ld; q < %ld; q += %ld)", big, r->inner->count, tiles.size);
+        write_channel_tiles(w, kernel, r, tiles.size);
+        write_close(w);
+    }
+}
+
+static const char *flags_text(struct writer *w, const struct convolution_kernel *c, long blocks) {
+    int last = (c->epilogue.relu ? MICROKERNEL_RELU : 0) |
+               (c->epilogue.mask ? MICROKERNEL_MASK : 0);
+    if (blocks == 1) return arena_format(w->arena, "%d", MICROKERNEL_FIRST | last);
+    return arena_format(w->arena, "(block == 0 ? %d : 0) | (block == %ld ? %d : 0)",
+                        MICROKERNEL_FIRST, blocks - 1, last);
+}
+
+/* `channels` input channels from `first`; for most layers one block. */
+static void write_channel_blocks(struct writer *w, const struct kernel *kernel,
+                                 const struct region *r) {
+    const struct convolution_kernel *c = &kernel->convolution;
+    struct split blocks = split_evenly(c->in_channels, c->channel_block);
+    long count = blocks.big + blocks.small, taps = c->kernel_size[0] * c->kernel_size[1];
+    long in_plane = c->in_size[0] * c->in_size[1] * w->plan->lanes;
+    long out_start = (r->rows->start * c->out_size[1] + r->columns->start) * w->plan->lanes;
+    if (count > 1) {
+        write_open(w, "for (long block = 0; block < %ld; block++)", count);
+        write_line(w, "const long first = block * %ld + (block < %ld ? block : %ld);",
+                   blocks.size, blocks.big, blocks.big);
+        write_line(w, "const long channels = block < %ld ? %ld : %ld;", blocks.big,
+                   blocks.size + 1, blocks.size);
+    } else {
+        write_line(w, "const long first = 0, channels = %ld;", c->in_channels);
+    }
+    write_line(w, "const long flags = %s;", flags_text(w, c, count));
+    write_line(w, "const real *const xc = xg + first * %ld + i * %ld;", in_plane, r->outer_in);
+    if (c->weights)
+        write_line(w, "const real *const wc = wg + first * %ld;", c->out_channels * taps);
+    write_line(w, "real *const yc = yg + %ld + i * %ld;", out_start, r->outer_out);
+    if (c->epilogue.mask)
+        write_line(w, "const real *const mc = mg + %ld + i * %ld;", out_start, r->outer_out);
+    if (c->epilogue.bias) write_line(w, "const real *const bc = bg;");
+    write_pixel_tiles(w, kernel, r);
+    if (count > 1) write_close(w);
+}
+
+static void write_region(struct writer *w, const struct kernel *kernel, const struct region *r) {
+    const struct convolution_kernel *c = &kernel->convolution;
+    struct split tiles = split_evenly(c->out_channels, c->tile_channels);
+    write_comment(w, "%ld x %ld pixels from row %ld, column %ld: %d taps", r->rows->count,
+                  r->columns->count, r->rows->start, r->columns->start, tap_count(r));
+    write_open(w, "for (long i = 0; i < %ld; i++)", r->outer->count);
+    if (tiles.big) write_taps(w, kernel, r, tiles.size + 1);
+    if (tiles.small) write_taps(w, kernel, r, tiles.size);
+    write_channel_blocks(w, kernel, r);
+    write_close(w);
+}
+
+static void write_group_pointers(struct writer *w, const struct convolution_kernel *c) {
+    long lanes = w->plan->lanes;
+    long in = c->in_channels * c->in_size[0] * c->in_size[1] * lanes;
+    long out = c->out_channels * c->out_size[0] * c->out_size[1] * lanes;
+    long weights = c->in_channels * c->out_channels * c->kernel_size[0] * c->kernel_size[1];
+    bool grouped = c->groups > 1;
+    if (grouped) write_open(w, "for (long group = 0; group < %ld; group++)", c->groups);
+    const char *in_group = grouped ? arena_format(w->arena, " + group * %ld", in) : "";
+    const char *out_group = grouped ? arena_format(w->arena, " + group * %ld", out) : "";
+    write_line(w, "const real *const xg = x + unit * %ld%s;", in * c->groups, in_group);
+    write_line(w, "real *const yg = y + unit * %ld%s;", out * c->groups, out_group);
+    if (c->weights)
+        write_line(w, "const real *const wg = w%s;",
+                   grouped ? arena_format(w->arena, " + group * %ld", weights) : "");
+    if (c->epilogue.mask)
+        write_line(w, "const real *const mg = mask + unit * %ld%s;", out * c->groups, out_group);
+    if (c->epilogue.bias)
+        write_line(w, "const real *const bg = bias%s;",
+                   grouped ? arena_format(w->arena, " + group * %ld", c->out_channels) : "");
+}
+
+void write_convolution(struct writer *w, struct kernel *kernel) {
+    const struct convolution_kernel *c = &kernel->convolution;
+    const struct program_plan *plan = w->plan;
+    write_kernel_open(w, kernel);
+    write_pointer(w, "x", plan->views[c->image->number], true);
+    write_pointer(w, "y", kernel->out, false);
+    if (c->weights) write_pointer(w, "w", c->packed, true);
+    else write_line(w, "static const real ones[] = {1};");
+    if (c->epilogue.bias)
+        write_pointer(w, "bias", plan->views[c->epilogue.bias->number], true);
+    if (c->epilogue.mask)
+        write_pointer(w, "mask", plan->views[c->epilogue.mask->number], true);
+    write_open(w, "for (long unit = begin; unit < end; unit++)");
+    write_group_pointers(w, c);
+    for (int i = 0; i < c->row_count; i++)
+        for (int j = 0; j < c->column_count; j++) {
+            struct region region = region_of(c, plan->lanes, i, j);
+            write_region(w, kernel, &region);
+        }
+    if (c->groups > 1) write_close(w);
+    write_close(w);
+    write_close(w);
+}

@@ -1,0 +1,322 @@
+/* loop.c: writes loop kernels: elementwise statements and reductions. The cc dialect writes plain
+ * loops, which gcc and clang vectorize; for tcc see loop_strips.c. */
+#include "loop.h"
+
+#include <string.h>
+
+/* The index of an address from the loops outside the strip: "u * 12 + i1 * 3", or "". */
+static const char *outer_index(struct writer *w, const struct nest *nest,
+                               const struct address *address) {
+    struct text text = {.arena = w->arena};
+    for (int i = 0; i < nest->kept_count + nest->reduced_count; i++) {
+        int d = i < nest->kept_count ? nest->kept[i] : nest->reduced[i - nest->kept_count];
+        const char *term = index_term(w, arena_format(w->arena, "i%d", d), address->stride[d]);
+        if (term) text_add(&text, "%s%s", text.length ? " + " : "", term);
+    }
+    return text_string(&text);
+}
+
+static bool is_chunked(const struct nest *nest) {
+    return nest->strip >= 0 && nest->chunk < nest->extent[nest->strip];
+}
+
+/* ---- pieces shared with the tcc dialect ---- */
+
+const char *loop_row(struct writer *w, const struct nest *nest, int address) {
+    const struct address *a = &nest->addresses[address];
+    return *outer_index(w, nest, a) ? arena_format(w->arena, "%srow", a->name) : a->name;
+}
+
+const char *loop_random_key(struct writer *w, int stream) {
+    return arena_format(w->arena, "key%d", stream);
+}
+
+static void declare_keys(struct writer *w, const struct expression *e, unsigned long *declared) {
+    if (e->op == EXPRESSION_RANDOM && !(*declared >> e->index & 1)) {
+        *declared |= 1ul << e->index;
+        use_symbol(w, "real_random_key");
+        write_line(w,
+                   "const unsigned key%d = real_random_key((unsigned)call->scalars[%d], "
+                   "(unsigned)call->scalars[%d], %du);",
+                   e->index, SCALAR_SEED, SCALAR_STEP, e->index);
+    }
+    for (int i = 0; i < 3; i++)
+        if (e->in[i]) declare_keys(w, e->in[i], declared);
+}
+
+static void declare_addresses(struct writer *w, const struct nest *nest) {
+    for (int a = 0; a < nest->address_count; a++) {
+        const struct address *address = &nest->addresses[a];
+        if (!address->view) continue;
+        if (address->view->buffer->is_double && !address->is_written)
+            write_line(w, "const real %svalue = (real)*(%s), *const %s = &%svalue;", address->name,
+                       view_address(w, address->view), address->name, address->name);
+        else write_pointer(w, address->name, address->view, !address->is_written);
+    }
+    unsigned long declared = 0;
+    for (int i = 0; i < nest->kernel->loop.statement_count; i++)
+        declare_keys(w, nest->kernel->loop.statements[i].expression, &declared);
+}
+
+/* The starts of this strip. Results of reductions are stored by another loop, so only what moves
+ * inside (`of_sums` false) or outside the reduced loops. */
+static void declare_rows(struct writer *w, const struct nest *nest, bool of_sums) {
+    for (int a = 0; a < nest->address_count; a++) {
+        const struct address *address = &nest->addresses[a];
+        const char *index = outer_index(w, nest, address);
+        if (!address->view) {
+            if (of_sums) continue;
+            const char *type = a == nest->element_address ? "unsigned" : "long";
+            write_line(w, "const %s %s = (%s)(%s);", type, address->name, type,
+                       *index ? index : "0");
+            continue;
+        }
+        if (!*index || loop_is_sum(nest, a) != of_sums) continue;
+        write_line(w, "%sreal *const %srow = %s + %s;", address->is_written ? "" : "const ",
+                   address->name, address->name, index);
+    }
+}
+
+bool loop_is_sum(const struct nest *nest, int address) {
+    const struct loop_kernel *loop = &nest->kernel->loop;
+    for (int i = 0; i < loop->statement_count; i++)
+        if (loop->statements[i].kind != STATEMENT_VALUE &&
+            loop->statements[i].tensor->number >= 0 &&
+            nest->addresses[address].view == loop_view(nest, &loop->statements[i]))
+            return true;
+    return false;
+}
+
+const struct view *loop_view(const struct nest *nest, const struct statement *statement) {
+    return nest->plan_views[statement->tensor->number];
+}
+
+/* ---- cc: plain loops ---- */
+
+enum { WIDTH = 16 }; /* partial sums: one or more vectors on every target */
+
+static const char *element_text(struct writer *w, const struct nest *nest, int a,
+                                const char *variable) {
+    const struct address *address = &nest->addresses[a];
+    long stride = nest->strip < 0 ? 0 : address->stride[nest->strip];
+    if (address->view) {
+        const char *row = loop_row(w, nest, a);
+        const char *index = index_term(w, variable, stride);
+        return arena_format(w->arena, "%s[%s]", row, index ? index : "0");
+    }
+    if (!stride) return address->name;
+    if (a == nest->element_address)
+        return arena_format(w->arena, "%s + (unsigned)(%s) * %ldu", address->name, variable,
+                            stride);
+    return arena_format(w->arena, "%s + (%s) * %ld", address->name, variable, stride);
+}
+
+static const char *statement_value(struct writer *w, const struct nest *nest, int number,
+                                   const char *variable) {
+    const struct statement *s = &nest->kernel->loop.statements[number];
+    const char *operand[MAX_ADDRESSES], *index[MAX_RANK] = {0}, *key[64];
+    for (int j = 0; j < s->operand_count; j++) {
+        int source = s->operands[j].statement;
+        operand[j] = source >= 0
+                         ? arena_format(w->arena, "v%d", source)
+                         : element_text(w, nest, nest_find(nest, nest->plan_views[
+                                                              s->operands[j].tensor->number]),
+                                        variable);
+    }
+    for (int a = 0; a < MAX_RANK; a++)
+        if (nest->index_address[a] >= 0)
+            index[a] = element_text(w, nest, nest->index_address[a], variable);
+    for (int k = 0; k < 64; k++) key[k] = loop_random_key(w, k);
+    struct expression_names names = {
+        .operand = operand, .index = index, .random_key = key,
+        .element = nest->element_address >= 0
+                       ? element_text(w, nest, nest->element_address, variable) : "0u",
+        .prefix = arena_format(w->arena, "t%d_", number)};
+    return write_expression(w, s->expression, &names);
+}
+
+/* All statements for one element; sums go to sum<N>[slot]. Stores come last, so that a result may
+ * take the place of an operand. */
+static void write_body(struct writer *w, const struct nest *nest, const char *variable,
+                       const char *slot) {
+    const struct loop_kernel *loop = &nest->kernel->loop;
+    for (int i = 0; i < loop->statement_count; i++) {
+        const char *value = statement_value(w, nest, i, variable);
+        if (loop->statements[i].kind == STATEMENT_VALUE) {
+            write_line(w, "const real v%d = %s;", i, value);
+        } else if (loop->statements[i].kind == STATEMENT_SUM) {
+            write_line(w, "sum%d[%s] += %s;", i, slot, value);
+        } else {
+            write_line(w, "const real v%d = %s;", i, value);
+            write_line(w, "sum%d[%s] = v%d > sum%d[%s] ? v%d : sum%d[%s];", i, slot, i, i, slot, i,
+                       i, slot);
+        }
+    }
+    for (int i = 0; i < loop->statement_count; i++) {
+        const struct statement *s = &loop->statements[i];
+        if (s->kind == STATEMENT_VALUE && s->is_stored)
+            write_line(w, "%s = v%d;",
+                       element_text(w, nest, nest_find(nest, loop_view(nest, s)), variable), i);
+    }
+}
+
+static void write_strip(struct writer *w, const struct nest *nest) {
+    if (nest->strip < 0) {
+        write_body(w, nest, "0", "0");
+        return;
+    }
+    long length = nest->extent[nest->strip];
+    if (!nest->is_reduced[nest->strip] || !nest->kernel->loop.axes) {
+        write_line(w, "LATHE_INDEPENDENT");
+        if (is_chunked(nest)) {
+            write_open(w, "for (long i = first; i < last; i++)");
+            write_body(w, nest, "i", "i - first");
+        } else {
+            write_open(w, "for (long i = 0; i < %ld; i++)", length);
+            write_body(w, nest, "i", "i");
+        }
+        write_close(w);
+        return;
+    }
+    long whole = length / WIDTH * WIDTH;
+    if (whole) {
+        write_line(w, "for (long i = 0; i < %ld; i += %d)", whole, WIDTH);
+        w->depth++;
+        write_line(w, "LATHE_INDEPENDENT");
+        write_open(w, "for (long k = 0; k < %d; k++)", WIDTH);
+        write_body(w, nest, "(i + k)", "k");
+        write_close(w);
+        w->depth--;
+    }
+    if (whole == length) return;
+    write_open(w, "for (long i = %ld; i < %ld; i++)", whole, length);
+    write_body(w, nest, "i", arena_format(w->arena, "i - %ld", whole));
+    write_close(w);
+}
+
+/* ---- the loops around the strip ---- */
+
+static bool has_sums(const struct nest *nest) {
+    return nest->kernel->loop.axes != 0;
+}
+
+static void declare_sums(struct writer *w, const struct nest *nest) {
+    const struct loop_kernel *loop = &nest->kernel->loop;
+    bool inner = nest->strip < 0 || nest->is_reduced[nest->strip];
+    long size = nest->strip < 0 ? 1 : inner ? WIDTH : nest->chunk;
+    for (int i = 0; i < loop->statement_count; i++) {
+        if (loop->statements[i].kind == STATEMENT_VALUE) continue;
+        const char *start =
+            loop->statements[i].kind == STATEMENT_SUM ? "0" : "-LATHE_LARGEST";
+        write_line(w, "real sum%d[%ld];", i, size);
+        write_line(w, "for (long k = 0; k < %ld; k++) sum%d[k] = %s;", size, i, start);
+    }
+}
+
+static void store_sum(struct writer *w, const struct nest *nest, int i) {
+    const struct statement *s = &nest->kernel->loop.statements[i];
+    int a = nest_find(nest, loop_view(nest, s));
+    const char *row = loop_row(w, nest, a);
+    const char *type = nest->addresses[a].view->buffer->is_double ? "(double)" : "";
+    if (nest->strip < 0) {
+        write_line(w, "%s[0] = %ssum%d[0];", row, type, i);
+    } else if (!nest->is_reduced[nest->strip]) {
+        const char *first = is_chunked(nest) ? "first" : "0";
+        const char *last = is_chunked(nest) ? "last"
+                                            : arena_format(w->arena, "%ld",
+                                                           nest->extent[nest->strip]);
+        write_line(w, "for (long i = %s; i < %s; i++) %s[i] = sum%d[i - %s];", first, last, row, i,
+                   first);
+    } else if (s->kind == STATEMENT_SUM) {
+        for (int half = WIDTH / 2; half >= 1; half /= 2)
+            write_line(w, "for (long k = 0; k < %d; k++) sum%d[k] += sum%d[k + %d];", half, i, i,
+                       half);
+        write_line(w, "%s[0] = %ssum%d[0];", row, type, i);
+    } else {
+        write_line(w, "for (long k = 1; k < %d; k++) if (sum%d[k] > sum%d[0]) sum%d[0] = sum%d[k];",
+                   WIDTH, i, i, i, i);
+        write_line(w, "%s[0] = %ssum%d[0];", row, type, i);
+    }
+}
+
+static int open_loops(struct writer *w, const struct nest *nest) {
+    int opened = 0;
+    for (int i = 0; i < nest->kept_count; i++, opened++) {
+        int d = nest->kept[i];
+        if (i == 0) write_open(w, "for (long i%d = begin; i%d < end; i%d++)", d, d, d);
+        else write_open(w, "for (long i%d = 0; i%d < %ld; i%d++)", d, d, nest->extent[d], d);
+    }
+    if (is_chunked(nest)) {
+        long chunks = (nest->extent[nest->strip] + nest->chunk - 1) / nest->chunk;
+        if (nest->kept_count)
+            write_open(w, "for (long chunk = 0; chunk < %ld; chunk++)", chunks);
+        else write_open(w, "for (long chunk = begin; chunk < end; chunk++)");
+        write_line(w, "const long first = chunk * %ld;", nest->chunk);
+        write_line(w, "const long last = first + %ld < %ld ? first + %ld : %ld;", nest->chunk,
+                   nest->extent[nest->strip], nest->chunk, nest->extent[nest->strip]);
+        opened++;
+    } else if (nest->kept_count == 0) {
+        write_line(w, "if (begin >= end) return;");
+    }
+    return opened;
+}
+
+void write_loop(struct writer *w, struct kernel *kernel) {
+    struct nest nest;
+    if (kernel->loop.domain.rank == 0) {
+        write_scalars(w, kernel);
+        return;
+    }
+    nest_plan(&nest, w, kernel);
+    nest.plan_views = w->plan->views;
+    kernel->units = nest_units(&nest);
+    write_kernel_open(w, kernel);
+    declare_addresses(w, &nest);
+    int opened = open_loops(w, &nest);
+    if (has_sums(&nest)) declare_sums(w, &nest);
+    int reduced = 0;
+    for (; reduced < nest.reduced_count; reduced++) {
+        int d = nest.reduced[reduced];
+        write_open(w, "for (long i%d = 0; i%d < %ld; i%d++)", d, d, nest.extent[d], d);
+    }
+    declare_rows(w, &nest, false);
+    if (w->dialect == DIALECT_TCC) write_strips(w, &nest);
+    else write_strip(w, &nest);
+    while (reduced-- > 0) write_close(w);
+    if (has_sums(&nest)) {
+        declare_rows(w, &nest, true);
+        for (int i = 0; i < kernel->loop.statement_count; i++)
+            if (kernel->loop.statements[i].kind != STATEMENT_VALUE) store_sum(w, &nest, i);
+    }
+    while (opened-- > 0) write_close(w);
+    write_close(w);
+}
+
+/* ---- rank 0: in double ---- */
+
+void write_scalars(struct writer *w, struct kernel *kernel) {
+    const struct loop_kernel *loop = &kernel->loop;
+    write_kernel_open(w, kernel);
+    write_line(w, "(void)begin, (void)end;");
+    for (int i = 0; i < loop->statement_count; i++) {
+        const struct statement *s = &loop->statements[i];
+        const char *operand[MAX_ADDRESSES];
+        for (int j = 0; j < s->operand_count; j++)
+            operand[j] = s->operands[j].statement >= 0
+                             ? arena_format(w->arena, "v%d", s->operands[j].statement)
+                             : arena_format(w->arena, "(double)*(%s)",
+                                            view_address(w, w->plan->views[
+                                                                s->operands[j].tensor->number]));
+        struct expression_names names = {.operand = operand, .is_double = true,
+                                         .prefix = arena_format(w->arena, "t%d_", i)};
+        write_line(w, "const double v%d = %s;", i, write_expression(w, s->expression, &names));
+    }
+    for (int i = 0; i < loop->statement_count; i++) {
+        const struct statement *s = &loop->statements[i];
+        if (!s->is_stored) continue;
+        const struct view *view = w->plan->views[s->tensor->number];
+        write_line(w, "*(%s) = %sv%d;", view_address(w, view),
+                   view->buffer->is_double ? "" : "(real)", i);
+    }
+    write_close(w);
+}

@@ -1,0 +1,25 @@
+/* loop.h: what loop.c (cc dialect) and loop_strips.c (tcc dialect) share. */
+#ifndef LATHE_LOOP_H
+#define LATHE_LOOP_H
+
+#include "loop_nest.h"
+
+/** The C name of an address at the start of the strip. */
+const char *loop_row(struct writer *w, const struct nest *nest, int address);
+
+/** The C name of a random stream's key. */
+const char *loop_random_key(struct writer *w, int stream);
+
+/** True if the address is the result of a reduction. */
+bool loop_is_sum(const struct nest *nest, int address);
+
+/** The memory of a statement's tensor, or NULL. */
+const struct view *loop_view(const struct nest *nest, const struct statement *statement);
+
+/** Writes the strip as calls of the library's vector operations. (loop_strips.c) */
+void write_strips(struct writer *w, const struct nest *nest);
+
+/** Writes a kernel of single numbers, in double. */
+void write_scalars(struct writer *w, struct kernel *kernel);
+
+#endif

@@ -1,0 +1,178 @@
+/* loop_nest.c: plans the loops of a loop kernel (see loop_nest.h): drops loops of one step, merges
+ * neighbours that are one run of memory for every operand, and orders them. */
+#include "loop_nest.h"
+
+#include <string.h>
+
+enum { STORE_CHUNK = 4096, SUM_CHUNK = 512 };
+
+/* Blocked dimensions: block, channel, row, column, lane; the axis of each. */
+static const int axis_of_dimension[5] = {0, 3, 1, 2, 0};
+
+static long view_stride(const struct program_plan *plan, const struct loop_kernel *loop,
+                        const struct view *view, int dimension) {
+    if (loop->layout == LAYOUT_BLOCKED && view->layout == LAYOUT_BLOCKED)
+        return view->stride[dimension];
+    int axis = loop->layout == LAYOUT_BLOCKED ? axis_of_dimension[dimension] : dimension;
+    int own = axis - (loop->domain.rank - view->shape.rank);
+    if (own < 0 || view->shape.size[own] == 1) return 0;
+    bool is_block = loop->layout == LAYOUT_BLOCKED && dimension == 0;
+    return view->stride[own] * (is_block ? plan->lanes : 1);
+}
+
+int nest_find(const struct nest *nest, const struct view *view) {
+    for (int i = 0; i < nest->address_count; i++)
+        if (nest->addresses[i].view == view) return i;
+    return -1;
+}
+
+static const char *unique_name(struct nest *nest, struct writer *w, const char *name) {
+    char *clean = arena_format(w->arena, "%s_", name ? name : "t");
+    for (char *c = clean; *c; c++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", *c))
+            *c = '_';
+    if (*clean >= '0' && *clean <= '9') *clean = '_';
+    const char *result = clean;
+    for (int n = 2;; n++) {
+        bool is_taken = false;
+        for (int i = 0; i < nest->address_count; i++)
+            is_taken = is_taken || !strcmp(nest->addresses[i].name, result);
+        if (!is_taken) return result;
+        result = arena_format(w->arena, "%s%d", clean, n);
+    }
+}
+
+static void add_view(struct nest *nest, struct writer *w, const struct loop_kernel *loop,
+                     const struct tensor *tensor, bool is_written) {
+    const struct view *view = w->plan->views[tensor->number];
+    int i = nest_find(nest, view);
+    if (i < 0 && nest->address_count < MAX_ADDRESSES) {
+        i = nest->address_count;
+        struct address *address = &nest->addresses[i];
+        address->name = unique_name(nest, w, tensor->name);
+        address->view = view;
+        for (int d = 0; d < nest->rank; d++)
+            address->stride[d] = view_stride(w->plan, loop, view, d);
+        nest->address_count++;
+    }
+    if (is_written) nest->addresses[i].is_written = true;
+}
+
+/* Positions along an axis, and the row-major number of an element of the domain. */
+static int add_position(struct nest *nest, const struct program_plan *plan,
+                        const struct loop_kernel *loop, int axis, const char *name) {
+    struct address *address = &nest->addresses[nest->address_count];
+    long stride[MAX_RANK], size = 1;
+    for (int i = loop->domain.rank - 1; i >= 0; i--) {
+        stride[i] = axis < 0 ? size : i == axis;
+        size *= loop->domain.size[i];
+    }
+    address->name = name;
+    for (int d = 0; d < nest->rank; d++) {
+        bool blocked = loop->layout == LAYOUT_BLOCKED;
+        address->stride[d] = stride[blocked ? axis_of_dimension[d] : d];
+        if (blocked && d == 0) address->stride[d] *= plan->lanes;
+    }
+    return nest->address_count++;
+}
+
+static bool uses_index(const struct expression *e, int axis) {
+    if (e->op == EXPRESSION_INDEX && e->index == axis) return true;
+    for (int i = 0; i < 3; i++)
+        if (e->in[i] && uses_index(e->in[i], axis)) return true;
+    return false;
+}
+
+static void find_addresses(struct nest *nest, struct writer *w, const struct loop_kernel *loop) {
+    static const char *const names[MAX_RANK] = {"index0", "index1", "index2",
+                                                "index3", "index4", "index5"};
+    nest->element_address = -1;
+    for (int a = 0; a < MAX_RANK; a++) nest->index_address[a] = -1;
+    for (int i = 0; i < loop->statement_count; i++) {
+        const struct statement *s = &loop->statements[i];
+        for (int j = 0; j < s->operand_count; j++)
+            if (s->operands[j].statement < 0) add_view(nest, w, loop, s->operands[j].tensor, false);
+        if (s->is_stored) add_view(nest, w, loop, s->tensor, true);
+        for (int a = 0; a < loop->domain.rank; a++)
+            if (nest->index_address[a] < 0 && uses_index(s->expression, a))
+                nest->index_address[a] = add_position(nest, w->plan, loop, a, names[a]);
+        if (nest->element_address < 0 && expression_contains(s->expression, EXPRESSION_RANDOM))
+            nest->element_address = add_position(nest, w->plan, loop, -1, "element");
+    }
+}
+
+static void find_dimensions(struct nest *nest, const struct program_plan *plan,
+                            const struct loop_kernel *loop) {
+    if (loop->layout == LAYOUT_PLAIN) {
+        nest->rank = loop->domain.rank;
+        for (int d = 0; d < nest->rank; d++) {
+            nest->extent[d] = loop->domain.size[d];
+            nest->is_reduced[d] = loop->axes >> d & 1;
+        }
+        return;
+    }
+    nest->rank = 5;
+    for (int d = 0; d < 5; d++) {
+        nest->extent[d] = loop->domain.size[axis_of_dimension[d]];
+        nest->is_reduced[d] = loop->axes >> axis_of_dimension[d] & 1;
+    }
+    nest->extent[0] = plan->rows / plan->lanes;
+    nest->extent[4] = plan->lanes;
+}
+
+static void remove_dimension(struct nest *nest, int d) {
+    nest->rank--;
+    for (int i = d; i < nest->rank; i++) {
+        nest->extent[i] = nest->extent[i + 1];
+        nest->is_reduced[i] = nest->is_reduced[i + 1];
+        for (int a = 0; a < nest->address_count; a++)
+            nest->addresses[a].stride[i] = nest->addresses[a].stride[i + 1];
+    }
+}
+
+static bool can_merge(const struct nest *nest, int d) {
+    if (nest->is_reduced[d] != nest->is_reduced[d + 1]) return false;
+    for (int a = 0; a < nest->address_count; a++) {
+        const long *stride = nest->addresses[a].stride;
+        if (stride[d] != stride[d + 1] * nest->extent[d + 1]) return false;
+    }
+    return true;
+}
+
+static void merge_dimensions(struct nest *nest) {
+    for (int d = nest->rank - 1; d >= 0; d--)
+        if (nest->extent[d] == 1) remove_dimension(nest, d);
+    for (int d = nest->rank - 2; d >= 0; d--) {
+        if (!can_merge(nest, d)) continue;
+        nest->extent[d + 1] *= nest->extent[d];
+        remove_dimension(nest, d);
+        d = nest->rank - 1;
+    }
+}
+
+void nest_plan(struct nest *nest, struct writer *w, struct kernel *kernel) {
+    const struct loop_kernel *loop = &kernel->loop;
+    memset(nest, 0, sizeof *nest);
+    nest->kernel = kernel;
+    find_dimensions(nest, w->plan, loop);
+    find_addresses(nest, w, loop);
+    merge_dimensions(nest);
+    nest->strip = nest->rank - 1;
+    for (int d = 0; d < nest->strip; d++) {
+        if (nest->is_reduced[d]) nest->reduced[nest->reduced_count++] = d;
+        else nest->kept[nest->kept_count++] = d;
+    }
+    if (nest->strip < 0) return;
+    long length = nest->extent[nest->strip];
+    nest->chunk = length;
+    if (nest->is_reduced[nest->strip]) return;
+    long most = loop->axes ? SUM_CHUNK : STORE_CHUNK;
+    bool must_split = loop->axes && length > SUM_CHUNK;
+    if (nest->kept_count == 0 || must_split) nest->chunk = length < most ? length : most;
+}
+
+long nest_units(const struct nest *nest) {
+    if (nest->kept_count) return nest->extent[nest->kept[0]];
+    if (nest->strip < 0 || nest->is_reduced[nest->strip]) return 1;
+    return (nest->extent[nest->strip] + nest->chunk - 1) / nest->chunk;
+}

@@ -1,0 +1,44 @@
+/* loop_nest.h: the loops of a loop kernel: which run outside, which inside, and where each operand
+ * is in memory. */
+#ifndef LATHE_LOOP_NEST_H
+#define LATHE_LOOP_NEST_H
+
+#include "writer.h"
+
+enum { MAX_ADDRESSES = 96, NEST_RANK = 6 };
+
+/* Something that moves with the loops: an operand, a result, a position. */
+struct address {
+    const struct view *view; /* NULL: a position */
+    const char *name;        /* in the C text */
+    long stride[NEST_RANK];
+    bool is_written;
+};
+
+struct nest {
+    const struct kernel *kernel;
+    struct view *const *plan_views; /* by tensor number */
+    int rank;
+    long extent[NEST_RANK];
+    bool is_reduced[NEST_RANK];
+    struct address addresses[MAX_ADDRESSES];
+    int address_count;
+    int index_address[MAX_RANK]; /* of INDEX by axis; -1: not used */
+    int element_address;         /* of RANDOM; -1: not used */
+    /* The order: kept loops outside, then reduced ones, then the strip: the innermost loop. */
+    int kept[NEST_RANK], kept_count;
+    int reduced[NEST_RANK], reduced_count;
+    int strip;   /* -1: there is no loop at all */
+    long chunk;  /* the strip runs in pieces of this length: a loop outside the reduced ones */
+};
+
+/** Plans the loops; fills every address. */
+void nest_plan(struct nest *nest, struct writer *w, struct kernel *kernel);
+
+/** The address of a tensor's memory in the nest, or -1. */
+int nest_find(const struct nest *nest, const struct view *view);
+
+/** Units of the kernel: the extent of the outermost kept loop, or the number of chunks. */
+long nest_units(const struct nest *nest);
+
+#endif

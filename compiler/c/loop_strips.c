@@ -1,0 +1,296 @@
+/* loop_strips.c: the strip of a loop kernel in the tcc dialect: libtcc makes slow scalar code, so each
+ * operator of an expression becomes one call of a vector operation of the library, on pieces that
+ * stay in the L1 cache. */
+#include "loop.h"
+
+#include <string.h>
+
+enum { PIECE = 512 };
+
+/* Where a value of the current piece is: C text of its first element, and its step (0 or 1). */
+struct place {
+    const char *address;
+    int step;
+    int slot; /* a temporary of ours, or -1 */
+};
+
+struct strips {
+    struct writer *w;
+    const struct nest *nest;
+    struct place *values; /* by statement */
+    bool *is_used;        /* slots */
+    int slot_count;
+    /* the statement being written */
+    const struct statement *statement;
+    const struct expression **nodes;
+    int *uses;
+    struct place *places;
+    bool *is_placed;
+    int node_count;
+};
+
+static const char *variable_index(const struct strips *s) {
+    return s->nest->strip < 0 ? "0" : "i";
+}
+
+static struct place new_slot(struct strips *s) {
+    int slot = 0;
+    while (slot < s->slot_count && s->is_used[slot]) slot++;
+    if (slot == s->slot_count) s->slot_count++;
+    s->is_used[slot] = true;
+    return (struct place){arena_format(s->w->arena, "strip[%d]", slot), 1, slot};
+}
+
+static int find_node(const struct strips *s, const struct expression *e) {
+    for (int i = 0; i < s->node_count; i++)
+        if (s->nodes[i] == e || expression_equal(s->nodes[i], e)) return i;
+    return -1;
+}
+
+static void count_nodes(struct strips *s, const struct expression *e) {
+    int i = find_node(s, e);
+    if (i >= 0) {
+        s->uses[i]++;
+        return;
+    }
+    s->nodes[s->node_count] = e;
+    s->uses[s->node_count++] = 1;
+    for (int k = 0; k < 3; k++)
+        if (e->in[k]) count_nodes(s, e->in[k]);
+}
+
+static struct place memory_place(struct strips *s, int a) {
+    const struct address *address = &s->nest->addresses[a];
+    const char *row = loop_row(s->w, s->nest, a);
+    int step = s->nest->strip >= 0 && address->stride[s->nest->strip] != 0;
+    const char *text = step ? arena_format(s->w->arena, "%s + %s", row, variable_index(s)) : row;
+    return (struct place){text, step, -1};
+}
+
+static struct place operand_place(struct strips *s, int index) {
+    const struct loop_operand *operand = &s->statement->operands[index];
+    if (operand->statement >= 0) {
+        struct place place = s->values[operand->statement];
+        place.slot = -1; /* not ours to free */
+        return place;
+    }
+    return memory_place(s, nest_find(s->nest, s->nest->plan_views[operand->tensor->number]));
+}
+
+static struct place evaluate(struct strips *s, const struct expression *e,
+                             const struct place *destination);
+
+static void release(struct strips *s, const struct expression *e) {
+    int i = find_node(s, e);
+    if (--s->uses[i] == 0 && s->is_placed[i] && s->places[i].slot >= 0)
+        s->is_used[s->places[i].slot] = false;
+}
+
+static const char *position(struct strips *s, int a, bool is_unsigned) {
+    const struct address *address = &s->nest->addresses[a];
+    long stride = s->nest->strip < 0 ? 0 : address->stride[s->nest->strip];
+    if (!stride) return address->name;
+    return arena_format(s->w->arena, is_unsigned ? "%s + (unsigned)(%s * %ld)" : "%s + %s * %ld",
+                        address->name, variable_index(s), stride);
+}
+
+static long position_step(const struct strips *s, int a) {
+    return s->nest->strip < 0 ? 0 : s->nest->addresses[a].stride[s->nest->strip];
+}
+
+static void generate(struct strips *s, const struct expression *e, const char *to) {
+    if (e->op == EXPRESSION_INDEX) {
+        int a = s->nest->index_address[e->index];
+        write_line(s->w, "%s(%s, %s, %ld, n);", use_symbol(s->w, "vector_index"), to,
+                   position(s, a, false), position_step(s, a));
+    } else {
+        int a = s->nest->element_address;
+        write_line(s->w, "%s(%s, %s, %s, %ld, n);", use_symbol(s->w, "vector_random"), to,
+                   loop_random_key(s->w, e->index), position(s, a, true), position_step(s, a));
+    }
+}
+
+static const char *operation_name(enum expression_operator op) {
+    switch (op) {
+    case EXPRESSION_ADD: return "vector_add";
+    case EXPRESSION_SUBTRACT: return "vector_subtract";
+    case EXPRESSION_MULTIPLY: return "vector_multiply";
+    case EXPRESSION_DIVIDE: return "vector_divide";
+    case EXPRESSION_MAXIMUM: return "vector_maximum";
+    case EXPRESSION_MINIMUM: return "vector_minimum";
+    case EXPRESSION_POWER: return "vector_power";
+    case EXPRESSION_NEGATE: return "vector_negate";
+    case EXPRESSION_ABSOLUTE: return "vector_absolute";
+    case EXPRESSION_EXP: return "vector_exp";
+    case EXPRESSION_LOG: return "vector_log";
+    case EXPRESSION_SQRT: return "vector_sqrt";
+    case EXPRESSION_TANH: return "vector_tanh";
+    case EXPRESSION_ERF: return "vector_erf";
+    case EXPRESSION_SIN: return "vector_sin";
+    case EXPRESSION_COS: return "vector_cos";
+    case EXPRESSION_FLOOR: return "vector_floor";
+    case EXPRESSION_LESS: return "vector_less";
+    case EXPRESSION_LESS_EQUAL: return "vector_less_equal";
+    case EXPRESSION_EQUAL: return "vector_equal";
+    case EXPRESSION_SELECT: return "vector_select";
+    case EXPRESSION_CONSTANT:
+    case EXPRESSION_OPERAND:
+    case EXPRESSION_INDEX:
+    case EXPRESSION_RANDOM:
+    case EXPRESSION_OPERATOR_COUNT: break;
+    }
+    return "";
+}
+
+static struct place evaluate(struct strips *s, const struct expression *e,
+                             const struct place *destination) {
+    int node = find_node(s, e);
+    if (s->is_placed[node]) return s->places[node];
+    struct place result = {0};
+    if (e->op == EXPRESSION_OPERAND) {
+        result = operand_place(s, e->index);
+    } else if (e->op == EXPRESSION_CONSTANT) {
+        result = new_slot(s);
+        write_line(s->w, "%s[0] = %s;", result.address, literal(s->w, e->value, false));
+        result.step = 0;
+    } else if (e->op == EXPRESSION_INDEX || e->op == EXPRESSION_RANDOM) {
+        result = destination ? *destination : new_slot(s);
+        generate(s, e, result.address);
+    } else {
+        struct place in[3];
+        struct text arguments = {.arena = s->w->arena};
+        for (int k = 0; k < 3 && e->in[k]; k++) {
+            in[k] = evaluate(s, e->in[k], NULL);
+            text_add(&arguments, ", %s, %d", in[k].address, in[k].step);
+        }
+        /* A slot that is free now may take the result: the operations run element by element. A
+         * single number must not: the operation would overwrite it. */
+        for (int k = 0; k < 3 && e->in[k]; k++)
+            if (in[k].step) release(s, e->in[k]);
+        result = destination ? *destination : new_slot(s);
+        for (int k = 0; k < 3 && e->in[k]; k++)
+            if (!in[k].step) release(s, e->in[k]);
+        write_line(s->w, "%s(%s%s, n);", use_symbol(s->w, operation_name(e->op)), result.address,
+                   text_string(&arguments));
+    }
+    s->places[node] = result;
+    s->is_placed[node] = true;
+    return result;
+}
+
+/* A stored value goes right to its memory, unless a later statement still reads what is there. */
+static bool can_store_at_once(const struct strips *s, int number) {
+    const struct loop_kernel *loop = &s->nest->kernel->loop;
+    const struct view *out = loop_view(s->nest, &loop->statements[number]);
+    for (int i = number; i < loop->statement_count; i++)
+        for (int j = 0; j < loop->statements[i].operand_count; j++) {
+            const struct loop_operand *operand = &loop->statements[i].operands[j];
+            if (operand->statement >= 0) continue;
+            const struct view *in = s->nest->plan_views[operand->tensor->number];
+            if (in->buffer->storage != out->buffer->storage) continue;
+            if (in->buffer->storage != STORAGE_ARENA || in->buffer->offset == out->buffer->offset)
+                return false;
+        }
+    return true;
+}
+
+static void write_sum(struct strips *s, int number, struct place value) {
+    const struct nest *nest = s->nest;
+    bool inner = nest->strip < 0 || nest->is_reduced[nest->strip];
+    bool is_sum = s->statement->kind == STATEMENT_SUM;
+    if (!inner) {
+        write_line(s->w, "%s(sum%d, %s, %d, n);",
+                   use_symbol(s->w, is_sum ? "vector_accumulate" : "vector_accumulate_maximum"),
+                   number, value.address, value.step);
+        return;
+    }
+    if (!value.step) {
+        struct place copy = new_slot(s);
+        write_line(s->w, "%s(%s, %s, 0, n);", use_symbol(s->w, "vector_copy"), copy.address,
+                   value.address);
+        s->is_used[copy.slot] = false;
+        value = copy;
+    }
+    if (is_sum) {
+        write_line(s->w, "sum%d[0] += %s(%s, n);", number, use_symbol(s->w, "vector_sum"),
+                   value.address);
+        return;
+    }
+    write_open(s->w, "%s", "");
+    write_line(s->w, "const real top = %s(%s, n);", use_symbol(s->w, "vector_maximum_of"),
+               value.address);
+    write_line(s->w, "if (top > sum%d[0]) sum%d[0] = top;", number, number);
+    write_close(s->w);
+}
+
+static void write_statement(struct strips *s, int number) {
+    const struct loop_kernel *loop = &s->nest->kernel->loop;
+    struct arena *arena = s->w->arena;
+    s->statement = &loop->statements[number];
+    int most = 256;
+    s->nodes = ARENA_ARRAY(arena, const struct expression *, most);
+    s->uses = ARENA_ARRAY(arena, int, most);
+    s->places = ARENA_ARRAY(arena, struct place, most);
+    s->is_placed = ARENA_ARRAY(arena, bool, most);
+    s->node_count = 0;
+    count_nodes(s, s->statement->expression);
+    struct place destination;
+    bool at_once = s->statement->kind == STATEMENT_VALUE && s->statement->is_stored &&
+                   can_store_at_once(s, number);
+    if (at_once) destination = memory_place(s, nest_find(s->nest, loop_view(s->nest, s->statement)));
+    bool is_operator = s->statement->expression->op != EXPRESSION_OPERAND &&
+                       s->statement->expression->op != EXPRESSION_CONSTANT;
+    struct place value =
+        evaluate(s, s->statement->expression, at_once && is_operator ? &destination : NULL);
+    if (at_once && !is_operator) {
+        write_line(s->w, "%s(%s, %s, %d, n);", use_symbol(s->w, "vector_copy"),
+                   destination.address, value.address, value.step);
+        value = destination;
+    }
+    s->values[number] = value;
+    if (s->statement->kind != STATEMENT_VALUE) {
+        write_sum(s, number, value);
+        release(s, s->statement->expression);
+    }
+}
+
+static void write_piece(struct strips *s) {
+    const struct loop_kernel *loop = &s->nest->kernel->loop;
+    for (int i = 0; i < loop->statement_count; i++) write_statement(s, i);
+    for (int i = 0; i < loop->statement_count; i++) {
+        const struct statement *statement = &loop->statements[i];
+        if (statement->kind != STATEMENT_VALUE || !statement->is_stored) continue;
+        struct place to = memory_place(s, nest_find(s->nest, loop_view(s->nest, statement)));
+        if (!strcmp(to.address, s->values[i].address)) continue;
+        write_line(s->w, "%s(%s, %s, %d, n);", use_symbol(s->w, "vector_copy"), to.address,
+                   s->values[i].address, s->values[i].step);
+    }
+}
+
+void write_strips(struct writer *w, const struct nest *nest) {
+    struct arena *arena = w->arena;
+    int statements = nest->kernel->loop.statement_count;
+    struct strips s = {.w = w, .nest = nest};
+    s.values = ARENA_ARRAY(arena, struct place, statements);
+    s.is_used = ARENA_ARRAY(arena, bool, 256 + statements);
+    struct text before = w->text;
+    w->text = (struct text){.arena = arena};
+    w->depth++;
+    if (nest->strip < 0) write_line(w, "const long n = 1;");
+    else {
+        bool chunked = nest->chunk < nest->extent[nest->strip];
+        const char *end =
+            chunked ? "last" : arena_format(arena, "%ld", nest->extent[nest->strip]);
+        write_open(w, "for (long i = %s; i < %s; i += %d)", chunked ? "first" : "0", end, PIECE);
+        write_line(w, "const long n = %s - i < %d ? %s - i : %d;", end, PIECE, end, PIECE);
+    }
+    write_piece(&s);
+    if (nest->strip >= 0) write_close(w);
+    w->depth--;
+    const char *body = text_string(&w->text);
+    w->text = before;
+    write_open(w, "%s", "");
+    if (s.slot_count) write_line(w, "real strip[%d][%d];", s.slot_count, PIECE);
+    text_put(&w->text, body);
+    write_close(w);
+}

@@ -1,0 +1,90 @@
+/* matmul.c: writes the driver of a plain product: row tiles x column tiles of a microkernel, or a
+ * call of the runtime's sgemm. */
+#include "writer.h"
+
+static long vector_count(const struct matmul_kernel *m) {
+    return (m->columns + m->lanes - 1) / m->lanes;
+}
+
+static const char *flags_of(struct writer *w, const struct matmul_kernel *m) {
+    return arena_format(w->arena, "%d",
+                        MICROKERNEL_FIRST | (m->epilogue.relu ? MICROKERNEL_RELU : 0) |
+                            (m->epilogue.mask ? MICROKERNEL_MASK : 0));
+}
+
+static void write_call(struct writer *w, const struct matmul_kernel *m, long rows, long vectors) {
+    const char *name =
+        use_tile(w, MICROKERNEL_MATMUL, (int)rows, (int)vectors, m->lanes);
+    /* the last vector of the last tile ends with the last column, over its neighbour if need be */
+    write_line(w, "%s(a + r * %ld, b + q, %s, c + r * %ld + q,", name, m->a_row,
+               m->epilogue.bias ? "bias + q" : "0", m->c_row);
+    const char *mask =
+        m->epilogue.mask ? arena_format(w->arena, "mask + r * %ld + q", m->c_row) : "0";
+    write_line(w, "    %s, %ld, %ld, %ld, %ld, %ld, q + %ld < %ld ? %ld : %ld - q, %s);", mask,
+               m->depth, m->a_row, m->a_depth, m->b_depth, m->c_row, vectors * m->lanes,
+               m->columns, (vectors - 1) * m->lanes, m->columns - m->lanes, flags_of(w, m));
+}
+
+/* A loop over tiles of one of two sizes; `name` is the first row, or column, of a tile. */
+static void open_tiles(struct writer *w, const char *name, long first, long count, long size,
+                       bool is_parallel, long first_unit) {
+    if (is_parallel) {
+        write_open(w, "for (long unit = begin > %ld ? begin : %ld; unit < end && unit < %ld; unit++)",
+                   first_unit, first_unit, first_unit + count);
+        write_line(w, "const long %s = %ld + (unit - %ld) * %ld;", name, first, first_unit, size);
+    } else {
+        write_open(w, "for (long %s = %ld; %s < %ld; %s += %ld)", name, first, name,
+                   first + count * size, name, size);
+    }
+}
+
+static void write_tiles(struct writer *w, const struct matmul_kernel *m) {
+    struct split rows = split_evenly(m->rows, m->tile_rows);
+    struct split vectors = split_evenly(vector_count(m), m->tile_vectors);
+    struct split outer = m->by_columns ? vectors : rows, inner = m->by_columns ? rows : vectors;
+    const char *outer_name = m->by_columns ? "q" : "r", *inner_name = m->by_columns ? "r" : "q";
+    long outer_unit = m->by_columns ? m->lanes : 1, inner_unit = m->by_columns ? 1 : m->lanes;
+    for (int i = 0; i < 2; i++) {
+        long count = i ? outer.small : outer.big, size = outer.size + !i;
+        if (!count) continue;
+        long first = i ? outer.big * (outer.size + 1) * outer_unit : 0;
+        open_tiles(w, outer_name, first, count, size * outer_unit, true, i ? outer.big : 0);
+        for (int j = 0; j < 2; j++) {
+            long inner_count = j ? inner.small : inner.big, inner_size = inner.size + !j;
+            if (!inner_count) continue;
+            long inner_first = j ? inner.big * (inner.size + 1) * inner_unit : 0;
+            open_tiles(w, inner_name, inner_first, inner_count, inner_size * inner_unit, false, 0);
+            write_call(w, m, m->by_columns ? inner_size : size, m->by_columns ? size : inner_size);
+            write_close(w);
+        }
+        write_close(w);
+    }
+}
+
+/* Units are ranges of rows, so that the bits do not depend on the number of threads. */
+static void write_generic(struct writer *w, const struct kernel *kernel) {
+    const struct matmul_kernel *m = &kernel->matmul;
+    w->uses_sgemm = true;
+    use_symbol(w, "lathe_sgemm");
+    write_open(w, "for (long unit = begin; unit < end; unit++)");
+    write_line(w, "const long row = unit * %ld / %ld;", m->rows, kernel->units);
+    write_line(w, "const long next = (unit + 1) * %ld / %ld;", m->rows, kernel->units);
+    write_line(w, "lathe_sgemm(next - row, %ld, %ld, a + row * %ld, %ld, %ld, b, %ld, %ld,",
+               m->columns, m->depth, m->a_row, m->a_row, m->a_depth, m->b_depth, m->b_column);
+    write_line(w, "    c + row * %ld, %ld, 0);", m->c_row, m->c_row);
+    write_close(w);
+}
+
+void write_matmul(struct writer *w, struct kernel *kernel) {
+    const struct matmul_kernel *m = &kernel->matmul;
+    struct view *const *views = w->plan->views;
+    write_kernel_open(w, kernel);
+    write_pointer(w, "a", views[m->a->number], true);
+    write_pointer(w, "b", m->transposed ? m->transposed : views[m->b->number], true);
+    write_pointer(w, "c", kernel->out, false);
+    if (m->epilogue.bias) write_pointer(w, "bias", views[m->epilogue.bias->number], true);
+    if (m->epilogue.mask) write_pointer(w, "mask", views[m->epilogue.mask->number], true);
+    if (m->use_generic) write_generic(w, kernel);
+    else write_tiles(w, m);
+    write_close(w);
+}

@@ -1,0 +1,176 @@
+/* module.c: a whole C module: banner, what the kernels need, the kernels, the entry points. */
+#include "writer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const entry_names[] = {"train", "evaluate", "predict"};
+
+/* ---- what stands before the kernels ---- */
+
+static void write_call_struct(struct writer *w) {
+    write_blank(w);
+    write_comment(w, "A range of units of a kernel, and how to run all of them.");
+    write_line(w, "typedef void %s_task(const void *context, long begin, long end);", w->module);
+    write_blank(w);
+    write_comment(w, "One call of an entry point. All tensors are row-major.");
+    write_open(w, "struct %s_call", w->module);
+    write_line(w, "real *space[%d];          /* weights, state, optimizer */", SPACE_COUNT);
+    write_line(w, "real *arena;             /* workspace, aligned to 64 bytes */");
+    write_line(w, "const real *inputs[2];   /* samples, labels */");
+    write_line(w, "real *predictions;");
+    write_line(w, "double scalars[%d];       /* learning rate, step, valid samples, seed */",
+               SCALAR_COUNT);
+    write_line(w, "double results[2];       /* loss, accuracy */");
+    write_line(w,
+               "void (*parallel)(void *pool, %s_task *task, const void *context, long count);",
+               w->module);
+    write_line(w, "void *pool;");
+    w->depth--;
+    write_line(w, "};");
+}
+
+/* Prototypes of the library's functions, for libtcc, which sees no headers. */
+static const char *const prototypes[][2] = {
+    {"strided_copy", "void strided_copy(real *to, const real *from, const long *size, const long "
+                     "*to_stride, const long *from_stride);"},
+    {"max_pool_plane",
+     "void max_pool_plane(const real *x, real *y, long height, long width, long out_height, long "
+     "out_width, long kernel_height, long kernel_width, long stride_y, long stride_x, long pad_y, "
+     "long pad_x);"},
+    {"max_pool_gradient_plane",
+     "void max_pool_gradient_plane(const real *x, const real *y, const real *dy, real *dx, long "
+     "height, long width, long out_height, long out_width, long kernel_height, long kernel_width, "
+     "long stride_y, long stride_x, long pad_y, long pad_x, long mask);"},
+    {"real_random_key",
+     "unsigned real_random_key(unsigned seed, unsigned step, unsigned stream);"},
+    {"vector_select", "void vector_select(real *to, const real *c, long c_step, const real *a, "
+                      "long a_step, const real *b, long b_step, long n);"},
+    {"vector_random", "void vector_random(real *to, unsigned key, unsigned first, long "
+                      "element_step, long n);"},
+    {"vector_index", "void vector_index(real *to, long first, long step, long n);"},
+    {"vector_accumulate", "void vector_accumulate(real *to, const real *a, long a_step, long n);"},
+    {"vector_accumulate_maximum",
+     "void vector_accumulate_maximum(real *to, const real *a, long a_step, long n);"},
+    {"vector_sum", "real vector_sum(const real *a, long n);"},
+    {"vector_maximum_of", "real vector_maximum_of(const real *a, long n);"},
+};
+
+static const char sgemm_prototype[] =
+    "void lathe_sgemm(long m, long n, long k, const real *a, long a_row, long a_depth, const real "
+    "*b, long b_depth, long b_column, real *c, long c_row, long accumulate);";
+
+static bool is_binary_operation(const char *name) {
+    static const char *const names[] = {"add",     "subtract", "multiply", "divide",     "maximum",
+                                        "minimum", "power",    "less",     "less_equal", "equal"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(name + strlen("vector_"), names[i])) return true;
+    return false;
+}
+
+static void write_prototype(struct writer *w, const char *name) {
+    for (size_t i = 0; i < sizeof prototypes / sizeof *prototypes; i++)
+        if (!strcmp(prototypes[i][0], name)) {
+            write_line(w, "%s", prototypes[i][1]);
+            return;
+        }
+    if (!strncmp(name, "vector_", 7))
+        write_line(w, "void %s(real *to, const real *a, long a_step,%s long n);", name,
+                   is_binary_operation(name) ? " const real *b, long b_step," : "");
+    else if (!strncmp(name, "lane_sum_", 9)) write_line(w, "real %s(const real *x);", name);
+}
+
+static void write_tcc_prelude(struct writer *w) {
+    static const char *const unary[] = {"exp", "log", "sqrt", "tanh", "erf", "sin", "cos", "floor"};
+    write_line(w, "typedef float real;");
+    write_line(w, "typedef unsigned long size_t;");
+    write_line(w, "#define LATHE_LARGEST 3.4028234663852886e38f");
+    write_line(w, "#define HUGE_VAL (1e300 * 1e300)");
+    write_line(w, "#define LATHE_INDEPENDENT");
+    for (size_t i = 0; i < sizeof unary / sizeof *unary; i++)
+        write_line(w, "double %s(double);", unary[i]);
+    write_line(w, "double pow(double, double);");
+    for (int i = 0; i < w->symbol_count; i++) write_prototype(w, w->symbols[i]);
+    for (int i = 0; i < w->tile_count; i++) microkernel_print_prototype(&w->text, &w->tiles[i]);
+    if (w->uses_sgemm) write_line(w, "%s", sgemm_prototype);
+}
+
+static void write_cc_prelude(struct writer *w) {
+    microkernel_prelude(&w->text, w->target);
+    write_line(w, "#include <math.h>");
+    write_line(w, "#include <stddef.h>");
+    write_blank(w);
+    write_comment(w, "The iterations of the next loop do not depend on each other.");
+    write_line(w, "#if defined(__clang__)");
+    write_line(w, "#define LATHE_INDEPENDENT _Pragma(\"clang loop vectorize(assume_safety)\")");
+    write_line(w, "#elif defined(__GNUC__) && !defined(__TINYC__)");
+    write_line(w, "#define LATHE_INDEPENDENT _Pragma(\"GCC ivdep\")");
+    write_line(w, "#else");
+    write_line(w, "#define LATHE_INDEPENDENT");
+    write_line(w, "#endif");
+    write_line(w, "#define LATHE_LARGEST ((real)3.4028234663852886e38)");
+    write_blank(w);
+    microkernel_print_helpers(&w->text, w->target, "LATHE_FUNCTION");
+    microkernel_print_pool(&w->text, w->plan ? w->plan->lanes : w->target->lanes,
+                           "LATHE_FUNCTION");
+    for (int i = 0; i < w->tile_count; i++)
+        microkernel_print(&w->text, &w->tiles[i], w->target, "LATHE_FUNCTION");
+    if (w->uses_sgemm) write_line(w, "%s", sgemm_prototype);
+}
+
+/* ---- kernels and entry points ---- */
+
+static void write_kernel(struct writer *w, struct kernel *kernel) {
+    switch (kernel->kind) {
+    case KERNEL_LOOP: write_loop(w, kernel); break;
+    case KERNEL_CONVOLUTION: write_convolution(w, kernel); break;
+    case KERNEL_WEIGHT_GRADIENT: write_weight_gradient(w, kernel); break;
+    case KERNEL_MATMUL: write_matmul(w, kernel); break;
+    case KERNEL_MAX_POOL:
+    case KERNEL_MAX_POOL_GRADIENT: write_pool(w, kernel); break;
+    case KERNEL_COPY: write_copy(w, kernel); break;
+    case KERNEL_NAIVE: write_naive(w, kernel); break;
+    }
+}
+
+static void write_entry(struct writer *w, const struct program_plan *plan, const char *name) {
+    write_blank(w);
+    write_line(w, "void %s_%s(struct %s_call *call);", w->module, name, w->module);
+    write_open(w, "void %s_%s(struct %s_call *call)", w->module, name, w->module);
+    for (int i = 0; i < plan->kernel_count; i++) {
+        const struct kernel *kernel = plan->kernels[i];
+        if (kernel->units == 1) write_line(w, "%s_%s(call, 0, 1);", w->prefix, kernel->name);
+        else
+            write_line(w, "call->parallel(call->pool, %s_%s, call, %ld);", w->prefix, kernel->name,
+                       kernel->units);
+    }
+    write_close(w);
+}
+
+struct module_text write_module(struct arena *arena, struct program_plan *const plans[3],
+                                const struct compile_options *options, const char *prefix,
+                                const char *provenance) {
+    struct writer *w = ARENA_NEW(arena, struct writer);
+    w->arena = arena;
+    w->text.arena = arena;
+    w->dialect = options->dialect;
+    w->target = options->target;
+    w->module = prefix;
+    for (int mode = 0; mode < 3; mode++) {
+        if (!plans[mode]) continue;
+        w->plan = plans[mode];
+        w->prefix = arena_format(arena, "%s_%s", prefix, entry_names[mode]);
+        for (int i = 0; i < w->plan->kernel_count; i++) write_kernel(w, w->plan->kernels[i]);
+        write_entry(w, w->plan, entry_names[mode]);
+    }
+    const char *body = text_string(&w->text);
+    w->text = (struct text){.arena = arena};
+    write_comment(w, "%s", provenance);
+    if (options->use_double) write_line(w, "#define LATHE_DOUBLE 1");
+    if (w->dialect == DIALECT_TCC) write_tcc_prelude(w);
+    else write_cc_prelude(w);
+    write_call_struct(w);
+    text_put(&w->text, body);
+    w->symbols[w->symbol_count] = NULL;
+    return (struct module_text){text_string(&w->text), w->symbols};
+}

@@ -1,0 +1,37 @@
+/* pool.c: writes max pooling and its gradient: one call a plane of a channel of a block. */
+#include "writer.h"
+
+static const char *geometry(struct writer *w, const struct pool_kernel *p) {
+    return arena_format(w->arena, "%ld, %ld, %ld, %ld, %ld, %ld, %ld, %ld, %ld, %ld", p->in_size[0],
+                        p->in_size[1], p->out_size[0], p->out_size[1], p->window.kernel_size[0],
+                        p->window.kernel_size[1], p->window.strides[0], p->window.strides[1],
+                        p->window.pad[0], p->window.pad[1]);
+}
+
+void write_pool(struct writer *w, struct kernel *kernel) {
+    const struct pool_kernel *p = &kernel->pool;
+    struct view *const *views = w->plan->views;
+    long large = p->in_size[0] * p->in_size[1] * w->plan->lanes;
+    long small = p->out_size[0] * p->out_size[1] * w->plan->lanes;
+    bool is_gradient = kernel->kind == KERNEL_MAX_POOL_GRADIENT;
+    write_kernel_open(w, kernel);
+    write_pointer(w, "x", views[p->x->number], true);
+    if (is_gradient) {
+        write_pointer(w, "y", views[p->y->number], true);
+        write_pointer(w, "dy", views[p->gradient->number], true);
+        write_pointer(w, "dx", kernel->out, false);
+    } else {
+        write_pointer(w, "y", kernel->out, false);
+    }
+    write_open(w, "for (long plane = begin * %ld; plane < end * %ld; plane++)", p->channels,
+               p->channels);
+    if (is_gradient)
+        write_line(w, "%s(x + plane * %ld, y + plane * %ld, dy + plane * %ld, dx + plane * %ld, %s, %d);",
+                   use_symbol(w, "max_pool_gradient_plane"), large, small, small, large,
+                   geometry(w, p), p->mask);
+    else
+        write_line(w, "%s(x + plane * %ld, y + plane * %ld, %s);", use_symbol(w, "max_pool_plane"),
+                   large, small, geometry(w, p));
+    write_close(w);
+    write_close(w);
+}

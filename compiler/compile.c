@@ -1,0 +1,165 @@
+/* compile.c: the road from a model to C text: the visible list of stages. */
+#include "compile.h"
+#include "c/writer.h"
+#include "passes/kernels.h"
+#include "passes/passes.h"
+
+#include <string.h>
+
+/* ---- the passes, in order ---- */
+
+struct pipeline {
+    struct graph *graph;
+    struct program_plan *plan; /* from the layout pass on */
+    const struct compile_options *options;
+    struct text *dump;
+    const char *mode_name;
+    struct error *error;
+};
+
+static const char *const pass_names[] = {"lower",   "simplify", "common", "dead", "outputs",
+                                         "compose", "layout",   "fuse",   "tile", "place",
+                                         NULL};
+
+const char *const *compile_pass_names(void) {
+    return pass_names;
+}
+
+/* After each pass: the verifier, and the dump if it was asked for. */
+static bool after(struct pipeline *p, const char *pass) {
+    if (!graph_verify(p->graph, pass, p->error)) return false;
+    if (!p->options->dump || strcmp(p->options->dump, pass)) return true;
+    text_add(p->dump, "-- %s, after %s\n", p->mode_name, pass);
+    if (p->plan && p->plan->kernel_count) plan_print(p->dump, p->plan);
+    else graph_print(p->dump, p->graph);
+    return true;
+}
+
+static bool run_passes(struct pipeline *p) {
+    struct graph **graph = &p->graph;
+    if (!after(p, "lower")) return false;
+    *graph = pass_dead(*graph);
+    *graph = pass_simplify(*graph);
+    if (!after(p, "simplify")) return false;
+    *graph = pass_common(*graph);
+    if (!after(p, "common")) return false;
+    *graph = pass_dead(*graph);
+    if (!after(p, "dead")) return false;
+    pass_outputs(*graph);
+    if (!after(p, "outputs")) return false;
+    pass_compose(*graph);
+    *graph = pass_dead(*graph);
+    if (!after(p, "compose")) return false;
+    p->plan->graph = *graph;
+    pass_layout(p->plan);
+    if (!after(p, "layout")) return false;
+    pass_fuse(p->plan);
+    pass_storage(p->plan);
+    if (!after(p, "fuse")) return false;
+    pass_tile(p->plan);
+    if (!after(p, "tile")) return false;
+    pass_place(p->plan);
+    return after(p, "place");
+}
+
+/* ---- a compilation ---- */
+
+static bool has_images(const struct model *model) {
+    for (int i = 0; i < model->layer_count; i++)
+        if (model->layers[i]->output.rank == 3) return true;
+    return false;
+}
+
+static struct program_plan *compile_mode(struct arena *arena, const struct model *model,
+                                         enum mode mode, long rows,
+                                         const struct compile_options *options,
+                                         struct text *dump, struct error *error) {
+    static const char *const names[] = {"training", "evaluation", "prediction"};
+    struct graph *graph = lower_model(model, mode, rows, arena, error);
+    if (!graph) return NULL;
+    struct program_plan *plan = ARENA_NEW(arena, struct program_plan);
+    plan->arena = arena;
+    plan->target = options->target;
+    plan->lanes = options->target->lanes;
+    plan->rows = rows;
+    plan->generic_products = options->generic_products;
+    plan->use_double = options->use_double;
+    struct pipeline pipeline = {graph, plan, options, dump, names[mode], error};
+    return run_passes(&pipeline) ? plan : NULL;
+}
+
+static void fill_variables(struct arena *arena, struct program *program,
+                           const struct graph *graph) {
+    struct program_variable *variables =
+        ARENA_ARRAY(arena, struct program_variable, graph->variable_count);
+    for (int i = 0; i < graph->variable_count; i++) {
+        const struct variable *from = &graph->variables[i];
+        struct program_variable *to = &variables[i];
+        to->name = from->name;
+        to->space = (int)from->space;
+        to->offset = from->offset;
+        to->elements = shape_elements(&from->shape);
+        to->rank = from->shape.rank;
+        memcpy(to->size, from->shape.size, sizeof to->size);
+        to->initializer = (enum program_initializer)from->initializer;
+        to->scale = from->scale;
+    }
+    program->variables = variables;
+    program->variable_count = graph->variable_count;
+    for (int i = 0; i < SPACE_COUNT; i++) program->space_size[i] = graph->space_size[i];
+}
+
+static void fill_program(struct arena *arena, struct program *program, const struct model *model,
+                         long batch, long rows, const struct graph *graph) {
+    const struct shape *input = &model->input->output;
+    struct shape labels = label_shape(model);
+    program->name = model->name;
+    program->batch = batch;
+    program->rows = rows;
+    program->sample_size = shape_elements(input);
+    program->sample_rank = input->rank;
+    memcpy(program->sample_shape, input->size, sizeof program->sample_shape);
+    program->label_size = shape_elements(&labels);
+    program->output_size = shape_elements(&model->output->output);
+    program->sparse_labels = labels.rank == 0;
+    program->has_accuracy = model->training.accuracy;
+    fill_variables(arena, program, graph);
+}
+
+struct compilation *compile_model(struct arena *arena, const struct model *model,
+                                  const struct compile_options *options, struct error *error) {
+    struct compilation *compilation = ARENA_NEW(arena, struct compilation);
+    const bool wanted[3] = {options->training, options->evaluation, options->prediction};
+    long batch = options->batch ? options->batch : model->training.batch_size;
+    long lanes = options->target->lanes;
+    if (batch < 1) batch = 1;
+    long rows = has_images(model) ? (batch + lanes - 1) / lanes * lanes : batch;
+    struct program_plan *plans[3] = {NULL, NULL, NULL};
+    struct text dump = {.arena = arena};
+    const struct graph *graph = NULL;
+    for (int mode = 0; mode < 3; mode++) {
+        if (!wanted[mode]) continue;
+        plans[mode] = compile_mode(arena, model, (enum mode)mode, rows, options, &dump, error);
+        if (!plans[mode]) return NULL;
+        graph = plans[mode]->graph;
+        compilation->memory[mode] =
+            (struct memory_report){plans[mode]->arena_bytes, plans[mode]->arena_lower_bound,
+                                   plans[mode]->buffer_count};
+        if ((size_t)plans[mode]->arena_bytes > compilation->program.arena_bytes)
+            compilation->program.arena_bytes = (size_t)plans[mode]->arena_bytes;
+    }
+    if (!graph) {
+        error_set(error, "nothing to compile: no entry point was asked for");
+        return NULL;
+    }
+    fill_program(arena, &compilation->program, model, batch, rows, graph);
+    const char *prefix = options->prefix ? options->prefix : model->name;
+    const char *provenance = arena_format(
+        arena, "%s: generated by lathe from %s for %s, %ld samples a call. Do not edit.", prefix,
+        model->file, options->target->name, batch);
+    struct module_text module = write_module(arena, plans, options, prefix, provenance);
+    compilation->c_text = module.c_text;
+    compilation->symbols = module.symbols;
+    compilation->dumped = dump.data;
+    return compilation;
+}

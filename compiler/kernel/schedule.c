@@ -1,0 +1,229 @@
+/* schedule.c: chooses register tiles, cache blocks and parallel units by fixed rules over the shape
+ * and the target. The rules come from measurements; where they are not obvious the reason is said. */
+#include "kernel.h"
+
+enum { REAL_SIZE = 4 };
+
+static long smaller(long a, long b) {
+    return a < b ? a : b;
+}
+
+static long larger(long a, long b) {
+    return a > b ? a : b;
+}
+
+static bool tile_exists(const struct program_plan *plan, enum microkernel_kind kind, long a,
+                        long b, int lanes) {
+    struct microkernel tile = {kind, (int)a, (int)b, lanes};
+    return microkernel_in_library(&tile, plan->target);
+}
+
+/* Both sizes that an even split needs. */
+static bool tiles_exist(const struct program_plan *plan, enum microkernel_kind kind,
+                        struct split a, struct split b, int lanes) {
+    for (int i = 0; i < 2; i++)
+        for (int j = 0; j < 2; j++) {
+            if (!(i ? a.big : a.small) || !(j ? b.big : b.small)) continue;
+            if (!tile_exists(plan, kind, a.size + i, b.size + j, lanes)) return false;
+        }
+    return true;
+}
+
+/* Cycles for one tile, per channel and tap: products, at least their latency, plus loads. */
+static double tile_cost(long a, long b) {
+    return (double)larger(a * b, 4) + 0.2 * (double)(a + b) + 0.3;
+}
+
+static double split_cost(struct split a, struct split b) {
+    double cost = 0;
+    for (int i = 0; i < 2; i++)
+        for (int j = 0; j < 2; j++)
+            cost += (double)((i ? a.big : a.small) * (j ? b.big : b.small)) *
+                    tile_cost(a.size + i, b.size + j);
+    return cost;
+}
+
+/* The longer side of the largest region of constant taps: tiles run along it. */
+static long main_length(const struct convolution_kernel *c) {
+    long height = 1, width = 1;
+    for (int i = 0; i < c->row_count; i++) height = larger(height, c->rows[i].count);
+    for (int i = 0; i < c->column_count; i++) width = larger(width, c->columns[i].count);
+    return larger(height, width);
+}
+
+static void schedule_convolution(struct program_plan *plan, struct kernel *kernel) {
+    struct convolution_kernel *c = &kernel->convolution;
+    const struct target *target = plan->target;
+    long length = main_length(c), most_products = target->tile_channels * target->tile_pixels;
+    double best = -1;
+    for (long t = 1; t <= 8; t++)
+        for (long p = 1; p <= 8; p++) {
+            if (t * p > most_products) continue;
+            struct split channels = split_evenly(c->out_channels, t);
+            struct split pixels = split_evenly(length, p);
+            if (!tiles_exist(plan, MICROKERNEL_CONVOLUTION, channels, pixels, plan->lanes))
+                continue;
+            double cost = split_cost(channels, pixels);
+            if (best >= 0 && cost >= best) continue;
+            best = cost;
+            c->tile_channels = (int)(channels.size + (channels.big > 0));
+            c->tile_pixels = (int)(pixels.size + (pixels.big > 0));
+        }
+    /* The pixels that a row of tiles reads stay in half of the L1 cache while the output tiles
+     * pass over them; the rest is for the streaming weights. */
+    long pixel_bytes = (c->tile_pixels + c->kernel_size[1] - 1) * c->kernel_size[0] * plan->lanes *
+                       REAL_SIZE;
+    long most = larger(1, target->l1 * 3 / 4 / pixel_bytes);
+    struct split blocks = split_evenly(c->in_channels, most);
+    c->channel_block = blocks.size + (blocks.big > 0);
+    kernel->units = plan->rows / plan->lanes;
+    kernel->by_block = true;
+    long packed = c->groups * c->in_channels * c->out_channels * c->kernel_size[0] *
+                  c->kernel_size[1];
+    struct shape shape = {1, {packed}};
+    const char *name = arena_format(plan->arena, "%s_packed", kernel->name);
+    c->packed = view_new(plan, buffer_new(plan, name, packed, false), 0, &shape, LAYOUT_PLAIN);
+}
+
+long packed_offset(const struct convolution_kernel *c, long block_start, long block_channels,
+                   long out_channel) {
+    long taps = c->kernel_size[0] * c->kernel_size[1];
+    return (block_start * c->out_channels + out_channel * block_channels) * taps;
+}
+
+/* One part: equal blocks of equal tiles. The taps are one loop if that is possible. */
+static void add_packing(const struct convolution_kernel *c, struct copy_kernel *copy,
+                        const long block[3], const long tile[3], long group) {
+    long block_start = block[0], block_size = block[1], blocks = block[2];
+    long tile_start = tile[0], tile_size = tile[1], tiles = tile[2];
+    if (!blocks || !tiles) return;
+    long taps = c->kernel_size[0] * c->kernel_size[1];
+    long per_group = c->in_channels * c->out_channels * taps;
+    for (long row = 0; row < c->kernel_size[0]; row++) {
+        bool is_one_loop = c->w_tap[0] == c->w_tap[1] * c->kernel_size[1] || c->kernel_size[1] == 1;
+        long tap_count = is_one_loop ? taps : c->kernel_size[1];
+        long tap_stride = c->kernel_size[1] == 1 ? c->w_tap[0] : c->w_tap[1];
+        copy->parts[copy->part_count++] = (struct copy_part){
+            .size = {blocks, tiles, block_size, tap_count, tile_size},
+            .to_stride = {block_size * c->out_channels * taps, tile_size * block_size * taps,
+                          taps * tile_size, tile_size, 1},
+            .from_stride = {block_size * c->w_in, tile_size * c->w_out, c->w_in, tap_stride,
+                            c->w_out},
+            .to_offset = group * per_group + packed_offset(c, block_start, block_size, tile_start) +
+                         row * c->kernel_size[1] * tile_size,
+            .from_offset = group * c->w_group + block_start * c->w_in + tile_start * c->w_out +
+                           row * c->w_tap[0]};
+        if (is_one_loop) break;
+    }
+}
+
+/* Groups of one block and one tile each are one loop. */
+static bool pack_groups_at_once(const struct convolution_kernel *c, struct copy_kernel *copy) {
+    if (c->groups == 1 || c->channel_block < c->in_channels || c->tile_channels < c->out_channels)
+        return false;
+    long one_block[3] = {0, c->in_channels, 1}, one_tile[3] = {0, c->out_channels, 1};
+    add_packing(c, copy, one_block, one_tile, 0);
+    for (int i = 0; i < copy->part_count; i++) {
+        struct copy_part *part = &copy->parts[i];
+        part->size[0] = c->groups;
+        part->to_stride[0] =
+            c->in_channels * c->out_channels * c->kernel_size[0] * c->kernel_size[1];
+        part->from_stride[0] = c->w_group;
+    }
+    return true;
+}
+
+void schedule_packing(struct program_plan *plan, const struct convolution_kernel *c,
+                      struct copy_kernel *copy) {
+    copy->from = c->weights;
+    copy->parts =
+        ARENA_ARRAY(plan->arena, struct copy_part, c->groups * 4 * c->kernel_size[0]);
+    if (pack_groups_at_once(c, copy)) return;
+    struct split blocks = split_evenly(c->in_channels, c->channel_block);
+    struct split tiles = split_evenly(c->out_channels, c->tile_channels);
+    for (long group = 0; group < c->groups; group++)
+        for (int i = 0; i < 4; i++) {
+            long block[3] = {0, blocks.size + 1, blocks.big}, tile[3] = {0, tiles.size + 1,
+                                                                         tiles.big};
+            if (i & 1) {
+                block[0] = blocks.big * (blocks.size + 1);
+                block[1] = blocks.size, block[2] = blocks.small;
+            }
+            if (i & 2) {
+                tile[0] = tiles.big * (tiles.size + 1);
+                tile[1] = tiles.size, tile[2] = tiles.small;
+            }
+            add_packing(c, copy, block, tile, group);
+        }
+}
+
+static void schedule_weight_gradient(struct program_plan *plan, struct kernel *kernel) {
+    struct weight_gradient_kernel *w = &kernel->weight_gradient;
+    const struct target *target = plan->target;
+    long in = smaller(w->in_channels, target->gradient_in);
+    long out = smaller(w->out_channels, target->gradient_out);
+    if (w->in_channels == 1) out = smaller(w->out_channels, 8);
+    if (w->out_channels == 1) in = smaller(w->in_channels, 8);
+    struct split outs = split_evenly(w->out_channels, out);
+    struct split ins = split_evenly(w->in_channels, in);
+    while (!tiles_exist(plan, MICROKERNEL_GRADIENT, outs, ins, plan->lanes)) {
+        if (out > 1) outs = split_evenly(w->out_channels, --out);
+        else if (in > 1) ins = split_evenly(w->in_channels, --in);
+        else break;
+    }
+    w->tile_out = (int)(outs.size + (outs.big > 0));
+    w->tile_in = (int)(ins.size + (ins.big > 0));
+    long taps = w->window.kernel_size[0] * w->window.kernel_size[1];
+    long sums = w->tile_out * w->tile_in * plan->lanes * REAL_SIZE;
+    w->taps_at_once = smaller(taps, larger(1, target->l1 / 2 / sums));
+    struct split groups = split_evenly(taps, w->taps_at_once);
+    w->taps_at_once = groups.size + (groups.big > 0);
+    long row_bytes = (w->tile_out * w->out_size[1] + w->tile_in * w->in_size[1] *
+                      w->window.strides[0]) * plan->lanes * REAL_SIZE;
+    w->rows_at_once = smaller(w->out_size[0], larger(1, target->l1 / 2 / row_bytes));
+    struct split rows = split_evenly(w->out_size[0], w->rows_at_once);
+    w->rows_at_once = rows.size + (rows.big > 0);
+    kernel->units = w->groups * (outs.big + outs.small) * (ins.big + ins.small) *
+                    (groups.big + groups.small);
+}
+
+static void schedule_matmul(struct program_plan *plan, struct kernel *kernel) {
+    struct matmul_kernel *m = &kernel->matmul;
+    const struct target *target = plan->target;
+    m->lanes = target->lanes;
+    while (m->lanes > m->columns) m->lanes /= 2;
+    struct split rows = split_evenly(m->rows, target->matmul_rows);
+    m->tile_rows = (int)(rows.size + (rows.big > 0));
+    struct split vectors =
+        split_evenly((m->columns + m->lanes - 1) / m->lanes, target->matmul_vectors);
+    m->tile_vectors = (int)(vectors.size + (vectors.big > 0));
+    /* A large b is read once, column tile by column tile; a small one stays in the L2 cache. */
+    m->by_columns = m->columns * m->depth * REAL_SIZE > target->l2 / 2 ||
+                    vectors.big + vectors.small > rows.big + rows.small;
+    m->use_generic = plan->generic_products && m->columns * m->depth >= 100000 && m->rows >= 16 &&
+                     !m->epilogue.bias && !m->epilogue.relu && !m->epilogue.mask;
+    kernel->units = m->by_columns ? vectors.big + vectors.small : rows.big + rows.small;
+    if (m->use_generic) kernel->units = m->rows >= 64 ? 4 : 1;
+    if (m->b_column != 1 && !m->use_generic) {
+        struct shape shape = {2, {m->depth, m->columns}};
+        const char *name = arena_format(plan->arena, "%s_transposed", kernel->name);
+        struct buffer *buffer = buffer_new(plan, name, m->depth * m->columns, false);
+        m->transposed = view_new(plan, buffer, 0, &shape, LAYOUT_PLAIN);
+    }
+}
+
+void schedule_kernel(struct program_plan *plan, struct kernel *kernel) {
+    switch (kernel->kind) {
+    case KERNEL_CONVOLUTION: schedule_convolution(plan, kernel); break;
+    case KERNEL_WEIGHT_GRADIENT: schedule_weight_gradient(plan, kernel); break;
+    case KERNEL_MATMUL: schedule_matmul(plan, kernel); break;
+    case KERNEL_MAX_POOL:
+    case KERNEL_MAX_POOL_GRADIENT:
+        kernel->units = plan->rows / plan->lanes;
+        kernel->by_block = true;
+        break;
+    case KERNEL_NAIVE:
+    case KERNEL_LOOP:
+    case KERNEL_COPY: break;
+    }
+}

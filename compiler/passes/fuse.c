@@ -1,0 +1,525 @@
+/* fuse.c: forms the kernels. Maps and reductions over one domain share a loop; bias, relu and relu's
+ * mask move into the contraction or pool before them; cheap maps are recomputed where they are used
+ * instead of being stored. */
+#include "kernels.h"
+
+#include <string.h>
+
+enum { CHEAP = 4, LOOK_BACK = 24 };
+
+struct fusion {
+    struct program_plan *plan;
+    const struct graph *graph;
+    struct tensor ***users;
+    int *user_count;
+    bool *is_external; /* an output, or the value of an update */
+    bool *is_deferred; /* only updates need it: computed last, over the old values */
+    bool *is_virtual;  /* has no kernel of its own: recomputed by its users */
+    bool *is_absorbed; /* a contraction or pool that its only user's kernel computes */
+    int *position;     /* kernel that computes the tensor; -1: there from the start */
+};
+
+bool tensor_is_alias(const struct program_plan *plan, const struct tensor *t) {
+    if (t->primitive == PRIMITIVE_RESHAPE) {
+        const struct tensor *in = t->in[0];
+        bool from = plan_is_blocked(plan, in), to = plan_is_blocked(plan, t);
+        if (!from && !to) return true;
+        const struct shape *image = from ? &in->shape : &t->shape;
+        if (from && to) return shape_equal(&in->shape, &t->shape);
+        return image->size[1] * image->size[2] * image->size[3] == 1;
+    }
+    if (t->primitive == PRIMITIVE_SLICE) return t->axis == 0 && !plan_is_blocked(plan, t);
+    return false;
+}
+
+bool tensor_is_flat_concat(const struct tensor *t) {
+    return t->primitive == PRIMITIVE_CONCAT && t->shape.rank == 1;
+}
+
+static void find_users(struct fusion *f) {
+    struct arena *arena = f->plan->arena;
+    int count = f->graph->tensor_count;
+    f->users = ARENA_ARRAY(arena, struct tensor **, count);
+    f->user_count = ARENA_ARRAY(arena, int, count);
+    for (int i = 0; i < count; i++)
+        for (int j = 0; j < f->graph->tensors[i]->in_count; j++)
+            f->user_count[f->graph->tensors[i]->in[j]->number]++;
+    for (int i = 0; i < count; i++)
+        f->users[i] = ARENA_ARRAY(arena, struct tensor *, f->user_count[i]);
+    memset(f->user_count, 0, sizeof(int) * (size_t)count);
+    for (int i = 0; i < count; i++) {
+        struct tensor *t = f->graph->tensors[i];
+        for (int j = 0; j < t->in_count; j++) {
+            int in = t->in[j]->number;
+            f->users[in][f->user_count[in]++] = t;
+        }
+    }
+    f->is_external = ARENA_ARRAY(arena, bool, count);
+    for (int i = 0; i < f->graph->output_count; i++)
+        f->is_external[f->graph->outputs[i].tensor->number] = true;
+    for (int i = 0; i < f->graph->update_count; i++)
+        f->is_external[f->graph->updates[i].value->number] = true;
+}
+
+/* Values of updates overwrite variables, so they and what reads them come after everything else. */
+static void find_deferred(struct fusion *f) {
+    f->is_deferred = ARENA_ARRAY(f->plan->arena, bool, f->graph->tensor_count);
+    for (int i = 0; i < f->graph->update_count; i++)
+        f->is_deferred[f->graph->updates[i].value->number] = true;
+    for (int i = 0; i < f->graph->tensor_count; i++)
+        for (int j = 0; j < f->graph->tensors[i]->in_count; j++)
+            if (f->is_deferred[f->graph->tensors[i]->in[j]->number]) f->is_deferred[i] = true;
+}
+
+static bool is_loop(const struct tensor *t) {
+    return t->primitive == PRIMITIVE_MAP || t->primitive == PRIMITIVE_REDUCE;
+}
+
+static const struct shape *domain_of(const struct tensor *t) {
+    return t->primitive == PRIMITIVE_REDUCE ? &t->in[0]->shape : &t->shape;
+}
+
+static enum layout layout_of(const struct fusion *f, const struct tensor *t) {
+    const struct tensor *whole = t->primitive == PRIMITIVE_REDUCE ? t->in[0] : t;
+    return f->plan->layouts[whole->number];
+}
+
+static bool is_expensive(const struct expression *e) {
+    static const enum expression_operator slow[] = {EXPRESSION_EXP,   EXPRESSION_LOG,
+                                                    EXPRESSION_TANH,  EXPRESSION_ERF,
+                                                    EXPRESSION_POWER, EXPRESSION_SIN,
+                                                    EXPRESSION_COS,   EXPRESSION_RANDOM};
+    for (size_t i = 0; i < sizeof slow / sizeof *slow; i++)
+        if (expression_contains(e, slow[i])) return true;
+    return expression_cost(e) > CHEAP;
+}
+
+static void find_virtual(struct fusion *f) {
+    f->is_virtual = ARENA_ARRAY(f->plan->arena, bool, f->graph->tensor_count);
+    for (int i = f->graph->tensor_count - 1; i >= 0; i--) {
+        struct tensor *t = f->graph->tensors[i];
+        if (t->primitive != PRIMITIVE_MAP || f->is_external[i] || t->shape.rank == 0) continue;
+        bool all_loops = f->user_count[i] > 0;
+        int large_operands = 0;
+        for (int j = 0; j < f->user_count[i]; j++)
+            all_loops = all_loops && is_loop(f->users[i][j]) &&
+                        shape_equal(domain_of(f->users[i][j]), &t->shape);
+        for (int j = 0; j < t->in_count; j++)
+            large_operands += shape_equal(&t->in[j]->shape, &t->shape);
+        bool single = f->user_count[i] == 1;
+        f->is_virtual[i] =
+            all_loops && (single || (!is_expensive(t->expression) && large_operands <= 2));
+    }
+}
+
+/* ---- epilogues ---- */
+
+static bool is_operand(const struct expression *e, int index) {
+    return e->op == EXPRESSION_OPERAND && e->index == index;
+}
+
+static bool is_zero(const struct expression *e) {
+    return e->op == EXPRESSION_CONSTANT && e->value == 0;
+}
+
+/* `0 < operand`: returns the operand, or -1. */
+static int positive_operand(const struct expression *e) {
+    if (e->op != EXPRESSION_LESS || !is_zero(e->in[0]) || e->in[1]->op != EXPRESSION_OPERAND)
+        return -1;
+    return e->in[1]->index;
+}
+
+/* sums, masked by another tensor: `sums * (0 < m)` or `select(0 < m, sums, 0)`. */
+static int masking_operand(const struct expression *e, int sums) {
+    if (e->op == EXPRESSION_SELECT && is_operand(e->in[1], sums) && is_zero(e->in[2]))
+        return positive_operand(e->in[0]);
+    if (e->op != EXPRESSION_MULTIPLY) return -1;
+    if (is_operand(e->in[0], sums)) return positive_operand(e->in[1]);
+    if (is_operand(e->in[1], sums)) return positive_operand(e->in[0]);
+    return -1;
+}
+
+static int operand_index(const struct tensor *t, const struct tensor *in) {
+    for (int i = 0; i < t->in_count; i++)
+        if (t->in[i] == in) return i;
+    return -1;
+}
+
+/* Does the map do to its operand `sums` what an epilogue can? */
+static bool match_epilogue(const struct fusion *f, const struct tensor *map,
+                           const struct tensor *sums, struct epilogue *epilogue) {
+    const struct expression *e = map->expression;
+    int index = operand_index(map, sums);
+    memset(epilogue, 0, sizeof *epilogue);
+    int mask = masking_operand(e, index);
+    if (mask >= 0 && mask != index) {
+        const struct tensor *m = map->in[mask];
+        epilogue->mask = m;
+        return shape_equal(&m->shape, &map->shape) &&
+               f->plan->layouts[m->number] == f->plan->layouts[map->number];
+    }
+    if (is_operand(e, index)) return true;
+    if (e->op == EXPRESSION_MAXIMUM && (is_zero(e->in[0]) || is_zero(e->in[1]))) {
+        epilogue->relu = true;
+        e = is_zero(e->in[0]) ? e->in[1] : e->in[0];
+    }
+    if (e->op == EXPRESSION_ADD) {
+        int other = is_operand(e->in[0], index) ? 1 : is_operand(e->in[1], index) ? 0 : -1;
+        if (other < 0 || e->in[other]->op != EXPRESSION_OPERAND) return false;
+        const struct tensor *bias = map->in[e->in[other]->index];
+        if (bias == sums || bias->shape.rank == 0 ||
+            shape_elements(&bias->shape) != bias->shape.size[bias->shape.rank - 1] ||
+            bias->shape.size[bias->shape.rank - 1] != map->shape.size[map->shape.rank - 1] ||
+            f->plan->layouts[bias->number] != LAYOUT_PLAIN)
+            return false;
+        epilogue->bias = bias;
+        return true;
+    }
+    return epilogue->relu && is_operand(e, index);
+}
+
+static bool can_have_epilogue(const struct fusion *f, struct tensor *t) {
+    struct kernel kernel = {0};
+    if (t->primitive != PRIMITIVE_CONTRACT) return false;
+    match_contract(f->plan, t, &kernel);
+    if (kernel.kind == KERNEL_CONVOLUTION) return true;
+    return kernel.kind == KERNEL_MATMUL && f->plan->batched[t->number];
+}
+
+static void find_absorbed(struct fusion *f) {
+    f->is_absorbed = ARENA_ARRAY(f->plan->arena, bool, f->graph->tensor_count);
+    for (int i = 0; i < f->graph->tensor_count; i++) {
+        struct tensor *t = f->graph->tensors[i];
+        struct epilogue epilogue;
+        if (f->user_count[i] != 1 || f->is_external[i]) continue;
+        struct tensor *user = f->users[i][0];
+        if (user->primitive != PRIMITIVE_MAP || !shape_equal(&t->shape, &user->shape)) continue;
+        if (t->primitive == PRIMITIVE_MAX_POOL_GRADIENT) {
+            /* relu before the pool: its mask is read from the pool's output or input */
+            int mask = masking_operand(user->expression, operand_index(user, t));
+            f->is_absorbed[i] = mask >= 0 && user->in[mask] == t->in[0];
+        } else {
+            f->is_absorbed[i] =
+                can_have_epilogue(f, t) && match_epilogue(f, user, t, &epilogue);
+        }
+        if (!f->is_absorbed[i]) continue;
+        f->is_virtual[user->number] = false;
+        for (int j = 0; j < user->in_count; j++) f->is_virtual[user->in[j]->number] = false;
+    }
+}
+
+/* ---- loops ---- */
+
+static int find_statement(const struct kernel *kernel, const struct tensor *t) {
+    for (int i = 0; i < kernel->loop.statement_count; i++)
+        if (kernel->loop.statements[i].tensor == t &&
+            kernel->loop.statements[i].kind == STATEMENT_VALUE)
+            return i;
+    return -1;
+}
+
+static bool is_available(const struct fusion *f, const struct tensor *t,
+                         const struct kernel *kernel) {
+    if (find_statement(kernel, t) >= 0) return true;
+    if (!f->is_virtual[t->number]) return f->position[t->number] < kernel->number;
+    for (int i = 0; i < t->in_count; i++)
+        if (!is_available(f, t->in[i], kernel)) return false;
+    return true;
+}
+
+static bool shares_operand(const struct fusion *f, const struct tensor *t,
+                           const struct kernel *kernel) {
+    for (int i = 0; i < t->in_count; i++) {
+        if (t->in[i]->shape.rank == 0 && t->shape.rank > 0) continue;
+        if (find_statement(kernel, t->in[i]) >= 0) return true;
+        if (f->is_virtual[t->in[i]->number] && shares_operand(f, t->in[i], kernel)) return true;
+        for (int j = 0; j < kernel->loop.statement_count; j++)
+            for (int k = 0; k < kernel->loop.statements[j].operand_count; k++)
+                if (kernel->loop.statements[j].operands[k].tensor == t->in[i]) return true;
+    }
+    return false;
+}
+
+static bool can_join(const struct fusion *f, const struct tensor *t, const struct kernel *kernel) {
+    const struct loop_kernel *loop = &kernel->loop;
+    if (kernel->kind != KERNEL_LOOP || loop->layout != layout_of(f, t) ||
+        !shape_equal(&loop->domain, domain_of(t)))
+        return false;
+    if (t->primitive == PRIMITIVE_REDUCE && loop->axes && loop->axes != t->axes) return false;
+    for (int i = 0; i < t->in_count; i++)
+        if (!is_available(f, t->in[i], kernel)) return false;
+    return t->shape.rank == 0 ? loop->domain.rank == 0 : shares_operand(f, t, kernel);
+}
+
+static struct statement *statement_new(struct fusion *f, struct kernel *kernel) {
+    struct loop_kernel *loop = &kernel->loop;
+    if (loop->statement_count == loop->statement_capacity) {
+        int capacity = loop->statement_capacity ? loop->statement_capacity * 2 : 8;
+        struct statement *more = ARENA_ARRAY(f->plan->arena, struct statement, capacity);
+        if (loop->statement_count)
+            memcpy(more, loop->statements, sizeof *more * (size_t)loop->statement_count);
+        loop->statements = more;
+        loop->statement_capacity = capacity;
+    }
+    return &loop->statements[loop->statement_count++];
+}
+
+/* Adds the tensor, after the virtual ones it needs; returns its statement's number. */
+static int add_statement(struct fusion *f, struct kernel *kernel, struct tensor *t) {
+    struct arena *arena = f->plan->arena;
+    struct loop_operand *operands = ARENA_ARRAY(arena, struct loop_operand, t->in_count);
+    for (int i = 0; i < t->in_count; i++) {
+        operands[i].tensor = t->in[i];
+        operands[i].statement = find_statement(kernel, t->in[i]);
+        if (operands[i].statement < 0 && f->is_virtual[t->in[i]->number])
+            operands[i].statement = add_statement(f, kernel, t->in[i]);
+    }
+    struct statement *statement = statement_new(f, kernel);
+    bool is_reduce = t->primitive == PRIMITIVE_REDUCE;
+    statement->kind = !is_reduce                         ? STATEMENT_VALUE
+                      : t->reduction == REDUCTION_SUM    ? STATEMENT_SUM
+                                                         : STATEMENT_MAXIMUM;
+    statement->tensor = t;
+    statement->expression = is_reduce ? expression_operand(arena, 0) : t->expression;
+    statement->operands = operands;
+    statement->operand_count = t->in_count;
+    if (is_reduce) kernel->loop.axes = t->axes;
+    return kernel->loop.statement_count - 1;
+}
+
+static const char *kernel_name(struct fusion *f, const struct tensor *t) {
+    return t->name ? t->name : arena_format(f->plan->arena, "tensor_%d", t->number);
+}
+
+static void place_loop(struct fusion *f, struct tensor *t) {
+    struct program_plan *plan = f->plan;
+    struct kernel *kernel = NULL;
+    int oldest = plan->kernel_count > LOOK_BACK ? plan->kernel_count - LOOK_BACK : 0;
+    for (int i = plan->kernel_count - 1; i >= oldest && !kernel; i--)
+        if (can_join(f, t, plan->kernels[i])) kernel = plan->kernels[i];
+    if (!kernel) {
+        kernel = kernel_new(plan, KERNEL_LOOP, kernel_name(f, t), t);
+        kernel->loop.domain = *domain_of(t);
+        kernel->loop.layout = layout_of(f, t);
+    }
+    add_statement(f, kernel, t);
+    f->position[t->number] = kernel->number;
+}
+
+/* ---- contractions, pools ---- */
+
+static void place_contract(struct fusion *f, struct tensor *t, struct tensor *map) {
+    struct tensor *result = map ? map : t;
+    struct kernel *kernel = kernel_new(f->plan, KERNEL_NAIVE, kernel_name(f, result), result);
+    match_contract(f->plan, t, kernel);
+    if (map && kernel->kind == KERNEL_CONVOLUTION)
+        match_epilogue(f, map, t, &kernel->convolution.epilogue);
+    if (map && kernel->kind == KERNEL_MATMUL)
+        match_epilogue(f, map, t, &kernel->matmul.epilogue);
+    f->position[result->number] = kernel->number;
+}
+
+static void place_pool(struct fusion *f, struct tensor *t, struct tensor *map) {
+    bool is_gradient = t->primitive == PRIMITIVE_MAX_POOL_GRADIENT;
+    struct tensor *result = map ? map : t;
+    struct kernel *kernel =
+        kernel_new(f->plan, is_gradient ? KERNEL_MAX_POOL_GRADIENT : KERNEL_MAX_POOL,
+                   kernel_name(f, result), result);
+    struct pool_kernel *pool = &kernel->pool;
+    const struct tensor *small = is_gradient ? t->in[1] : t;
+    pool->window = t->window;
+    pool->x = t->in[0];
+    pool->channels = small->shape.size[3];
+    for (int i = 0; i < 2; i++) {
+        pool->in_size[i] = pool->x->shape.size[1 + i];
+        pool->out_size[i] = small->shape.size[1 + i];
+    }
+    if (is_gradient) {
+        pool->y = t->in[1];
+        pool->gradient = t->in[2];
+        pool->mask = map != NULL;
+    }
+    f->position[result->number] = kernel->number;
+}
+
+/* ---- copies ---- */
+
+/* Loops over [block][lane][pixel][channel], the outermost of them parallel. */
+static struct copy_part layout_part(const struct program_plan *plan, const struct shape *image,
+                                    bool to_blocked) {
+    long lanes = plan->lanes, pixels = image->size[1] * image->size[2], c = image->size[3];
+    struct copy_part part = {.size = {plan->rows / lanes, 1, lanes, pixels, c}};
+    long blocked[5] = {lanes * pixels * c, 0, 1, lanes, lanes * pixels};
+    long plain[5] = {lanes * pixels * c, 0, pixels * c, c, 1};
+    memcpy(to_blocked ? part.to_stride : part.from_stride, blocked, sizeof blocked);
+    memcpy(to_blocked ? part.from_stride : part.to_stride, plain, sizeof plain);
+    return part;
+}
+
+static struct kernel *copy_new(struct fusion *f, struct tensor *t, const struct tensor *from,
+                               struct copy_part part) {
+    struct kernel *kernel = kernel_new(f->plan, KERNEL_COPY, kernel_name(f, t), t);
+    kernel->copy.from = from;
+    kernel->copy.parts = ARENA_NEW(f->plan->arena, struct copy_part);
+    kernel->copy.parts[0] = part;
+    kernel->copy.part_count = 1;
+    kernel->units = part.size[0];
+    f->position[t->number] = kernel->number;
+    return kernel;
+}
+
+/* The caller's samples are row-major. */
+static void place_input(struct fusion *f, struct tensor *t) {
+    struct kernel *kernel = copy_new(f, t, NULL, layout_part(f->plan, &t->shape, true));
+    struct buffer *buffer = ARENA_NEW(f->plan->arena, struct buffer);
+    buffer->storage = STORAGE_INPUT;
+    buffer->index = t->index;
+    buffer->name = t->name;
+    kernel->copy.from_view = view_new(f->plan, buffer, 0, &t->shape, LAYOUT_PLAIN);
+    kernel->by_block = true;
+}
+
+static void place_relayout(struct fusion *f, struct tensor *t, const struct tensor *from) {
+    struct program_plan *plan = f->plan;
+    bool from_blocked = plan_is_blocked(plan, from), to_blocked = plan_is_blocked(plan, t);
+    if (!from_blocked || !to_blocked) {
+        const struct shape *image = to_blocked ? &t->shape : &from->shape;
+        struct kernel *kernel = copy_new(f, t, from, layout_part(plan, image, to_blocked));
+        kernel->by_block = true;
+        return;
+    }
+    /* between two images of different sizes: by way of rows */
+    struct shape rows = {1, {shape_elements(&t->shape)}};
+    const char *name = arena_format(plan->arena, "%s_rows", kernel_name(f, t));
+    struct view *view = view_new(plan, buffer_new(plan, name, rows.size[0], false), 0, &rows,
+                                 LAYOUT_PLAIN);
+    struct kernel *first = copy_new(f, t, from, layout_part(plan, &from->shape, false));
+    first->out = view;
+    struct kernel *second = copy_new(f, t, NULL, layout_part(plan, &t->shape, true));
+    second->copy.from_view = view;
+}
+
+/* The loops over `piece`, a range of the tensor `whole` along one axis; strides in whole. */
+static struct copy_part piece_part(struct program_plan *plan, const struct tensor *piece,
+                                   const struct tensor *whole, int axis, long begin,
+                                   long piece_stride[5], long whole_stride[5], long *offset) {
+    enum layout layout = plan->layouts[whole->number];
+    struct view *small = view_new(plan, NULL, 0, &piece->shape, layout);
+    struct view *large = view_new(plan, NULL, 0, &whole->shape, layout);
+    static const int blocked_axis[4] = {0, 2, 3, 1};
+    struct copy_part part = {.size = {1, 1, 1, 1, 1}};
+    int skip = 5 - small->rank;
+    for (int i = 0; i < small->rank; i++) {
+        piece_stride[skip + i] = small->stride[i];
+        whole_stride[skip + i] = large->stride[i];
+        if (layout == LAYOUT_PLAIN) part.size[skip + i] = piece->shape.size[i];
+    }
+    if (layout == LAYOUT_BLOCKED) {
+        part.size[0] = plan->rows / plan->lanes;
+        for (int i = 1; i < 4; i++) part.size[blocked_axis[i]] = piece->shape.size[i];
+        part.size[4] = plan->lanes;
+        axis = blocked_axis[axis];
+    }
+    *offset = begin * large->stride[axis];
+    return part;
+}
+
+static void place_piece(struct fusion *f, struct tensor *t, const struct tensor *piece,
+                        const struct tensor *whole, int axis, long begin, bool into_whole) {
+    long piece_stride[5] = {0}, whole_stride[5] = {0}, offset;
+    struct copy_part part =
+        piece_part(f->plan, piece, whole, axis, begin, piece_stride, whole_stride, &offset);
+    memcpy(into_whole ? part.from_stride : part.to_stride, piece_stride, sizeof piece_stride);
+    memcpy(into_whole ? part.to_stride : part.from_stride, whole_stride, sizeof whole_stride);
+    *(into_whole ? &part.to_offset : &part.from_offset) = offset;
+    copy_new(f, t, into_whole ? piece : whole, part);
+}
+
+static void place_pad(struct fusion *f, struct tensor *t) {
+    struct copy_part fill = {.size = {1, 1, 1, 1, shape_elements(&t->shape)},
+                             .to_stride = {0, 0, 0, 0, 1}};
+    copy_new(f, t, NULL, fill);
+    place_piece(f, t, t->in[0], t, t->axis, t->begin, true);
+}
+
+/* Lets the kernel that computes a part of a flat vector write it in place. */
+static bool pin_part(struct fusion *f, const struct tensor *part, struct view *whole, long begin) {
+    struct program_plan *plan = f->plan;
+    while (tensor_is_alias(plan, part) && part->primitive == PRIMITIVE_RESHAPE) part = part->in[0];
+    bool is_computed = part->primitive == PRIMITIVE_MAP || part->primitive == PRIMITIVE_REDUCE ||
+                       part->primitive == PRIMITIVE_CONTRACT;
+    if (!is_computed || plan_is_blocked(plan, part) || f->is_external[part->number] ||
+        f->is_absorbed[part->number] || plan->views[part->number] || part->shape.rank == 0)
+        return false;
+    plan->views[part->number] =
+        view_new(plan, whole->buffer, begin, &part->shape, LAYOUT_PLAIN);
+    return true;
+}
+
+static void place_concat(struct fusion *f, struct tensor *t) {
+    struct program_plan *plan = f->plan;
+    long begin = 0;
+    if (tensor_is_flat_concat(t))
+        plan->views[t->number] =
+            view_new(plan, buffer_new(plan, kernel_name(f, t), t->shape.size[0], false), 0,
+                     &t->shape, LAYOUT_PLAIN);
+    for (int i = 0; i < t->in_count; i++) {
+        int position = f->position[t->in[i]->number];
+        if (!plan->views[t->number] || !pin_part(f, t->in[i], plan->views[t->number], begin))
+            place_piece(f, t, t->in[i], t, t->axis, begin, true);
+        else if (position > f->position[t->number]) f->position[t->number] = position;
+        begin += t->in[i]->shape.size[t->axis];
+    }
+}
+
+/* ---- all tensors ---- */
+
+static struct tensor *absorbed_operand(const struct fusion *f, const struct tensor *t) {
+    for (int i = 0; i < t->in_count; i++)
+        if (f->is_absorbed[t->in[i]->number]) return t->in[i];
+    return NULL;
+}
+
+static void place(struct fusion *f, struct tensor *t) {
+    struct tensor *absorbed = t->primitive == PRIMITIVE_MAP ? absorbed_operand(f, t) : NULL;
+    f->position[t->number] = -1;
+    if (f->is_virtual[t->number] || f->is_absorbed[t->number]) return;
+    if (tensor_is_alias(f->plan, t)) {
+        f->position[t->number] = f->position[t->in[0]->number];
+        return;
+    }
+    switch (t->primitive) {
+    case PRIMITIVE_INPUT:
+        if (plan_is_blocked(f->plan, t)) place_input(f, t);
+        break;
+    case PRIMITIVE_MAP:
+        if (absorbed && absorbed->primitive == PRIMITIVE_CONTRACT) place_contract(f, absorbed, t);
+        else if (absorbed) place_pool(f, absorbed, t);
+        else place_loop(f, t);
+        break;
+    case PRIMITIVE_REDUCE: place_loop(f, t); break;
+    case PRIMITIVE_CONTRACT: place_contract(f, t, NULL); break;
+    case PRIMITIVE_MAX_POOL:
+    case PRIMITIVE_MAX_POOL_GRADIENT: place_pool(f, t, NULL); break;
+    case PRIMITIVE_RESHAPE: place_relayout(f, t, t->in[0]); break;
+    case PRIMITIVE_SLICE: place_piece(f, t, t, t->in[0], t->axis, t->begin, false); break;
+    case PRIMITIVE_PAD: place_pad(f, t); break;
+    case PRIMITIVE_CONCAT: place_concat(f, t); break;
+    case PRIMITIVE_SCALAR:
+    case PRIMITIVE_VARIABLE:
+    case PRIMITIVE_COUNT: break;
+    }
+}
+
+void pass_fuse(struct program_plan *plan) {
+    struct fusion f = {.plan = plan, .graph = plan->graph};
+    f.position = ARENA_ARRAY(plan->arena, int, plan->graph->tensor_count);
+    plan->views = ARENA_ARRAY(plan->arena, struct view *, plan->graph->tensor_count);
+    find_users(&f);
+    find_deferred(&f);
+    find_virtual(&f);
+    find_absorbed(&f);
+    for (int deferred = 0; deferred < 2; deferred++)
+        for (int i = 0; i < plan->graph->tensor_count; i++)
+            if (f.is_deferred[i] == deferred) place(&f, plan->graph->tensors[i]);
+}

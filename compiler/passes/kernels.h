@@ -1,0 +1,37 @@
+/* kernels.h: the passes that turn a tensor graph into the kernels of one entry point. */
+#ifndef LATHE_KERNELS_H
+#define LATHE_KERNELS_H
+
+#include "../kernel/kernel.h"
+
+/** Puts maps into the maps that alone use them, so that a chain is one expression. (compose.c) */
+void pass_compose(struct graph *graph);
+
+/** Gives each output and update a map of its own. (outputs.c) */
+void pass_outputs(struct graph *graph);
+
+/** Finds the batch axis and the layout of every tensor. (layout.c) */
+void pass_layout(struct program_plan *plan);
+
+/** Forms the kernels: maps and reductions over one domain share a loop, what follows a contraction
+ * moves into its epilogue, cheap maps are recomputed where they are used. (fuse.c) */
+void pass_fuse(struct program_plan *plan);
+
+/** Gives every tensor that needs memory its buffer and view. (storage.c) */
+void pass_storage(struct program_plan *plan);
+
+/** Chooses tiles, blocks and units; adds the packing of weights. (tile.c) */
+void pass_tile(struct program_plan *plan);
+
+/** Lifetimes, in-place updates and the offsets in the arena. (place.c) */
+void pass_place(struct program_plan *plan);
+
+/* Shared between fuse.c and storage.c. */
+
+/** True if the tensor is just another view of in[0]'s memory. */
+bool tensor_is_alias(const struct program_plan *plan, const struct tensor *tensor);
+
+/** True for a concatenation whose parts are written right into its memory: flat vectors. */
+bool tensor_is_flat_concat(const struct tensor *tensor);
+
+#endif

@@ -1,0 +1,39 @@
+/* outputs.c: gives each output and each update a map of its own, which the kernels can then write
+ * straight to its destination. Composition removes the map again where its operand is one. */
+#include "kernels.h"
+
+static struct tensor *identity(struct graph *graph, struct tensor *t) {
+    struct tensor *copy = ARENA_NEW(graph->arena, struct tensor);
+    if (graph->tensor_count == graph->tensor_capacity) {
+        int capacity = graph->tensor_capacity * 2 + 16;
+        struct tensor **more = ARENA_ARRAY(graph->arena, struct tensor *, capacity);
+        for (int i = 0; i < graph->tensor_count; i++) more[i] = graph->tensors[i];
+        graph->tensors = more;
+        graph->tensor_capacity = capacity;
+    }
+    copy->primitive = PRIMITIVE_MAP;
+    copy->number = graph->tensor_count;
+    copy->shape = t->shape;
+    copy->name = t->name;
+    copy->origin = t->origin;
+    copy->in = ARENA_ARRAY(graph->arena, struct tensor *, 1);
+    copy->in[0] = t;
+    copy->in_count = 1;
+    copy->expression = expression_operand(graph->arena, 0);
+    graph->tensors[graph->tensor_count++] = copy;
+    return copy;
+}
+
+void pass_outputs(struct graph *graph) {
+    for (int i = 0; i < graph->output_count; i++) {
+        struct tensor *t = graph->outputs[i].tensor;
+        if (t->shape.rank > 2) {
+            long rows = t->shape.size[0];
+            struct shape flat = {2, {rows, shape_elements(&t->shape) / rows}};
+            t = graph_reshape(graph, flat, t);
+        }
+        graph->outputs[i].tensor = identity(graph, t);
+    }
+    for (int i = 0; i < graph->update_count; i++)
+        graph->updates[i].value = identity(graph, graph->updates[i].value);
+}

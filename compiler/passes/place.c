@@ -1,0 +1,134 @@
+/* place.c: lifetimes of the arena's buffers, in-place updates, and offsets. */
+#include "kernels.h"
+#include "memory.h"
+
+#include <string.h>
+
+enum { ALIGNMENT = 64 };
+
+static struct buffer *root(struct buffer *buffer) {
+    while (buffer->merged) buffer = buffer->merged;
+    return buffer;
+}
+
+struct lifetime {
+    int kernel;
+};
+
+static void extend(void *context, const struct view *view, bool is_write) {
+    const struct lifetime *lifetime = context;
+    struct buffer *buffer = root(view->buffer);
+    (void)is_write;
+    if (buffer->storage != STORAGE_ARENA) return;
+    if (buffer->first < 0) buffer->first = lifetime->kernel;
+    buffer->last = lifetime->kernel;
+}
+
+static void find_lifetimes(struct program_plan *plan) {
+    for (int i = 0; i < plan->kernel_count; i++) {
+        struct lifetime lifetime = {i};
+        kernel_visit_views(plan, plan->kernels[i], extend, &lifetime);
+    }
+}
+
+static bool is_whole(const struct view *view) {
+    return view->buffer->storage == STORAGE_ARENA && view->offset == 0 &&
+           !view->buffer->is_double && shape_elements(&view->shape) == view->buffer->elements;
+}
+
+static bool same_places(const struct view *a, const struct view *b) {
+    return a->layout == b->layout && a->rank == b->rank &&
+           !memcmp(a->stride, b->stride, sizeof(long) * (size_t)a->rank) &&
+           shape_equal(&a->shape, &b->shape);
+}
+
+/* Memory that dies in this kernel, and that it reads only where it writes the result. */
+static bool can_overwrite(const struct view *out, const struct view *in, int kernel) {
+    return is_whole(in) && same_places(out, in) && root(in->buffer) != root(out->buffer) &&
+           root(in->buffer)->last == kernel && root(in->buffer)->first < kernel &&
+           root(in->buffer)->elements == out->buffer->elements;
+}
+
+static void merge(const struct view *out, const struct view *in) {
+    struct buffer *memory = root(in->buffer), *merged = root(out->buffer);
+    if (merged->last > memory->last) memory->last = merged->last;
+    merged->merged = memory;
+}
+
+/* Every read of the operand's memory in the loop must be at the place of its element. */
+static bool reads_only_in_place(const struct program_plan *plan, const struct loop_kernel *loop,
+                                const struct view *in) {
+    for (int i = 0; i < loop->statement_count; i++)
+        for (int j = 0; j < loop->statements[i].operand_count; j++) {
+            const struct loop_operand *operand = &loop->statements[i].operands[j];
+            if (operand->statement >= 0) continue;
+            const struct view *view = plan->views[operand->tensor->number];
+            if (root(view->buffer) == root(in->buffer) &&
+                (!same_places(view, in) || view->offset != in->offset))
+                return false;
+        }
+    return true;
+}
+
+static void update_loop_in_place(struct program_plan *plan, struct kernel *kernel) {
+    const struct loop_kernel *loop = &kernel->loop;
+    for (int i = 0; i < loop->statement_count; i++) {
+        const struct statement *statement = &loop->statements[i];
+        const struct view *out = plan->views[statement->tensor->number];
+        if (!statement->is_stored || statement->kind != STATEMENT_VALUE || !is_whole(out) ||
+            out->buffer->merged || out->buffer->first != kernel->number)
+            continue;
+        for (int j = 0; j < loop->statement_count * MAX_RANK && !out->buffer->merged; j++) {
+            const struct statement *reader = &loop->statements[j / MAX_RANK];
+            int which = j % MAX_RANK;
+            if (which >= reader->operand_count || reader->operands[which].statement >= 0) continue;
+            const struct view *in = plan->views[reader->operands[which].tensor->number];
+            if (can_overwrite(out, in, kernel->number) && reads_only_in_place(plan, loop, in))
+                merge(out, in);
+        }
+    }
+}
+
+/* A masked result may take the place of its mask, unless partial sums are stored before the mask is
+ * read. */
+static void update_masked_in_place(struct program_plan *plan, struct kernel *kernel) {
+    bool is_convolution = kernel->kind == KERNEL_CONVOLUTION;
+    const struct epilogue *epilogue =
+        is_convolution ? &kernel->convolution.epilogue : &kernel->matmul.epilogue;
+    if (!epilogue->mask || !is_whole(kernel->out) || kernel->out->buffer->merged) return;
+    if (is_convolution && kernel->convolution.channel_block < kernel->convolution.in_channels)
+        return;
+    const struct tensor *input =
+        is_convolution ? kernel->convolution.image : kernel->matmul.a;
+    const struct view *in = plan->views[epilogue->mask->number];
+    if (root(plan->views[input->number]->buffer) == root(in->buffer)) return;
+    if (can_overwrite(kernel->out, in, kernel->number)) merge(kernel->out, in);
+}
+
+void pass_place(struct program_plan *plan) {
+    find_lifetimes(plan);
+    for (int i = 0; i < plan->kernel_count; i++) {
+        struct kernel *kernel = plan->kernels[i];
+        if (kernel->kind == KERNEL_LOOP) update_loop_in_place(plan, kernel);
+        if (kernel->kind == KERNEL_CONVOLUTION ||
+            (kernel->kind == KERNEL_MATMUL && !kernel->matmul.use_generic))
+            update_masked_in_place(plan, kernel);
+    }
+    struct memory_buffer *memory =
+        ARENA_ARRAY(plan->arena, struct memory_buffer, plan->buffer_count);
+    struct buffer **placed = ARENA_ARRAY(plan->arena, struct buffer *, plan->buffer_count);
+    int count = 0;
+    for (int i = 0; i < plan->buffer_count; i++) {
+        struct buffer *buffer = plan->buffers[i];
+        if (buffer->merged || buffer->first < 0) continue;
+        long size = buffer->is_double || plan->use_double ? 8 : 4;
+        memory[count] = (struct memory_buffer){buffer->elements * size, buffer->first,
+                                               buffer->last, 0};
+        placed[count++] = buffer;
+    }
+    plan->arena_bytes = memory_plan(plan->arena, memory, count, ALIGNMENT);
+    plan->arena_lower_bound = memory_lower_bound(memory, count, ALIGNMENT);
+    for (int i = 0; i < count; i++) placed[i]->offset = memory[i].offset;
+    for (int i = 0; i < plan->buffer_count; i++)
+        plan->buffers[i]->offset = root(plan->buffers[i])->offset;
+}

@@ -1,0 +1,54 @@
+/* tile.c: chooses the tiles of every kernel and puts the packing of weights, which depends on them,
+ * in front of the kernel that reads the packed weights. */
+#include "kernels.h"
+
+static struct kernel *packing_kernel(struct program_plan *plan, const struct kernel *kernel) {
+    const struct convolution_kernel *c = &kernel->convolution;
+    struct kernel *pack = kernel_new(
+        plan, KERNEL_COPY, arena_format(plan->arena, "%s_pack", kernel->name), kernel->tensor);
+    pack->out = c->packed;
+    schedule_packing(plan, c, &pack->copy);
+    for (int i = 0; i < pack->copy.part_count; i++)
+        if (pack->copy.parts[i].size[0] > pack->units) pack->units = pack->copy.parts[i].size[0];
+    return pack;
+}
+
+static struct kernel *transposing_kernel(struct program_plan *plan, const struct kernel *kernel) {
+    const struct matmul_kernel *m = &kernel->matmul;
+    struct kernel *copy = kernel_new(
+        plan, KERNEL_COPY, arena_format(plan->arena, "%s_transpose", kernel->name), kernel->tensor);
+    copy->out = m->transposed;
+    copy->copy.from = m->b;
+    copy->copy.parts = ARENA_NEW(plan->arena, struct copy_part);
+    copy->copy.part_count = 1;
+    copy->copy.parts[0] = (struct copy_part){.size = {1, 1, 1, m->depth, m->columns},
+                                             .to_stride = {0, 0, 0, m->columns, 1},
+                                             .from_stride = {0, 0, 0, m->b_depth, m->b_column}};
+    return copy;
+}
+
+void pass_tile(struct program_plan *plan) {
+    int count = plan->kernel_count;
+    struct kernel **old = plan->kernels;
+    plan->kernels = NULL;
+    plan->kernel_count = plan->kernel_capacity = 0;
+    struct kernel **order = ARENA_ARRAY(plan->arena, struct kernel *, count * 2);
+    int ordered = 0;
+    for (int i = 0; i < count; i++) {
+        schedule_kernel(plan, old[i]);
+        if (old[i]->kind == KERNEL_CONVOLUTION && old[i]->convolution.weights)
+            order[ordered++] = packing_kernel(plan, old[i]);
+        if (old[i]->kind == KERNEL_CONVOLUTION && !old[i]->convolution.weights)
+            old[i]->convolution.packed = NULL;
+        if (old[i]->kind == KERNEL_MATMUL && old[i]->matmul.transposed) {
+            order[ordered++] = transposing_kernel(plan, old[i]);
+            old[i]->matmul.b_depth = old[i]->matmul.columns;
+            old[i]->matmul.b_column = 1;
+        }
+        order[ordered++] = old[i];
+    }
+    plan->kernels = order;
+    plan->kernel_count = ordered;
+    plan->kernel_capacity = count * 2;
+    for (int i = 0; i < ordered; i++) order[i]->number = i;
+}
