@@ -70,11 +70,11 @@ LONG_TESTS = test_pytorch
 test_programs: $(BUILD)/lathe $(TESTS)
 sanitized_programs:
 	+$(MAKE) SANITIZE=1 test_programs
-smoke: lathe $(SMOKE_TESTS)
+smoke: $(BUILD)/lathe $(SMOKE_TESTS)
 	sh tests/run.sh $(SMOKE_TESTS)
-test: lathe $(TESTS) $(if $(SANITIZE),,sanitized_programs)
+test: test_programs $(if $(SANITIZE),,lathe sanitized_programs)
 	sh tests/run.sh $(TESTS) $(SANITIZED)
-slow: lathe $(TESTS) $(SLOW_TESTS) sanitized_programs
+slow: test_programs lathe $(SLOW_TESTS) sanitized_programs
 	sh tests/run.sh $(TESTS) $(SANITIZED) $(SLOW_TESTS)
 demo: lathe
 	sh tests/demo.sh
