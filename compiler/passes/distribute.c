@@ -129,11 +129,53 @@ static struct terms joined(struct terms a, struct terms b) {
 
 static struct terms terms_of(const struct sum *sum, const struct expression *e, int depth);
 
-/* coefficient * body of a factor; what has several terms stays as it is. */
+/* Bodies that cost next to nothing may be computed again instead of read. */
+static bool is_cheap(const struct expression *e) {
+    static const enum expression_operator dear[] = {
+        EXPRESSION_RANDOM, EXPRESSION_DIVIDE, EXPRESSION_POWER, EXPRESSION_EXP, EXPRESSION_LOG,
+        EXPRESSION_SQRT,   EXPRESSION_TANH,   EXPRESSION_ERF,   EXPRESSION_SIN, EXPRESSION_COS};
+    for (size_t i = 0; i < sizeof dear / sizeof *dear; i++)
+        if (expression_contains(e, dear[i])) return false;
+    return expression_cost(e) <= MOST_COST;
+}
+
+/* True if an operand is a map whose expression can stand in its place. */
+static bool is_elementwise(const struct sum *sum, const struct tensor *tensor) {
+    return tensor->primitive == PRIMITIVE_MAP && shape_equal(&tensor->shape, &sum->shape);
+}
+
+static struct term factored(const struct sum *sum, const struct expression *e, int depth);
+
+static struct term factored_binary(const struct sum *sum, const struct expression *e, int depth) {
+    struct term a = factored(sum, e->in[0], depth), b = factored(sum, e->in[1], depth);
+    return (struct term){expression_binary(sum->arena, e->op, a.coefficient, b.coefficient),
+                         expression_binary(sum->arena, e->op, a.body, b.body)};
+}
+
+/* An expression as coefficient * body; the body of a constant is 1. */
 static struct term factored(const struct sum *sum, const struct expression *e, int depth) {
-    struct terms terms = terms_of(sum, e, depth);
-    if (terms.count == 1 && terms.term[0].body) return terms.term[0];
-    return (struct term){one(sum), e};
+    struct term whole = {one(sum), e};
+    if (depth == 0) return whole;
+    depth--;
+    if (is_constant(sum, e)) return (struct term){e, one(sum)};
+    if (e->op == EXPRESSION_MULTIPLY || e->op == EXPRESSION_DIVIDE)
+        return factored_binary(sum, e, depth);
+    if (e->op == EXPRESSION_NEGATE) {
+        struct term term = factored(sum, e->in[0], depth);
+        term.coefficient = expression_unary(sum->arena, EXPRESSION_NEGATE, term.coefficient);
+        return term;
+    }
+    if (e->op == EXPRESSION_SELECT && is_zero(e->in[2])) {
+        struct term term = factored(sum, e->in[1], depth);
+        term.body = expression_select(sum->arena, e->in[0], term.body, e->in[2]);
+        return term;
+    }
+    if (e->op == EXPRESSION_OPERAND && is_elementwise(sum, sum->graph->tensors[e->index])) {
+        const struct tensor *tensor = sum->graph->tensors[e->index];
+        struct term term = factored(sum, over_tensors(sum->arena, tensor), depth);
+        return is_one(term.coefficient) || !is_cheap(term.body) ? whole : term;
+    }
+    return whole;
 }
 
 static struct terms terms_of_product(const struct sum *sum, const struct expression *e, int depth) {
@@ -141,11 +183,8 @@ static struct terms terms_of_product(const struct sum *sum, const struct express
     if (is_constant(sum, b)) return scaled(sum, terms_of(sum, a, depth), e->op, b);
     if (e->op == EXPRESSION_MULTIPLY && is_constant(sum, a))
         return scaled(sum, terms_of(sum, b, depth), EXPRESSION_MULTIPLY, a);
-    struct term x = factored(sum, a, depth), y = {one(sum), b};
-    if (is_constant(sum, a)) x = (struct term){a, one(sum)}; /* a / b */
-    if (e->op == EXPRESSION_MULTIPLY) y = factored(sum, b, depth);
-    return single(expression_binary(sum->arena, EXPRESSION_MULTIPLY, x.coefficient, y.coefficient),
-                  expression_binary(sum->arena, e->op, x.body, y.body));
+    struct term term = factored_binary(sum, e, depth);
+    return single(term.coefficient, term.body);
 }
 
 /* select(c, a, 0) is linear in a. */
@@ -159,22 +198,11 @@ static struct terms terms_of_masked(const struct sum *sum, const struct expressi
     return terms;
 }
 
-/* Bodies that cost next to nothing may be computed again instead of read. */
-static bool is_cheap(const struct expression *e) {
-    static const enum expression_operator dear[] = {
-        EXPRESSION_RANDOM, EXPRESSION_DIVIDE, EXPRESSION_POWER, EXPRESSION_EXP, EXPRESSION_LOG,
-        EXPRESSION_SQRT,   EXPRESSION_TANH,   EXPRESSION_ERF,   EXPRESSION_SIN, EXPRESSION_COS};
-    for (size_t i = 0; i < sizeof dear / sizeof *dear; i++)
-        if (expression_contains(e, dear[i])) return false;
-    return expression_cost(e) <= MOST_COST;
-}
-
 /* The terms of a tensor that is read: those of its map, if that helps. */
 static struct terms terms_of_tensor(const struct sum *sum, const struct expression *e, int depth) {
     const struct tensor *tensor = sum->graph->tensors[e->index];
     struct terms whole = single(one(sum), e);
-    if (tensor->primitive != PRIMITIVE_MAP || !shape_equal(&tensor->shape, &sum->shape))
-        return whole;
+    if (!is_elementwise(sum, tensor)) return whole;
     struct terms terms = terms_of(sum, over_tensors(sum->arena, tensor), depth);
     if (!terms.count || (terms.count == 1 && is_one(terms.term[0].coefficient))) return whole;
     for (int i = 0; i < terms.count; i++)
@@ -251,10 +279,13 @@ static const struct expression *sum_of_term(const struct sum *sum, const struct 
 struct tensor *distribute_sum(struct graph *graph, unsigned axes, struct tensor *in) {
     struct sum sum = {.graph = graph, .arena = graph->arena, .shape = in->shape, .axes = axes};
     if (in->primitive != PRIMITIVE_MAP) return NULL;
-    struct terms terms = terms_of(&sum, over_tensors(graph->arena, in), MOST_DEPTH);
-    if (terms.count == 0) return NULL;
+    const struct expression *e = over_tensors(graph->arena, in);
+    struct terms terms = terms_of(&sum, e, MOST_DEPTH);
+    if (terms.count != 1 && (terms.count == 0 || !waits_for_sum(&sum, &terms))) {
+        struct term term = factored(&sum, e, MOST_DEPTH);
+        terms = single(term.coefficient, term.body);
+    }
     if (terms.count == 1 && is_one(terms.term[0].coefficient)) return NULL;
-    if (terms.count > 1 && !waits_for_sum(&sum, &terms)) return NULL;
     const struct expression *result = expression_constant(graph->arena, 0);
     for (int i = 0; i < terms.count; i++)
         result = expression_binary(graph->arena, EXPRESSION_ADD, result,

@@ -209,6 +209,8 @@ struct tensor *graph_max_pool_gradient(struct graph *graph, const struct window 
 struct tensor *graph_reshape(struct graph *graph, struct shape shape, struct tensor *in) {
     if (in->primitive == PRIMITIVE_RESHAPE) in = in->in[0];
     if (in->primitive != PRIMITIVE_VARIABLE && shape_equal(&shape, &in->shape)) return in;
+    if (in->primitive == PRIMITIVE_MAP && in->expression->op == EXPRESSION_CONSTANT)
+        return graph_map_shaped(graph, in->expression, NULL, 0, shape);
     struct tensor model = {.primitive = PRIMITIVE_RESHAPE, .shape = shape, .in_count = 1};
     return add(graph, &model, &in);
 }
