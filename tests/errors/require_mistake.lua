@@ -1,2 +1,2 @@
--- tests/errors/unknown_option.lua:2: model "m": the file does not return it; write return in front of it
-local blocks = require "unknown_option"
+-- tests/errors/syntax_error.lua:5: '}' expected (to close '{' at line 4) near 'flatten'
+local blocks = require "syntax_error"

@@ -1,0 +1,17 @@
+-- C7: four blocks with batch normalization on Fashion-MNIST.
+local blocks = require "blocks"
+
+return model "cnn_batch_norm" {
+  input { 28, 28, 1 },
+  blocks.normalized({ 8, 16, 32, 64 }, 0.2),
+  flatten {},
+  dense { 10, activation = "softmax" },
+
+  training = {
+    loss = "sparse_categorical_crossentropy",
+    optimizer = adam {},
+    batch_size = 128,
+    epochs = 30,
+    validation_split = 0.2,
+  },
+}

@@ -1,0 +1,17 @@
+-- D0: two hidden layers of 50 units on MNIST.
+local blocks = require "blocks"
+
+return model "mnist_mlp" {
+  input { 28, 28, 1 },
+  flatten {},
+  blocks.hidden(2, 50),
+  dense { 10, activation = "softmax" },
+
+  training = {
+    loss = "sparse_categorical_crossentropy",
+    optimizer = adam {},
+    batch_size = 100,
+    epochs = 5,
+    validation_split = 0.1,
+  },
+}
