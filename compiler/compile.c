@@ -64,9 +64,14 @@ static bool run_passes(struct pipeline *p) {
 
 /* ---- a compilation ---- */
 
+/* Does a layer work on images? Then the rows of a batch are padded to whole vectors of samples. */
 static bool has_images(const struct model *model) {
-    for (int i = 0; i < model->layer_count; i++)
-        if (model->layers[i]->output.rank == 3) return true;
+    for (int i = 0; i < model->layer_count; i++) {
+        const struct layer *layer = model->layers[i];
+        if (!strcmp(layer->type->name, "flatten") || !strcmp(layer->type->name, "reshape")) continue;
+        for (int j = 0; j < layer->input_count; j++)
+            if (layer->inputs[j]->output.rank == 3) return true;
+    }
     return false;
 }
 

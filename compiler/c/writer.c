@@ -106,7 +106,7 @@ const char *view_address(struct writer *w, const struct view *view) {
     case STORAGE_PREDICTIONS: base = "call->predictions"; break;
     case STORAGE_SCALAR:
         return arena_format(w->arena, "call->scalars + %d", buffer->index);
-    case STORAGE_RESULT: return arena_format(w->arena, "call->results + %d", buffer->index);
+    case STORAGE_RESULT: return arena_format(w->arena, "(double *)call->results + %d", buffer->index);
     }
     return offset ? arena_format(w->arena, "%s + %ld", base, offset) : base;
 }

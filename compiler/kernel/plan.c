@@ -1,6 +1,7 @@
 /* plan.c: building blocks of a program plan: buffers, views, kernels (see kernel.h). */
 #include "kernel.h"
 
+#include <ctype.h>
 #include <string.h>
 
 static void grow(struct arena *arena, void **items, int *capacity, int count, size_t size) {
@@ -66,6 +67,10 @@ static bool name_is_taken(const struct program_plan *plan, const char *name) {
 struct kernel *kernel_new(struct program_plan *plan, enum kernel_kind kind, const char *name,
                           struct tensor *tensor) {
     struct kernel *kernel = ARENA_NEW(plan->arena, struct kernel);
+    char *clean = arena_string(plan->arena, name); /* it becomes part of a C identifier */
+    for (char *c = clean; *c; c++)
+        if (!isalnum((unsigned char)*c)) *c = '_';
+    name = clean;
     grow(plan->arena, (void **)&plan->kernels, &plan->kernel_capacity, plan->kernel_count,
          sizeof *plan->kernels);
     const char *unique = name;

@@ -1,5 +1,6 @@
-/* outputs.c: gives each output and each update a map of its own, which the kernels can then write
- * straight to its destination. Composition removes the map again where its operand is one. */
+/* outputs.c: prepares both ends of the graph for the kernels. Each output and update gets a map of
+ * its own, which can be written straight to its destination; composition removes the map again where
+ * its operand is one. A reshaped input is the caller's memory in another shape. */
 #include "kernels.h"
 
 static struct tensor *identity(struct graph *graph, struct tensor *t) {
@@ -25,6 +26,13 @@ static struct tensor *identity(struct graph *graph, struct tensor *t) {
 }
 
 void pass_outputs(struct graph *graph) {
+    for (int i = 0; i < graph->tensor_count; i++) {
+        struct tensor *t = graph->tensors[i];
+        if (t->primitive != PRIMITIVE_RESHAPE || t->in[0]->primitive != PRIMITIVE_INPUT) continue;
+        t->primitive = PRIMITIVE_INPUT;
+        t->index = t->in[0]->index;
+        t->in_count = 0;
+    }
     for (int i = 0; i < graph->output_count; i++) {
         struct tensor *t = graph->outputs[i].tensor;
         if (t->shape.rank > 2) {

@@ -47,19 +47,70 @@ static struct tensor *sum_to_shape(struct graph *graph, struct tensor *tensor,
     return graph_reshape(graph, *shape, graph_reduce(graph, REDUCTION_SUM, axes, tensor));
 }
 
+static bool is_constant(const struct expression *e, double value) {
+    return e->op == EXPRESSION_CONSTANT && e->value == value;
+}
+
+/* A part of the outermost expression is the variable of an activation; the derivative by it is a
+ * function of the output y alone: then the input need not be kept for the backward pass. Returns
+ * the derivative and sets *inner, or returns NULL. */
+static const struct expression *derivative_by_output(struct arena *arena,
+                                                     const struct expression *e,
+                                                     const struct expression *y,
+                                                     const struct expression **inner) {
+    const struct expression *zero = expression_constant(arena, 0);
+    const struct expression *one = expression_constant(arena, 1);
+    const struct expression *positive = expression_binary(arena, EXPRESSION_LESS, zero, y);
+    if (e->op == EXPRESSION_MAXIMUM && (is_constant(e->in[0], 0) || is_constant(e->in[1], 0))) {
+        *inner = is_constant(e->in[0], 0) ? e->in[1] : e->in[0]; /* relu */
+        return expression_select(arena, positive, one, zero);
+    }
+    if (e->op == EXPRESSION_TANH) {
+        *inner = e->in[0];
+        return expression_binary(arena, EXPRESSION_SUBTRACT, one,
+                                 expression_binary(arena, EXPRESSION_MULTIPLY, y, y));
+    }
+    if (e->op == EXPRESSION_EXP) {
+        *inner = e->in[0];
+        return y;
+    }
+    /* sigmoid = tanh(x / 2) / 2 + 1 / 2 */
+    if (e->op == EXPRESSION_ADD && is_constant(e->in[1], 0.5) &&
+        e->in[0]->op == EXPRESSION_MULTIPLY && is_constant(e->in[0]->in[1], 0.5) &&
+        e->in[0]->in[0]->op == EXPRESSION_TANH &&
+        e->in[0]->in[0]->in[0]->op == EXPRESSION_MULTIPLY &&
+        is_constant(e->in[0]->in[0]->in[0]->in[1], 0.5)) {
+        *inner = e->in[0]->in[0]->in[0]->in[0];
+        return expression_binary(arena, EXPRESSION_MULTIPLY, y,
+                                 expression_binary(arena, EXPRESSION_SUBTRACT, one, y));
+    }
+    return NULL;
+}
+
+/* dy times the derivative of the map by operand i; operand `count` is dy, `count` + 1 the map. */
+static const struct expression *gradient_product(struct arena *arena, const struct tensor *tensor,
+                                                 int i) {
+    int count = tensor->in_count;
+    const struct expression *dy = expression_operand(arena, count), *inner = NULL;
+    const struct expression *outer = derivative_by_output(
+        arena, tensor->expression, expression_operand(arena, count + 1), &inner);
+    if (!outer) return scaled(arena, dy, expression_derivative(arena, tensor->expression, i));
+    return scaled(arena, scaled(arena, dy, outer), expression_derivative(arena, inner, i));
+}
+
 void map_gradient(struct graph *graph, struct tensor *tensor, struct tensor *dy, const bool *wanted,
                   struct tensor **in_gradient) {
     struct arena *arena = graph->arena;
     int count = tensor->in_count;
-    struct tensor **in = ARENA_ARRAY(arena, struct tensor *, count + 1);
+    struct tensor **in = ARENA_ARRAY(arena, struct tensor *, count + 2);
     for (int i = 0; i < count; i++) in[i] = tensor->in[i];
     in[count] = dy;
+    in[count + 1] = tensor;
     for (int i = 0; i < count; i++) {
         if (!wanted[i]) continue;
-        const struct expression *d = expression_derivative(arena, tensor->expression, i);
-        const struct expression *product = scaled(arena, expression_operand(arena, count), d);
+        const struct expression *product = gradient_product(arena, tensor, i);
         if (product->op == EXPRESSION_CONSTANT && product->value == 0) continue;
-        struct tensor *full = graph_map_shaped(graph, product, in, count + 1, tensor->shape);
+        struct tensor *full = graph_map_shaped(graph, product, in, count + 2, tensor->shape);
         in_gradient[i] = sum_to_shape(graph, full, &tensor->in[i]->shape);
     }
 }
