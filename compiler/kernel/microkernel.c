@@ -141,9 +141,11 @@ void microkernel_print(struct text *text, const struct microkernel *kernel,
     }
 }
 
-/* True if the accumulators, the smaller side and one vector of the other stay in registers. */
+/* True if the accumulators, the smaller side and one vector of the other stay in registers; without
+ * fused multiply-add (SSE2) a product needs one more. */
 static bool fits(int a, int b, const struct target *target) {
-    return a * b + (a < b ? a : b) + 1 <= target->registers;
+    int product = target->lanes == 4 && target->registers == 16;
+    return a * b + (a < b ? a : b) + 1 + product <= target->registers;
 }
 
 bool microkernel_in_library(const struct microkernel *kernel, const struct target *target) {

@@ -4,10 +4,11 @@
  * packing of weights. */
 #include "microkernel_text.h"
 
+#include <string.h>
+
 static const char *const transposition =
-    "/* to[i * to_i + j] = from[i + j * from_j]: both sides have one dense direction. Squares keep "
-    "the\n"
-    " * lines of both in the cache. */\n"
+    "/* to[i * to_i + j] = from[i + j * from_j]: each side has a dense direction. Squares\n"
+    " * keep the lines of both in the cache. */\n"
     "@void strided_transpose(real *to, const real *from, long rows, long columns, long to_i,\n"
     "        long from_j) {\n"
     "    for (long i = 0; i < rows; i += 8)\n"
@@ -20,8 +21,8 @@ static const char *const transposition =
     "}\n\n";
 
 static const char *const copy =
-    "/* to[sum of i * to_stride] = from[sum of i * from_stride] over five loops, innermost last. "
-    "*/\n"
+    "/* to[sum of i * to_stride] = from[sum of i * from_stride] over five loops, innermost\n"
+    " * last. */\n"
     "@void strided_copy(real *to, const real *from, const long *size, const long *to_stride,\n"
     "        const long *from_stride) {\n"
     "    const long t4 = to_stride[4], f4 = from_stride[4];\n"
@@ -38,8 +39,8 @@ static const char *const copy =
     "                    const real *f = from + i0 * from_stride[0] + i1 * from_stride[1] +\n"
     "                        i2 * from_stride[2] + i3 * from_stride[3];\n"
     "                    if (across < 4 && t4 == 1)\n"
-    "                        strided_transpose(t, f, size[across], size[4], to_stride[across], "
-    "f4);\n"
+    "                        strided_transpose(t, f, size[across], size[4], to_stride[across],\n"
+    "                            f4);\n"
     "                    else if (across < 4)\n"
     "                        strided_transpose(t, f, size[4], size[across], t4,\n"
     "                            from_stride[across]);\n"
@@ -52,8 +53,8 @@ static const char *const copy =
 
 static void print_lane_sum(struct text *text, int lanes, const char *qualifiers) {
     text_add(text,
-             "/* The sum of %d lanes, by halves: always in this order. */\n%s%sreal "
-             "lane_sum_%d(const real *x) {\n",
+             "/* The sum of %d lanes, by halves: always in this order. */\n"
+             "%s%sreal lane_sum_%d(const real *x) {\n",
              lanes, qualifiers, *qualifiers ? " " : "", lanes);
     for (int half = lanes / 2, first = 1; half >= 1; half /= 2, first = 0)
         for (int i = 0; i < half; i++)
@@ -66,9 +67,11 @@ static void print_lane_sum(struct text *text, int lanes, const char *qualifiers)
 
 void microkernel_print_helpers(struct text *text, const struct target *target,
                                const char *qualifiers) {
+    /* Too large to go into each caller. */
+    const char *outline = strcmp(qualifiers, "LATHE_INLINE") == 0 ? "LATHE_FUNCTION" : qualifiers;
     text_put(text, "#include <math.h>\n\n");
-    microkernel_put(text, transposition, qualifiers);
-    microkernel_put(text, copy, qualifiers);
+    microkernel_put(text, transposition, outline);
+    microkernel_put(text, copy, outline);
     print_lane_sum(text, target->lanes, qualifiers);
     microkernel_print_math(text, qualifiers);
 }

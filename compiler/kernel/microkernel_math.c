@@ -38,9 +38,8 @@ static const char *const exponential =
     "    return pun.bits;\n"
     "}\n\n"
     "/* exp(x) = 2^n * exp(r), n an integer, |r| <= log(2) / 2; exp(r) to 3e-9. Adding 1.5 * 2^23\n"
-    " * rounds to an integer, which then stands in the low bits. 2^n is two factors, so that "
-    "results\n"
-    " * below the smallest normal number come out right. */\n"
+    " * rounds to an integer, which then stands in the low bits. 2^n is two factors, so that\n"
+    " * results below the smallest normal number come out right. */\n"
     "@float real_exp(float x) {\n"
     "    const float above = x < -104.0f ? -104.0f : x;\n"
     "    const float within = above > 89.0f ? 89.0f : above;\n"
@@ -60,8 +59,8 @@ static const char *const exponential =
     "}\n\n";
 
 static const char *const logarithm =
-    "/* log(x) = n * log(2) + log(1 + f), sqrt(1/2) <= 1 + f < sqrt(2); the polynomial to 6e-9. "
-    "*/\n"
+    "/* log(x) = n * log(2) + log(1 + f), sqrt(1/2) <= 1 + f < sqrt(2); the polynomial to\n"
+    " * 6e-9. */\n"
     "@float real_log(float x) {\n"
     "    const float tiny = x < 1.17549435e-38f ? 1.0f : 0.0f; /* subnormal: scaled by 2^23 */\n"
     "    const float normal = x < 1.17549435e-38f ? x * 8388608.0f : x;\n"
@@ -123,9 +122,8 @@ static const char *const hyperbolic =
     "#endif\n\n";
 
 static const char *const uniform =
-    "/* Random numbers by counter: MurmurHash3's 32-bit finalizer mixes a key and an element "
-    "number\n"
-    " * to 24 bits in [0, 1). */\n"
+    "/* Random numbers by counter: MurmurHash3's 32-bit finalizer mixes a key and an\n"
+    " * element number to 24 bits in [0, 1). */\n"
     "@unsigned real_random_mix(unsigned h) {\n"
     "    h ^= h >> 16;\n"
     "    h *= 0x85ebca6bu;\n"

@@ -69,8 +69,8 @@ static const char *const selection =
     "}\n\n";
 
 static const char *const generation =
-    "static void vector_random(real *to, unsigned key, unsigned first, long element_step, long n) "
-    "{\n"
+    "static void vector_random(real *to, unsigned key, unsigned first, long element_step,\n"
+    "        long n) {\n"
     "    const unsigned step = (unsigned)element_step;\n"
     "    for (long i = 0; i < n; i++) to[i] = real_random(key, first + (unsigned)i * step);\n"
     "}\n\n"

@@ -1,0 +1,318 @@
+/* test_microkernel_math.c: the mathematics, random numbers and strip operations of every library
+ * that this processor can run, against libm in double and plain loops. */
+#include "compiler/kernel/microkernel.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static float x_memory[1000], y_memory[1000];
+static unsigned long random_state = 1;
+
+/* A library under test: its functions by name. */
+struct library {
+    const struct target *target;
+    microkernel_function *(*find)(const struct target *target, const char *name);
+};
+
+static unsigned long random_below(unsigned long n) {
+    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
+    return (random_state >> 33) % n;
+}
+
+static float random_float(void) {
+    return (float)((double)random_below(1u << 24) / (1u << 23) - 1);
+}
+
+/* Calls test for the library of each target that this processor runs. */
+static void for_libraries(void (*test)(const struct library *library)) {
+    for (const struct target *const *target = targets(); *target; target++) {
+        struct library library = {*target, microkernel_symbol};
+        if (target_runs(*target)) test(&library);
+    }
+}
+
+/* Distance in units of the last place of the correctly rounded result. */
+static double ulps(float got, double exact) {
+    float rounded = (float)exact;
+    if (isnan(exact)) return isnan(got) ? 0 : INFINITY;
+    if (isinf(rounded) || isinf(got)) return rounded == got ? 0 : INFINITY;
+    int exponent;
+    frexp(exact, &exponent);
+    double unit = ldexp(1, (exponent < -125 ? -125 : exponent) - 24);
+    return fabs(got - exact) / unit;
+}
+
+struct function_case {
+    const char *name;
+    double (*exact)(double);
+    double low, high;
+    double bound; /* in units of the last place */
+};
+
+static void try_function(const struct library *library, const struct function_case *c) {
+    enum { STRIP = 1000, STRIPS = 200 };
+    static const float special[] = {0.0f,   -0.0f,  1.0f,    -1.0f, 1e-40f, -1e-40f, 88.72284f,
+                                    88.8f,  -87.4f, -103.9f, -200,  1000,   -1000,   3e38f,
+                                    -3e38f, 1e-45f, 0.625f,  4.2f,  1e-20f, -1e-20f, 0.70710678f};
+    float strip[STRIP], result[STRIP];
+    char name[32];
+    void (*strip_function)(float *, const float *, long, long);
+    float (*scalar)(float);
+    snprintf(name, sizeof name, "vector_%s", c->name);
+    strip_function =
+        (void (*)(float *, const float *, long, long))library->find(library->target, name);
+    snprintf(name, sizeof name, "real_%s", c->name);
+    scalar = (float (*)(float))library->find(library->target, name);
+    assert_non_null(strip_function);
+    assert_non_null(scalar);
+    double worst = 0, at = 0;
+    for (int s = 0; s < STRIPS; s++) {
+        for (int i = 0; i < STRIP; i++) {
+            double u = (double)random_below(1u << 30) / (1u << 30);
+            strip[i] = (float)(c->low + u * (c->high - c->low));
+            if (i % 4 == 0) strip[i] = (float)ldexp(strip[i], -(int)random_below(40));
+        }
+        if (s == 0) {
+            memcpy(strip, special, sizeof special);
+            strip[sizeof special / sizeof *special] = INFINITY;
+            strip[sizeof special / sizeof *special + 1] = -INFINITY;
+            strip[sizeof special / sizeof *special + 2] = NAN;
+        }
+        strip_function(result, strip, 1, STRIP);
+        for (int i = 0; i < STRIP; i++) {
+            double error = ulps(result[i], c->exact(strip[i]));
+            if (error > worst) worst = error, at = strip[i];
+            if (ulps(scalar(strip[i]), c->exact(strip[i])) > c->bound)
+                fail_msg("%s: real_%s(%.9g) is off", library->target->name, c->name, strip[i]);
+        }
+    }
+    print_message("%s: %s: %.2f ulp at %.9g\n", library->target->name, c->name, worst, at);
+    if (!(worst <= c->bound))
+        fail_msg("%s: %s(%.9g) is %.1f ulp off", library->target->name, c->name, at, worst);
+}
+
+static void mathematics_of(const struct library *library) {
+    static const struct function_case cases[] = {
+        {"exp", exp, -110, 95, 2},  {"log", log, 0, 1e6, 2},  {"log", log, 0, 2, 2},
+        {"tanh", tanh, -12, 12, 4}, {"erf", erf, -5, 5, 4},   {"sqrt", sqrt, 0, 1e9, 1},
+        {"sin", sin, -20, 20, 1},   {"cos", cos, -20, 20, 1}, {"floor", floor, -9, 9, 0},
+        {"exp", exp, -1, 1, 2},     {"tanh", tanh, -1, 1, 4}, {"erf", erf, -1.2, 1.2, 4},
+        {"log", log, 0.9, 1.1, 2},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) try_function(library, &cases[i]);
+}
+
+static void test_mathematics(void **state) {
+    (void)state;
+    for_libraries(mathematics_of);
+}
+
+static uint32_t mix(uint32_t h) {
+    h ^= h >> 16;
+    h *= 0x85ebca6bu;
+    h ^= h >> 13;
+    h *= 0xc2b2ae35u;
+    return h ^ (h >> 16);
+}
+
+static void random_of(const struct library *library) {
+    unsigned (*key)(unsigned, unsigned, unsigned) =
+        (unsigned (*)(unsigned, unsigned, unsigned))library->find(library->target,
+                                                                  "real_random_key");
+    float (*element)(unsigned, unsigned) =
+        (float (*)(unsigned, unsigned))library->find(library->target, "real_random");
+    void (*strip)(float *, unsigned, unsigned, long, long) =
+        (void (*)(float *, unsigned, unsigned, long, long))library->find(library->target,
+                                                                         "vector_random");
+    assert_true(key && element && strip);
+    for (unsigned seed = 0; seed < 5; seed++) {
+        unsigned k = key(seed, 7, 3), first = 0xffffff00u + seed;
+        long step = (long)seed - 1;
+        assert_int_equal(k, mix(mix(mix(seed) + 7) + 3));
+        strip(y_memory, k, first, step, 999);
+        for (long i = 0; i < 999; i++) {
+            uint32_t number = first + (uint32_t)(i * step);
+            float value = (float)(mix(mix(number + k) ^ k) >> 8) / 16777216.0f;
+            assert_true(y_memory[i] == value && element(k, number) == value);
+        }
+    }
+}
+
+static void test_random(void **state) {
+    (void)state;
+    for_libraries(random_of);
+}
+
+static double add(double a, double b) {
+    return a + b;
+}
+static double subtract(double a, double b) {
+    return a - b;
+}
+static double multiply(double a, double b) {
+    return a * b;
+}
+static double divide(double a, double b) {
+    return a / b;
+}
+static double maximum(double a, double b) {
+    return a > b ? a : b;
+}
+static double minimum(double a, double b) {
+    return a < b ? a : b;
+}
+static double less(double a, double b) {
+    return a < b;
+}
+static double less_equal(double a, double b) {
+    return a <= b;
+}
+static double equal(double a, double b) {
+    return a == b;
+}
+static double power(double a, double b) {
+    return pow(a, b);
+}
+static double negate(double a) {
+    return -a;
+}
+static double copy(double a) {
+    return a;
+}
+
+typedef void unary_strip(float *, const float *, long, long);
+typedef void binary_strip(float *, const float *, long, const float *, long, long);
+
+static void binary_of(const struct library *library, const char *name,
+                      double (*exact)(double, double)) {
+    char full[48];
+    snprintf(full, sizeof full, "vector_%s", name);
+    binary_strip *function = (binary_strip *)library->find(library->target, full);
+    assert_non_null(function);
+    for (int c = 0; c < 24; c++) {
+        long a_step = c & 1, b_step = c >> 1 & 1, n = c < 8 ? c : 70 + c;
+        float a[100], b[100], to[100];
+        for (int i = 0; i < 100; i++) {
+            a[i] = (float)random_below(9) / 4 + (exact == power ? 0.25f : -1);
+            b[i] = (float)random_below(9) / 4 - 0.9f + (float)random_below(2) * 0.15f;
+            if (exact == equal || exact == less || exact == less_equal) b[i] = roundf(4 * b[i]) / 4;
+        }
+        float *result = c < 8 || !a_step ? to : a; /* in place too */
+        float first = a[0], kept[100];
+        memcpy(kept, a, sizeof kept);
+        to[n] = 7;
+        function(result, a, a_step, b, b_step, n);
+        for (long i = 0; i < n; i++) {
+            double value = exact(a_step ? kept[i] : first, b[i * b_step]);
+            if (fabs(result[i] - value) > 1e-6 * (fabs(value) + 1e-3))
+                fail_msg("%s: %ld is %g, not %g", full, i, result[i], value);
+        }
+        assert_true(result[n] == (result == to ? 7 : kept[n]));
+    }
+}
+
+static void unary_of(const struct library *library, const char *name, double (*exact)(double)) {
+    char full[48];
+    snprintf(full, sizeof full, "vector_%s", name);
+    unary_strip *function = (unary_strip *)library->find(library->target, full);
+    assert_non_null(function);
+    for (long n = 0; n < 70; n += 23)
+        for (long step = 0; step < 2; step++) {
+            float a[80], to[80];
+            for (int i = 0; i < 80; i++) a[i] = to[i] = random_float();
+            function(to, a, step, n);
+            for (long i = 0; i < n; i++) assert_true(to[i] == (float)exact(a[i * step]));
+            for (long i = n; i < 80; i++) assert_true(to[i] == a[i]);
+        }
+}
+
+static void select_of(const struct library *library) {
+    void (*function)(float *, const float *, long, const float *, long, const float *, long, long) =
+        (void (*)(float *, const float *, long, const float *, long, const float *, long,
+                  long))library->find(library->target, "vector_select");
+    assert_non_null(function);
+    for (int c = 0; c < 16; c++) {
+        float condition[50], a[50], b[50], to[50];
+        long steps[3] = {c & 1, c >> 1 & 1, c >> 2 & 1};
+        for (int i = 0; i < 50; i++) {
+            condition[i] = (float)random_below(2);
+            a[i] = random_float();
+            b[i] = random_float();
+        }
+        function(to, condition, steps[0], a, steps[1], b, steps[2], 50);
+        for (long i = 0; i < 50; i++)
+            assert_true(to[i] ==
+                        (condition[i * steps[0]] != 0 ? a[i * steps[1]] : b[i * steps[2]]));
+    }
+}
+
+static void reductions_of(const struct library *library) {
+    float (*sum)(const float *, long) =
+        (float (*)(const float *, long))library->find(library->target, "vector_sum");
+    float (*top)(const float *, long) =
+        (float (*)(const float *, long))library->find(library->target, "vector_maximum_of");
+    void (*index)(float *, long, long, long) =
+        (void (*)(float *, long, long, long))library->find(library->target, "vector_index");
+    unary_strip *accumulate = (unary_strip *)library->find(library->target, "vector_accumulate");
+    unary_strip *accumulate_maximum =
+        (unary_strip *)library->find(library->target, "vector_accumulate_maximum");
+    assert_true(sum && top && index && accumulate && accumulate_maximum);
+    for (int i = 0; i < 1000; i++) x_memory[i] = random_float();
+    for (long n = 1; n < 200; n += 13) {
+        double exact = 0, largest = -INFINITY;
+        for (long i = 0; i < n; i++) {
+            exact += x_memory[i];
+            if (x_memory[i] > largest) largest = x_memory[i];
+        }
+        assert_true(fabs(sum(x_memory, n) - exact) < 1e-5);
+        assert_true(top(x_memory, n) == (float)largest);
+        index(y_memory, 5, -3, n);
+        for (long i = 0; i < n; i++) assert_true(y_memory[i] == (float)(5 - 3 * i));
+        memcpy(y_memory, x_memory + 300, (size_t)n * sizeof *y_memory);
+        accumulate(y_memory, x_memory, 1, n);
+        for (long i = 0; i < n; i++) assert_true(y_memory[i] == x_memory[300 + i] + x_memory[i]);
+        memcpy(y_memory, x_memory + 300, (size_t)n * sizeof *y_memory);
+        accumulate_maximum(y_memory, x_memory, 1, n);
+        for (long i = 0; i < n; i++)
+            assert_true(y_memory[i] == fmaxf(x_memory[300 + i], x_memory[i]));
+    }
+    assert_true(sum(x_memory, 0) == 0);
+}
+
+static void strips_of(const struct library *library) {
+    static const struct {
+        const char *name;
+        double (*exact)(double, double);
+    } binary[] = {{"add", add},       {"subtract", subtract},     {"multiply", multiply},
+                  {"divide", divide}, {"maximum", maximum},       {"minimum", minimum},
+                  {"less", less},     {"less_equal", less_equal}, {"equal", equal},
+                  {"power", power}};
+    for (size_t i = 0; i < sizeof binary / sizeof *binary; i++)
+        binary_of(library, binary[i].name, binary[i].exact);
+    unary_of(library, "negate", negate);
+    unary_of(library, "absolute", fabs);
+    unary_of(library, "copy", copy);
+    select_of(library);
+    reductions_of(library);
+}
+
+static void test_strips(void **state) {
+    (void)state;
+    for_libraries(strips_of);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_mathematics),
+        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_strips),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
