@@ -1,0 +1,588 @@
+/* test_frontend.c: model files in Lua: every message, names, options, graphs, traced functions. */
+#include "compiler/layers/layer.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+struct fixture {
+    struct arena arena;
+    struct error error;
+    char folder[64], path[128];
+};
+
+static int set_up(void **state) {
+    struct fixture *f = calloc(1, sizeof *f);
+    arena_init(&f->arena);
+    strcpy(f->folder, "/tmp/lathe-test-XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    snprintf(f->path, sizeof f->path, "%s/model.lua", f->folder);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct fixture *f = *state;
+    char path[256];
+    const char *const names[] = {"model.lua", "module.lua"};
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s", f->folder, names[i]);
+        unlink(path);
+    }
+    rmdir(f->folder);
+    arena_free(&f->arena);
+    free(f);
+    return 0;
+}
+
+static void write_file(const char *path, const void *data, size_t size) {
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(data, 1, size, file), size);
+    fclose(file);
+}
+
+/* Reads a model from a file; the jump of an exhausted arena fails the test. */
+static struct model *read_path(struct fixture *f, const char *path) {
+    if (setjmp(f->arena.exhausted)) fail_msg("out of memory");
+    f->error.text[0] = '\0';
+    return model_read(&f->arena, path, &f->error);
+}
+
+static struct model *read_text(struct fixture *f, const char *text) {
+    write_file(f->path, text, strlen(text));
+    struct model *model = read_path(f, f->path);
+    if (!model) fail_msg("%s", f->error.text);
+    return model;
+}
+
+/* --- messages --- */
+
+static void check_error_file(struct fixture *f, const char *name) {
+    char path[300], expected[2200] = "";
+    snprintf(path, sizeof path, "tests/errors/%s", name);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(expected, sizeof expected, file));
+    fclose(file);
+    expected[strcspn(expected, "\n")] = '\0';
+    assert_memory_equal(expected, "-- ", 3);
+    if (read_path(f, path)) fail_msg("%s: no message", path);
+    assert_string_equal(f->error.text, expected + 3);
+    arena_free(&f->arena);
+}
+
+static void test_messages(void **state) {
+    DIR *folder = opendir("tests/errors");
+    assert_non_null(folder);
+    int count = 0;
+    for (struct dirent *entry; (entry = readdir(folder));) {
+        if (!strstr(entry->d_name, ".lua")) continue;
+        check_error_file(*state, entry->d_name);
+        count++;
+    }
+    closedir(folder);
+    assert_true(count >= 130);
+}
+
+static void expect_error(struct fixture *f, const char *path, const char *expected) {
+    assert_null(read_path(f, path));
+    assert_string_equal(f->error.text, expected);
+}
+
+static void test_unreadable_files(void **state) {
+    struct fixture *f = *state;
+    char expected[400];
+    expect_error(f, "models/none.lua",
+                 "models/none.lua: it cannot be read: No such file or directory; give the path of "
+                 "a Lua model file");
+    snprintf(expected, sizeof expected,
+             "%s: it cannot be read: Is a directory; give the path of a Lua model file", f->folder);
+    expect_error(f, f->folder, expected);
+    write_file(f->path, "\x1bLua\x54", 5);
+    snprintf(expected, sizeof expected,
+             "%s: it cannot be read: it is compiled Lua; a model file is Lua text; give the path "
+             "of a Lua model file",
+             f->path);
+    expect_error(f, f->path, expected);
+    write_file(f->path, "", 0);
+    snprintf(expected, sizeof expected,
+             "%s:1: the file returns nothing; end it with return model \"name\" { ... }", f->path);
+    expect_error(f, f->path, expected);
+    write_file(f->path, "return \0 1", 10);
+    snprintf(expected, sizeof expected, "%s:1: unexpected symbol", f->path);
+    expect_error(f, f->path, expected);
+}
+
+/* Lua shortens paths beyond 59 characters; our messages do not. */
+static void test_long_path(void **state) {
+    struct fixture *f = *state;
+    char path[400], expected[500];
+    snprintf(path, sizeof path, "%s", f->folder);
+    for (int i = 0; i < 30; i++) strcat(path, "/.");
+    strcat(path, "/model.lua");
+    write_file(f->path, "\nlocal = 1", 10);
+    snprintf(expected, sizeof expected, "%s:2: <name> expected near '='", path);
+    expect_error(f, path, expected);
+    write_file(f->path, "\n\nlocal x = nil + 1", 19);
+    snprintf(expected, sizeof expected, "%s:3: attempt to perform arithmetic on a nil value", path);
+    expect_error(f, path, expected);
+    write_file(f->path, "\nconv2d({}, 1)", 14);
+    snprintf(expected, sizeof expected,
+             "%s:2: conv2d: options stand in braces; write conv2d { ... }", path);
+    expect_error(f, path, expected);
+}
+
+/* Nothing of a model file may command the terminal. */
+static void test_control_characters(void **state) {
+    struct fixture *f = *state;
+    const char *text = "error('\\27[31mred', 0)";
+    write_file(f->path, text, strlen(text));
+    expect_error(f, f->path, "?[31mred");
+}
+
+/* --- the sandbox --- */
+
+static void test_sandbox(void **state) {
+    struct model *model = read_text(
+        *state,
+        "for _, name in ipairs { 'io', 'os', 'debug', 'package', 'load', 'loadfile', 'dofile',\n"
+        "                        'collectgarbage', 'loadstring' } do\n"
+        "  assert(rawget(_G, name) == nil, name)\n"
+        "end\n"
+        "assert(string.dump == nil)\n"
+        "assert(not pcall(setmetatable, {}, { __gc = print }))\n"
+        "assert(getmetatable('') == false and getmetatable(_G) == false)\n"
+        "assert(getmetatable(dense {1}) == 'layer' and not pcall(setmetatable, dense {1}, {}))\n"
+        "-- what a model file may well use\n"
+        "assert(('a,b'):gsub(',', ';') == 'a;b' and ('x'):rep(3, '-') == 'x-x-x')\n"
+        "assert(table.concat({ 1, 2, 3 }, ' ', 2) == '2 3' and ('k=v'):match('(%w+)=') == 'k')\n"
+        "local list = { 3, 1, 2 } table.sort(list) table.insert(list, 4) table.remove(list, 1)\n"
+        "assert(#list == 3 and table.move(list, 1, 3, 2)[2] == 2 and ('aXb'):find('X', 1, true))\n"
+        "local step = coroutine.wrap(function() for i = 1, 3 do coroutine.yield(i) end end)\n"
+        "assert(step() == 1 and step() == 2)\n"
+        "local good, message = pcall(error, { 7 }) assert(not good and message[1] == 7)\n"
+        "assert(select(2, xpcall(function() return 5 end, print)) == 5)\n"
+        "assert(utf8.len 'ä' == 1 and math.type(3) == 'integer')\n"
+        "for k in ('a b'):gmatch '%a' do assert(k == 'a' or k == 'b') end\n"
+        "return model 'm' { input { 1 } }\n");
+    assert_int_equal(model->layer_count, 1);
+}
+
+static void test_random_numbers_repeat(void **state) {
+    const char *text = "return model 'm' { input { 4 }, dense { math.random(1000000) } }";
+    long first = read_text(*state, text)->output->units;
+    assert_int_equal(read_text(*state, text)->output->units, first);
+}
+
+static void test_modules(void **state) {
+    struct fixture *f = *state;
+    char path[128];
+    snprintf(path, sizeof path, "%s/module.lua", f->folder);
+    const char *module = "count = (rawget(_G, 'count') or 0) + 1\n"
+                         "return {\n"
+                         "  head = function(n)\n"
+                         "    local layer = dense { n }\n"
+                         "    return layer\n"
+                         "  end }\n";
+    write_file(path, module, strlen(module));
+    struct model *model =
+        read_text(f, "assert(require 'module' == require 'module')\n"
+                     "assert(count == 1)\n"
+                     "return model 'm' { input { 4 }, require 'module'.head(7) }\n");
+    assert_int_equal(model->output->units, 7);
+    assert_string_equal(model->output->file, path);
+    assert_int_equal(model->output->line, 4);
+    const char *broken = "local x = 1\nreturn dense { \"7\" }, nil\n";
+    write_file(path, broken, strlen(broken));
+    char expected[300];
+    write_file(f->path, "return model 'm' { input { 4 }, (require 'module') }", 52);
+    snprintf(expected, sizeof expected,
+             "%s:2: dense \"dense\": units is the text \"7\"; use a whole number of at least 1",
+             path);
+    expect_error(f, f->path, expected);
+}
+
+/* --- names, options, shapes --- */
+
+static const char *name_of(const struct model *model, int i) {
+    return model->layers[i]->name;
+}
+
+static void test_names(void **state) {
+    struct model *model = read_text(*state, "return model 'm' {\n"
+                                            "  input { 8 },\n"
+                                            "  dense { 4 },\n"
+                                            "  dense { 4, name = 'dense_2' },\n"
+                                            "  dense { 4, name = 'middle' },\n"
+                                            "  dense { 4 },\n"
+                                            "  activation 'relu',\n"
+                                            "}\n");
+    const char *const names[] = {"input", "dense", "dense_2", "middle", "dense_3", "activation"};
+    for (int i = 0; i < 6; i++) {
+        assert_string_equal(name_of(model, i), names[i]);
+        assert_int_equal(model->layers[i]->line, i + 2);
+    }
+    assert_string_equal(model->name, "m");
+    assert_int_equal(model->line, 1);
+    assert_null(model->training.file);
+}
+
+static void test_defaults(void **state) {
+    struct model *model = read_text(
+        *state,
+        "return model 'm' {\n"
+        "  input { 28, 28, 4 }, conv2d { 8, kernel_size = { 3, 5 } }, max_pool2d {},\n"
+        "  average_pool2d { pool_size = 3, strides = 1, padding = 'same' }, batch_norm {},\n"
+        "  dense { 2 * 8 / 4, trainable = false, bias_initializer = constant { -0.5 } },\n"
+        "  training = { loss = 'mse' }\n"
+        "}\n");
+    const struct layer *conv = model->layers[1], *pool = model->layers[2];
+    const struct layer *average = model->layers[3], *norm = model->layers[4];
+    assert_int_equal(conv->filters, 8);
+    assert_int_equal(conv->kernel_size[0] * 10 + conv->kernel_size[1], 35);
+    assert_int_equal(conv->strides[0] + conv->strides[1] + conv->dilation_rate[0] + conv->groups,
+                     4);
+    assert_int_equal(conv->padding, PADDING_VALID);
+    assert_true(conv->use_bias && conv->trainable);
+    assert_string_equal(conv->activation.name, "linear");
+    assert_string_equal(conv->kernel_initializer.name, "glorot_uniform");
+    assert_string_equal(conv->bias_initializer.name, "zeros");
+    assert_int_equal(pool->kernel_size[1] * 10 + pool->strides[0], 22);
+    assert_int_equal(average->kernel_size[1] * 10 + average->strides[0], 31);
+    assert_int_equal(average->padding, PADDING_SAME);
+    assert_float_equal(norm->momentum, 0.99, 0);
+    assert_float_equal(norm->epsilon, 1e-3, 0);
+    assert_true(norm->center && norm->scale);
+    assert_int_equal(model->output->units, 4);
+    assert_false(model->output->trainable);
+    assert_float_equal(model->output->bias_initializer.value, -0.5, 0);
+    const struct training *training = &model->training;
+    assert_int_equal(training->batch_size, 32);
+    assert_int_equal(training->epochs, 1);
+    assert_float_equal(training->validation_split, 0, 0);
+    assert_false(training->accuracy);
+    assert_int_equal(training->optimizer.kind, OPTIMIZER_RMSPROP);
+    assert_float_equal(training->optimizer.rho, 0.9, 0);
+    assert_float_equal(training->optimizer.learning_rate, 1e-3, 0);
+}
+
+static void test_optimizers(void **state) {
+    static const struct {
+        const char *text;
+        struct optimizer expected;
+    } cases[] = {
+        {"sgd {}", {.kind = OPTIMIZER_SGD, .learning_rate = 0.01}},
+        {"sgd { 0.5, momentum = 0.9, nesterov = true }",
+         {.kind = OPTIMIZER_SGD, .learning_rate = 0.5, .momentum = 0.9, .nesterov = true}},
+        {"rmsprop { centered = true, momentum = 0.5 }",
+         {.kind = OPTIMIZER_RMSPROP,
+          .learning_rate = 1e-3,
+          .rho = 0.9,
+          .momentum = 0.5,
+          .epsilon = 1e-7,
+          .centered = true}},
+        {"adam { learning_rate = 2e-3, beta_1 = 0.8, beta_2 = 0.99, epsilon = 1e-5 }",
+         {.kind = OPTIMIZER_ADAM,
+          .learning_rate = 2e-3,
+          .beta_1 = 0.8,
+          .beta_2 = 0.99,
+          .epsilon = 1e-5}},
+        {"'nadam'",
+         {.kind = OPTIMIZER_NADAM,
+          .learning_rate = 1e-3,
+          .beta_1 = 0.9,
+          .beta_2 = 0.999,
+          .epsilon = 1e-7}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[400];
+        snprintf(text, sizeof text,
+                 "return model 'm' { input { 4 },\n training = { loss = 'mse', optimizer = %s } }",
+                 cases[i].text);
+        struct model *model = read_text(*state, text);
+        struct optimizer got = model->training.optimizer, expected = cases[i].expected;
+        assert_int_equal(got.line, 2);
+        assert_int_equal(got.kind, expected.kind);
+        assert_int_equal(got.nesterov * 2 + got.centered,
+                         expected.nesterov * 2 + expected.centered);
+        assert_float_equal(got.learning_rate, expected.learning_rate, 0);
+        assert_float_equal(got.momentum, expected.momentum, 0);
+        assert_float_equal(got.rho, expected.rho, 0);
+        assert_float_equal(got.beta_1, expected.beta_1, 0);
+        assert_float_equal(got.beta_2, expected.beta_2, 0);
+        assert_float_equal(got.epsilon, expected.epsilon, 0);
+    }
+}
+
+static double rate_at(void **state, const char *learning_rate, long step) {
+    char text[400];
+    snprintf(text, sizeof text,
+             "return model 'm' { input { 4 },\n"
+             "  training = { loss = 'mse', optimizer = sgd { learning_rate = %s } } }",
+             learning_rate);
+    return optimizer_learning_rate(&read_text(*state, text)->training.optimizer, step);
+}
+
+static void test_schedules(void **state) {
+    const char *decay = "exponential_decay { 0.5, decay_steps = 100, decay_rate = 0.9 }";
+    const char *stairs =
+        "exponential_decay { 0.5, decay_steps = 100, decay_rate = 0.9, staircase = true }";
+    const char *warm =
+        "function(step) return where(less(step, 10), 0.1 * step, 1 / sqrt(step)) end";
+    assert_float_equal(rate_at(state, "0.25", 1000), 0.25, 0);
+    assert_float_equal(rate_at(state, decay, 0), 0.5, 0);
+    assert_float_equal(rate_at(state, decay, 250), 0.5 * pow(0.9, 2.5), 1e-15);
+    assert_float_equal(rate_at(state, stairs, 250), 0.5 * 0.81, 1e-15);
+    assert_float_equal(rate_at(state, warm, 5), 0.5, 1e-15);
+    assert_float_equal(rate_at(state, warm, 16), 0.25, 1e-15);
+}
+
+static void test_metrics(void **state) {
+    static const struct {
+        const char *options;
+        bool accuracy;
+    } cases[] = {
+        {"loss = 'categorical_crossentropy'", true},
+        {"loss = 'categorical_crossentropy', metrics = {}", false},
+        {"loss = 'mean_squared_error'", false},
+        {"loss = 'mean_squared_error', metrics = { 'accuracy' }", true},
+        {"loss = function(y, p) return abs(y - p) end", false},
+        {"loss = function(y, p) return abs(y - p) end, metrics = 'accuracy'", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[400];
+        snprintf(text, sizeof text,
+                 "return model 'm' { input { 4 }, activation 'softmax', training = { %s } }",
+                 cases[i].options);
+        assert_int_equal(read_text(*state, text)->training.accuracy, cases[i].accuracy);
+    }
+}
+
+/* height, width, channels after one layer on a 28x27x6 image */
+static void test_shapes(void **state) {
+    static const struct {
+        const char *layer;
+        int rank;
+        long size[3];
+    } cases[] = {
+        {"conv2d { 8, kernel_size = 3 }", 3, {26, 25, 8}},
+        {"conv2d { 8, kernel_size = 4, padding = 'same' }", 3, {28, 27, 8}},
+        {"conv2d { 8, kernel_size = 3, strides = 2 }", 3, {13, 13, 8}},
+        {"conv2d { 8, kernel_size = 3, strides = { 2, 3 }, padding = 'same' }", 3, {14, 9, 8}},
+        {"conv2d { 8, kernel_size = 3, dilation_rate = { 1, 4 } }", 3, {26, 19, 8}},
+        {"conv2d { 9, kernel_size = 1, groups = 3 }", 3, {28, 27, 9}},
+        {"max_pool2d { 3 }", 3, {9, 9, 6}},
+        {"max_pool2d { 2, padding = 'same' }", 3, {14, 14, 6}},
+        {"average_pool2d { { 2, 3 }, strides = 1 }", 3, {27, 25, 6}},
+        {"global_average_pool2d {}", 1, {6}},
+        {"flatten {}", 1, {4536}},
+        {"reshape { 14, -1 }", 2, {14, 324}},
+        {"reshape { target_shape = { 4536 } }", 1, {4536}},
+        {"dense { 5 }", 3, {28, 27, 5}},
+        {"dropout { 0.5 }", 3, {28, 27, 6}},
+        {"batch_norm {}", 3, {28, 27, 6}},
+        {"activation { 'softmax' }", 3, {28, 27, 6}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[300];
+        snprintf(text, sizeof text, "return model 'm' { input { 28, 27, 6 }, %s }", cases[i].layer);
+        const struct shape got = read_text(*state, text)->output->output;
+        const struct shape expected = shape_of(cases[i].rank, cases[i].size);
+        if (!shape_equal(&got, &expected)) fail_msg("%s: wrong shape", cases[i].layer);
+    }
+}
+
+static void test_graph(void **state) {
+    struct model *model = read_text(
+        *state,
+        "local tail = dense { 3, name = 'tail' }\n"
+        "local x = input { 8, 8, 3 }\n"
+        "local a, b = conv2d { 4, kernel_size = 1 } (x), conv2d { 4, kernel_size = 1 } (x)\n"
+        "local unused = flatten {} (a)\n"
+        "local y = concatenate {} { add {} { a, b }, b, x }\n"
+        "return model 'm' { inputs = { x }, outputs = tail(flatten { } (y)) }\n");
+    const char *const names[] = {"input",       "conv2d",  "conv2d_1", "add",
+                                 "concatenate", "flatten", "tail"};
+    assert_int_equal(model->layer_count, 7);
+    for (int i = 0; i < 7; i++) {
+        assert_string_equal(name_of(model, i), names[i]);
+        for (int k = 0; k < model->layers[i]->input_count; k++)
+            assert_true(model->layers[i]->inputs[k]->number < i);
+    }
+    const struct layer *joined = model->layers[4];
+    assert_int_equal(joined->input_count, 3);
+    assert_ptr_equal(joined->inputs[0], model->layers[3]);
+    assert_ptr_equal(joined->inputs[1], model->layers[2]);
+    assert_ptr_equal(joined->inputs[2], model->input);
+    assert_int_equal(joined->output.size[2], 11);
+    assert_int_equal(model->output->line, 1);
+}
+
+/* --- parameters of the published experiments --- */
+
+static void check_parameters(void **state, const char *path, const char *text, long trainable,
+                             long state_size) {
+    struct fixture *f = *state;
+    struct model *model = text ? read_text(f, text) : read_path(f, path);
+    if (!model) fail_msg("%s", f->error.text);
+    for (enum mode mode = MODE_TRAINING; mode <= MODE_PREDICTION; mode++) {
+        struct graph *graph = lower_model(model, mode, 2, &f->arena, &f->error);
+        if (!graph) fail_msg("%s", f->error.text);
+        assert_int_equal(graph->space_size[SPACE_TRAINABLE], trainable);
+        assert_int_equal(graph->space_size[SPACE_STATE], state_size);
+    }
+    arena_free(&f->arena);
+}
+
+static void test_parameters_of_models(void **state) {
+    static const struct {
+        const char *path;
+        long trainable, state_size;
+    } cases[] = {
+        {"models/cnn_small.lua", 47898, 0},
+        {"models/cnn_batch_norm.lua", 27194, 240},
+        {"models/cnn_batch_norm_wide.lua", 1560330, 1792},
+        {"models/sigmoid_cnn.lua", 1666282, 0},
+        {"models/relu_cnn.lua", 154474, 0},
+        {"models/fashion_mlp.lua", 610570, 0},
+        {"models/mnist_mlp.lua", 785 * 50 + 51 * 50 + 51 * 10, 0},
+        {"models/mnist_mlp_batch_1.lua", 785 * 50 + 51 * 50 + 51 * 10, 0},
+        {"models/mnist_deep_mlp.lua", 785 * 1000 + 4 * 1001 * 1000 + 10010, 0},
+        {"models/cnn_increasing.lua", 239145, 0},
+        {"models/cnn_decreasing.lua", 210850, 0},
+        {"models/cnn_hourglass.lua", 176990, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_parameters(state, cases[i].path, NULL, cases[i].trainable, cases[i].state_size);
+}
+
+static void test_parameters_published(void **state) {
+#define IMAGE "return model 'm' { input { 28, 28, 1 }, "
+#define RECIPE \
+    "training = { loss = 'categorical_crossentropy', optimizer = sgd {}, batch_size = 128 } }"
+#define SIGMOID "conv2d { 32, kernel_size = 5, activation = 'sigmoid' }, "
+#define SOFTMAX "dense { 10, activation = 'softmax' }, "
+#define HIDDEN "dense { 128, activation = 'sigmoid' }, "
+    const char *b1 = IMAGE SIGMOID "flatten {}, " SOFTMAX RECIPE;
+    const char *b3 = IMAGE SIGMOID "flatten {}, " HIDDEN SOFTMAX RECIPE;
+    const char *b4 = IMAGE SIGMOID SIGMOID SIGMOID "flatten {}, " HIDDEN SOFTMAX RECIPE;
+    check_parameters(state, NULL, b1, 185162, 0);
+    check_parameters(state, NULL, b3, 2361546, 0);
+    check_parameters(state, NULL, b4, 1102090, 0);
+    check_parameters(state, NULL, IMAGE "flatten {}, " SOFTMAX RECIPE, 7850, 0);
+    const char *frozen = IMAGE "flatten {}, dense { 10, trainable = false }, "
+                               "batch_norm { trainable = false }, " SOFTMAX RECIPE;
+    check_parameters(state, NULL, frozen, 110, 7850 + 40);
+    const char *bare = IMAGE "conv2d { 4, kernel_size = 3, groups = 1, use_bias = false }, "
+                             "batch_norm { scale = false }, flatten {}, " SOFTMAX RECIPE;
+    check_parameters(state, NULL, bare, 36 + 4 + 26 * 26 * 4 * 10 + 10, 8);
+}
+
+/* --- traced functions --- */
+
+static double traced(void **state, const char *body, double x) {
+    char text[500];
+    snprintf(text, sizeof text,
+             "return model 'm' { input { 4 }, activation { function(x) return %s end } }", body);
+    struct model *model = read_text(*state, text);
+    struct expression_context context = {0};
+    return expression_value(model->output->activation.expression, &x, &context);
+}
+
+static void test_traced_functions(void **state) {
+    const double x = 0.7;
+    static const struct {
+        const char *body;
+        double at_0_7;
+    } cases[] = {
+        {"x + 1", 1.7},
+        {"2 - x * 3 / 4", 2 - 0.7 * 3 / 4},
+        {"-x ^ 2", -0.49},
+        {"x ^ 3 + x ^ 0.5", 0.343 + 0.83666002653407556},
+        {"2 ^ x", 1.6245047927124712},
+        {"x // 0.3", 2},
+        {"x % 0.3", 0.1},
+        {"math.exp(x) - exp(x)", 0},
+        {"log(x) + sqrt(x)", -0.35667494393873245 + 0.83666002653407556},
+        {"tanh(x) + sin(x) + cos(x)",
+         0.60436777711716361 + 0.64421768723769105 + 0.7648421872844885},
+        {"abs(-x) + erf(x) + floor(x)", 0.7 + 0.67780119383741847},
+        {"max(x, 0.5, 0.9) + min(0.1, x)", 1.0},
+        {"where(less(x, 1), 3, x)", 3},
+        {"where(greater_equal(x, 1), 3, x)", 0.7},
+        {"less_equal(x, x) + greater(x, 2) + equal(x, x)", 2},
+        {"sigmoid(x) + relu(-x)", 0.66818777216816616},
+        {"x * sigmoid(x)", 0.7 * 0.66818777216816616},
+        {"5", 5},
+        {"math.pi + x", 3.1415926535897931 + 0.7},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        double value = traced(state, cases[i].body, x);
+        if (fabs(value - cases[i].at_0_7) > 1e-14)
+            fail_msg("%s: %.17g, expected %.17g", cases[i].body, value, cases[i].at_0_7);
+    }
+}
+
+/* The same functions on plain numbers. */
+static void test_functions_of_numbers(void **state) {
+    read_text(*state,
+              "assert(exp(0) == 1 and max(1, 2) == 2 and where(true, 1, 2) == 1)\n"
+              "assert(where(0, 1, 2) == 2 and less(1, 2) == 1 and equal(1, 2) == 0)\n"
+              "assert(sigmoid(0) == 0.5 and relu(-1) == 0 and tanh(0) == 0 and erf(0) == 0)\n"
+              "return model 'm' { input { 1 } }\n");
+}
+
+/* --- running out of memory --- */
+
+static void test_allocation_failures(void **state) {
+    struct fixture *f = *state;
+    volatile int failed = 0;
+    for (volatile long n = 1;; n++) {
+        arena_free(&f->arena);
+        if (setjmp(f->arena.exhausted)) {
+            failed++;
+            continue;
+        }
+        arena_fail_after(n);
+        struct model *model = model_read(&f->arena, "models/branches.lua", &f->error);
+        arena_fail_after(0);
+        assert_non_null(model);
+        if (n > failed) break;
+    }
+    assert_true(failed > 50);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_messages),
+        TEST(test_unreadable_files),
+        TEST(test_long_path),
+        TEST(test_control_characters),
+        TEST(test_sandbox),
+        TEST(test_random_numbers_repeat),
+        TEST(test_modules),
+        TEST(test_names),
+        TEST(test_defaults),
+        TEST(test_optimizers),
+        TEST(test_schedules),
+        TEST(test_metrics),
+        TEST(test_shapes),
+        TEST(test_graph),
+        TEST(test_parameters_of_models),
+        TEST(test_parameters_published),
+        TEST(test_traced_functions),
+        TEST(test_functions_of_numbers),
+        TEST(test_allocation_failures),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
