@@ -79,10 +79,10 @@ static bool read_trajectories(const char *path) {
 /* --- the model under test --- */
 
 static const char *model_path(const char *name) {
-    static const char *const paths[][2] = {{"a1", "models/a1_cnn_increasing.lua"},
-                                           {"c7", "models/c7_blocks.lua"},
-                                           {"d0", "models/d0_mlp.lua"},
-                                           {"e1", "models/e1_small_cnn.lua"}};
+    static const char *const paths[][2] = {{"a1", "models/cnn_increasing.lua"},
+                                           {"c7", "models/cnn_batch_norm.lua"},
+                                           {"d0", "models/mnist_mlp.lua"},
+                                           {"e1", "models/cnn_small.lua"}};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
         if (strcmp(paths[i][0], name) == 0) return paths[i][1];
     fail_msg("no model for %s", name);

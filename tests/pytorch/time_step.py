@@ -16,8 +16,8 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
-MODEL_FILES = {"a1": "models/a1_cnn_increasing.lua", "c7": "models/c7_blocks.lua",
-               "d0": "models/d0_mlp.lua", "e1": "models/e1_small_cnn.lua"}
+MODEL_FILES = {"a1": "models/cnn_increasing.lua", "c7": "models/cnn_batch_norm.lua",
+               "d0": "models/mnist_mlp.lua", "e1": "models/cnn_small.lua"}
 LAYOUTS = ("nchw", "channels_last")
 
 
