@@ -238,7 +238,7 @@ int main(void) {
     for (int i = 0; i < trajectory_count; i++)
         for (int cc = 0; cc < 2; cc++, count++) {
             runs[count] = (struct run){&trajectories[i], cc ? BACKEND_CC : BACKEND_TCC};
-            snprintf(names[count], sizeof names[count], "%s %s %s", trajectories[i].model,
+            snprintf(names[count], sizeof names[count], "%.15s %.15s %s", trajectories[i].model,
                      trajectories[i].optimizer, cc ? "cc" : "tcc");
             tests[count] =
                 (struct CMUnitTest){names[count], agrees_with_pytorch, NULL, NULL, &runs[count]};
