@@ -110,6 +110,34 @@ static void test_batch_norm(void **unused) {
     }
 }
 
+/* The gradient of a bias in front of a normalization is one sum over the gradient that is there:
+ * taking it apart would save no pass. */
+static void test_bias_before_batch_norm(void **unused) {
+    (void)unused;
+    for (uint32_t seed = 1; seed <= 4; seed++) {
+        struct check check;
+        check_begin(&check, seed);
+        struct graph *graph = check.graph;
+        struct tensor *v = check_variable(&check, 4, (long[]){4, 3, 2, 3});
+        struct tensor *bias = check_variable(&check, 1, (long[]){3});
+        struct tensor *x = graph_binary(graph, EXPRESSION_ADD, v, bias);
+        x = graph_binary(graph, EXPRESSION_MAXIMUM, x, graph_constant(graph, 0));
+        struct tensor *y = batch_norm(&check, x);
+        graph_output(graph, "y", y);
+        struct tensor *loss = check_as_loss(graph, graph_unary(graph, EXPRESSION_SIN, y));
+        struct tensor *gradient[4];
+        graph_gradients(graph, loss, check.variables, 4, gradient);
+        for (int i = 0; i < 4; i++) graph_output(graph, "gradient", gradient[i]);
+        check_fill(&check);
+        graph = check_passes(&check, graph);
+        int sums = 0;
+        for (int t = 0; t < graph->tensor_count; t++)
+            sums += is_big_sum(graph->tensors[t], shape_elements(&v->shape));
+        assert_int_equal(sums, 6); /* x * w, xc * xc * w, xc * w, dy, dy * xc, the bias */
+        check_end(&check);
+    }
+}
+
 /* Builds sum over axes 0 and 1 of an expression over x [3, 4, 2], c [2] and s []; returns what the
  * passes leave. */
 static struct graph *simplified_sum(struct check *check, const struct expression *e) {
@@ -161,6 +189,43 @@ static void test_factors_leave_sums(void **unused) {
         }
         check_end(&check);
     }
+}
+
+/* Of products of several factors the constant ones leave, whatever stands around them. */
+static void test_products(void **unused) {
+    (void)unused;
+    struct check check;
+    begin_sum(&check);
+    struct graph *graph = check.graph;
+    struct arena *arena = graph->arena;
+    const struct expression *x = expression_operand(arena, 0), *c = expression_operand(arena, 1);
+    const struct expression *s = expression_operand(arena, 2);
+    const struct expression *left =
+        expression_unary(arena, EXPRESSION_NEGATE, binary(graph, EXPRESSION_MULTIPLY, c, x));
+    const struct expression *mask =
+        binary(graph, EXPRESSION_LESS, expression_index(arena, 0), expression_constant(arena, 2));
+    const struct expression *right = expression_select(
+        arena, mask, binary(graph, EXPRESSION_DIVIDE, x, s), expression_constant(arena, 0));
+    struct graph *after = simplified_sum(&check, binary(graph, EXPRESSION_MULTIPLY, left, right));
+    const struct tensor *reduce = find(after, PRIMITIVE_REDUCE);
+    assert_non_null(reduce);
+    assert_int_equal(reduce->in[0]->in_count, 1); /* x only */
+    check_end(&check);
+}
+
+/* A map that something else reads stays what is summed: it is there anyway. */
+static void test_shared_maps_stay(void **unused) {
+    (void)unused;
+    struct check check;
+    begin_sum(&check);
+    struct graph *graph = check.graph;
+    struct tensor *product = multiply(graph, check.variables[0], check.variables[1]);
+    graph_output(graph, "product", product);
+    graph_output(graph, "sum", graph_reduce(graph, REDUCTION_SUM, 3, product));
+    check_fill(&check);
+    struct graph *after = check_passes(&check, graph);
+    assert_ptr_equal(find(after, PRIMITIVE_REDUCE)->in[0], after->outputs[0].tensor);
+    check_end(&check);
 }
 
 /* What cannot leave, or does not save a pass, stays one sum. */
@@ -276,9 +341,11 @@ static void test_common_and_dead(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_batch_norm),      cmocka_unit_test(test_factors_leave_sums),
-        cmocka_unit_test(test_other_sums_stay), cmocka_unit_test(test_wide_expressions),
-        cmocka_unit_test(test_views),           cmocka_unit_test(test_common_and_dead),
+        cmocka_unit_test(test_batch_norm),         cmocka_unit_test(test_bias_before_batch_norm),
+        cmocka_unit_test(test_products),           cmocka_unit_test(test_shared_maps_stay),
+        cmocka_unit_test(test_factors_leave_sums), cmocka_unit_test(test_other_sums_stay),
+        cmocka_unit_test(test_wide_expressions),   cmocka_unit_test(test_views),
+        cmocka_unit_test(test_common_and_dead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

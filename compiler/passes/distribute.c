@@ -3,11 +3,13 @@
  *   sum(a * x)           = a * sum(x)                 where a is constant along the summed axes
  *   sum(a * x + b * y)   = a * sum(x) + b * sum(y)
  *
- * The first always saves work. The second pays where a or b wait for another sum over the same
- * data: then both sums can be taken in one pass over memory instead of two, and often they are
+ * The first pays where nothing else reads the map that is summed. The second pays where a or b wait
+ * for another sum over the same data, and an elementwise operation on that data waits for the
+ * result: then both sums can be taken in one pass over memory instead of two, and often they are
  * there already. So the gradient of batch normalization, derived from its definition, needs sums of
  * dy, dy * (x - mean) and (x - mean) only, although the chain rule asks for a sum of what these
- * sums give.
+ * sums give. A difference to a constant, as x - mean, is never taken apart: sum(x) - n * mean would
+ * cancel.
  *
  * Inside of this file, operand i of an expression is tensor i of the graph: expressions of
  * different maps can be mixed. */
@@ -19,7 +21,7 @@
 
 enum { MOST_TERMS = 8, MOST_DEPTH = 10, MOST_COST = 8 };
 
-/* coefficient * sum(body); body NULL: the term does not change along the summed axes. */
+/* coefficient * sum(body); the body of what does not change along the summed axes is 1. */
 struct term {
     const struct expression *coefficient, *body;
 };
@@ -95,6 +97,10 @@ static bool is_one(const struct expression *e) {
     return e->op == EXPRESSION_CONSTANT && e->value == 1;
 }
 
+static bool is_number(const struct expression *e) {
+    return e->op == EXPRESSION_CONSTANT;
+}
+
 static bool is_zero(const struct expression *e) {
     return e->op == EXPRESSION_CONSTANT && e->value == 0;
 }
@@ -119,12 +125,21 @@ static struct terms negated(const struct sum *sum, struct terms terms) {
     return terms;
 }
 
-static struct terms joined(struct terms a, struct terms b) {
-    struct terms both = {.count = 0};
-    if (!a.count || !b.count || a.count + b.count > MOST_TERMS) return both;
-    both = a;
-    for (int i = 0; i < b.count; i++) both.term[both.count++] = b.term[i];
-    return both;
+/* The terms of both; those with the same body become one. */
+static struct terms joined(const struct sum *sum, struct terms a, struct terms b) {
+    static const struct terms too_many = {.count = 0};
+    if (!a.count || !b.count) return too_many;
+    for (int i = 0; i < b.count; i++) {
+        int k = 0;
+        while (k < a.count && !expression_equal(a.term[k].body, b.term[i].body)) k++;
+        if (k == MOST_TERMS) return too_many;
+        if (k < a.count)
+            a.term[k].coefficient = expression_binary(sum->arena, EXPRESSION_ADD,
+                                                      a.term[k].coefficient, b.term[i].coefficient);
+        else
+            a.term[a.count++] = b.term[i];
+    }
+    return a;
 }
 
 static struct terms terms_of(const struct sum *sum, const struct expression *e, int depth);
@@ -173,9 +188,14 @@ static struct term factored(const struct sum *sum, const struct expression *e, i
     if (e->op == EXPRESSION_OPERAND && is_elementwise(sum, sum->graph->tensors[e->index])) {
         const struct tensor *tensor = sum->graph->tensors[e->index];
         struct term term = factored(sum, over_tensors(sum->arena, tensor), depth);
-        return is_one(term.coefficient) || !is_cheap(term.body) ? whole : term;
+        return is_number(term.coefficient) || !is_cheap(term.body) ? whole : term;
     }
     return whole;
+}
+
+static struct terms terms_of_sum(const struct sum *sum, const struct expression *e, int depth) {
+    struct terms a = terms_of(sum, e->in[0], depth), b = terms_of(sum, e->in[1], depth);
+    return joined(sum, a, e->op == EXPRESSION_SUBTRACT ? negated(sum, b) : b);
 }
 
 static struct terms terms_of_product(const struct sum *sum, const struct expression *e, int depth) {
@@ -192,8 +212,7 @@ static struct terms terms_of_masked(const struct sum *sum, const struct expressi
     struct terms terms = terms_of(sum, e->in[1], depth);
     for (int i = 0; i < terms.count; i++) {
         struct term *term = &terms.term[i];
-        term->body =
-            expression_select(sum->arena, e->in[0], term->body ? term->body : one(sum), e->in[2]);
+        term->body = expression_select(sum->arena, e->in[0], term->body, e->in[2]);
     }
     return terms;
 }
@@ -204,21 +223,21 @@ static struct terms terms_of_tensor(const struct sum *sum, const struct expressi
     struct terms whole = single(one(sum), e);
     if (!is_elementwise(sum, tensor)) return whole;
     struct terms terms = terms_of(sum, over_tensors(sum->arena, tensor), depth);
-    if (!terms.count || (terms.count == 1 && is_one(terms.term[0].coefficient))) return whole;
+    if (!terms.count || (terms.count == 1 && is_number(terms.term[0].coefficient))) return whole;
     for (int i = 0; i < terms.count; i++)
-        if (terms.term[i].body && !is_cheap(terms.term[i].body)) return whole;
+        if (!is_cheap(terms.term[i].body)) return whole;
     return terms;
 }
 
 static struct terms terms_of(const struct sum *sum, const struct expression *e, int depth) {
     if (depth == 0) return single(one(sum), e);
     depth--;
-    if (is_constant(sum, e)) return single(e, NULL);
+    if (is_constant(sum, e)) return single(e, one(sum));
     switch (e->op) {
     case EXPRESSION_ADD:
-        return joined(terms_of(sum, e->in[0], depth), terms_of(sum, e->in[1], depth));
     case EXPRESSION_SUBTRACT:
-        return joined(terms_of(sum, e->in[0], depth), negated(sum, terms_of(sum, e->in[1], depth)));
+        if (is_constant(sum, e->in[0]) || is_constant(sum, e->in[1])) return single(one(sum), e);
+        return terms_of_sum(sum, e, depth);
     case EXPRESSION_NEGATE: return negated(sum, terms_of(sum, e->in[0], depth));
     case EXPRESSION_MULTIPLY:
     case EXPRESSION_DIVIDE: return terms_of_product(sum, e, depth);
@@ -251,7 +270,7 @@ static bool waits_for_sum(const struct sum *sum, const struct terms *terms) {
     bool *bodies = ARENA_ARRAY(sum->arena, bool, count);
     for (int i = 0; i < terms->count; i++) {
         mark_sources(sum, terms->term[i].coefficient, coefficients);
-        if (terms->term[i].body) mark_sources(sum, terms->term[i].body, bodies);
+        mark_sources(sum, terms->term[i].body, bodies);
     }
     for (int t = 0; t < count; t++) {
         const struct tensor *tensor = sum->graph->tensors[t];
@@ -268,7 +287,7 @@ static const struct expression *sum_of_term(const struct sum *sum, const struct 
     for (int i = 0; i < sum->shape.rank; i++)
         if (sum->axes >> i & 1) times *= sum->shape.size[i];
     const struct expression *body = expression_constant(sum->arena, (double)times);
-    if (term->body && !is_one(term->body)) {
+    if (!is_one(term->body)) {
         struct tensor *map = map_over_tensors(sum, term->body, sum->shape);
         struct tensor *reduced = graph_reduce(sum->graph, REDUCTION_SUM, sum->axes, map);
         body = expression_operand(sum->arena, reduced->number);
@@ -276,16 +295,17 @@ static const struct expression *sum_of_term(const struct sum *sum, const struct 
     return expression_binary(sum->arena, EXPRESSION_MULTIPLY, term->coefficient, body);
 }
 
-struct tensor *distribute_sum(struct graph *graph, unsigned axes, struct tensor *in) {
+struct tensor *distribute_sum(struct graph *graph, unsigned axes, struct tensor *in,
+                              bool is_only_reader, bool is_waited_for) {
     struct sum sum = {.graph = graph, .arena = graph->arena, .shape = in->shape, .axes = axes};
     if (in->primitive != PRIMITIVE_MAP) return NULL;
     const struct expression *e = over_tensors(graph->arena, in);
     struct terms terms = terms_of(&sum, e, MOST_DEPTH);
-    if (terms.count != 1 && (terms.count == 0 || !waits_for_sum(&sum, &terms))) {
+    if (terms.count != 1 && (terms.count == 0 || !is_waited_for || !waits_for_sum(&sum, &terms))) {
         struct term term = factored(&sum, e, MOST_DEPTH);
         terms = single(term.coefficient, term.body);
     }
-    if (terms.count == 1 && is_one(terms.term[0].coefficient)) return NULL;
+    if (terms.count == 1 && (!is_only_reader || is_one(terms.term[0].coefficient))) return NULL;
     const struct expression *result = expression_constant(graph->arena, 0);
     for (int i = 0; i < terms.count; i++)
         result = expression_binary(graph->arena, EXPRESSION_ADD, result,

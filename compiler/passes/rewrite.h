@@ -5,14 +5,17 @@
 #include "passes.h"
 
 /** A rule: what stands for `tensor` of the old graph in the new one, given the tensors that stand
- * for its inputs. */
+ * for its inputs. context is the pass's own. */
 typedef struct tensor *rewrite_rule(struct graph *graph, const struct tensor *tensor,
-                                    struct tensor *const *in);
+                                    struct tensor *const *in, const void *context);
 
 /** The graph with each tensor replaced by what the rule makes of it. */
-struct graph *rewrite(const struct graph *graph, rewrite_rule *rule);
+struct graph *rewrite(const struct graph *graph, rewrite_rule *rule, const void *context);
 
-/** The sum over axes of a map in another, cheaper form; NULL if there is none. (distribute.c) */
-struct tensor *distribute_sum(struct graph *graph, unsigned axes, struct tensor *in);
+/** The sum over axes of a map in another, cheaper form; NULL if there is none. is_only_reader:
+ * nothing else reads the map; is_waited_for: an elementwise operation on data of this shape needs
+ * the result. (distribute.c) */
+struct tensor *distribute_sum(struct graph *graph, unsigned axes, struct tensor *in,
+                              bool is_only_reader, bool is_waited_for);
 
 #endif

@@ -43,12 +43,43 @@ static struct tensor *concat_of_slices(struct graph *graph, int axis, struct ten
     return graph_slice(graph, axis, begin, end, source);
 }
 
+/* True if nothing but the reduction reads what it reduces. */
+static bool is_only_reader(const struct graph *graph, const struct tensor *reduction) {
+    int readers = 0;
+    for (int t = 0; t < graph->tensor_count; t++)
+        for (int k = 0; k < graph->tensors[t]->in_count; k++)
+            readers += graph->tensors[t]->in[k] == reduction->in[0];
+    for (int i = 0; i < graph->output_count; i++)
+        readers += graph->outputs[i].tensor == reduction->in[0];
+    for (int i = 0; i < graph->update_count; i++)
+        readers += graph->updates[i].value == reduction->in[0];
+    return readers == 1;
+}
+
+/* True if a map of the shape that a reduction reads depends on its result. */
+static bool is_waited_for(const struct graph *graph, const struct tensor *reduction) {
+    bool *depends = ARENA_ARRAY(graph->arena, bool, graph->tensor_count);
+    depends[reduction->number] = true;
+    for (int t = reduction->number + 1; t < graph->tensor_count; t++) {
+        const struct tensor *tensor = graph->tensors[t];
+        for (int k = 0; k < tensor->in_count && !depends[t]; k++)
+            depends[t] = depends[tensor->in[k]->number];
+        if (depends[t] && tensor->primitive == PRIMITIVE_MAP &&
+            shape_equal(&tensor->shape, &reduction->in[0]->shape))
+            return true;
+    }
+    return false;
+}
+
+/* The context is the graph as it was. */
 static struct tensor *simplify(struct graph *graph, const struct tensor *tensor,
-                               struct tensor *const *in) {
+                               struct tensor *const *in, const void *context) {
     struct tensor *simple = NULL;
     switch (tensor->primitive) {
     case PRIMITIVE_REDUCE:
-        if (tensor->reduction == REDUCTION_SUM) simple = distribute_sum(graph, tensor->axes, in[0]);
+        if (tensor->reduction == REDUCTION_SUM)
+            simple = distribute_sum(graph, tensor->axes, in[0], is_only_reader(context, tensor),
+                                    is_waited_for(context, tensor));
         break;
     case PRIMITIVE_RESHAPE:
         if (shape_equal(&tensor->shape, &in[0]->shape)) simple = in[0];
@@ -65,5 +96,5 @@ static struct tensor *simplify(struct graph *graph, const struct tensor *tensor,
 }
 
 struct graph *pass_simplify(struct graph *graph) {
-    return rewrite(graph, simplify);
+    return rewrite(graph, simplify, graph);
 }
