@@ -34,6 +34,8 @@ static void write_call_struct(struct writer *w) {
 static const char *const prototypes[][2] = {
     {"strided_copy", "void strided_copy(real *to, const real *from, const long *size, const long "
                      "*to_stride, const long *from_stride);"},
+    {"gradient_store", "void gradient_store(real *to, const real *sums, long outs, long ins, long "
+                       "to_out, long to_in);"},
     {"max_pool_plane",
      "void max_pool_plane(const real *x, real *y, long height, long width, long out_height, long "
      "out_width, long kernel_height, long kernel_width, long stride_y, long stride_x, long pad_y, "
@@ -90,6 +92,7 @@ static void write_tcc_prelude(struct writer *w) {
     for (size_t i = 0; i < sizeof unary / sizeof *unary; i++)
         write_line(w, "double %s(double);", unary[i]);
     write_line(w, "double pow(double, double);");
+    write_line(w, "void *memset(void *, int, size_t);");
     for (int i = 0; i < w->symbol_count; i++) write_prototype(w, w->symbols[i]);
     for (int i = 0; i < w->tile_count; i++) microkernel_print_prototype(&w->text, &w->tiles[i]);
     if (w->uses_sgemm) write_line(w, "%s", sgemm_prototype);
@@ -99,6 +102,7 @@ static void write_cc_prelude(struct writer *w) {
     microkernel_prelude(&w->text, w->target);
     write_line(w, "#include <math.h>");
     write_line(w, "#include <stddef.h>");
+    write_line(w, "#include <string.h>");
     write_blank(w);
     write_comment(w, "The iterations of the next loop do not depend on each other.");
     write_line(w, "#if defined(__clang__)");
@@ -110,7 +114,7 @@ static void write_cc_prelude(struct writer *w) {
     write_line(w, "#endif");
     write_line(w, "#define LATHE_LARGEST ((real)3.4028234663852886e38)");
     write_blank(w);
-    microkernel_print_helpers(&w->text, w->target, "LATHE_FUNCTION");
+    microkernel_print_helpers(&w->text, w->target, "LATHE_INLINE");
     microkernel_print_pool(&w->text, w->plan ? w->plan->lanes : w->target->lanes,
                            "LATHE_FUNCTION");
     for (int i = 0; i < w->tile_count; i++)

@@ -88,7 +88,6 @@ static void write_sums(struct writer *w, const struct weight_gradient_kernel *g)
 
 static void write_results(struct writer *w, const struct weight_gradient_kernel *g) {
     long lanes = w->plan->lanes;
-    const char *sum = use_symbol(w, arena_format(w->arena, "lane_sum_%ld", lanes));
     write_open(w, "for (long tap = 0; tap < taps; tap++)");
     write_line(w, "const long ky = (tap_begin + tap) / %ld, kx = (tap_begin + tap) %% %ld;",
                g->window.kernel_size[1], g->window.kernel_size[1]);
@@ -96,11 +95,9 @@ static void write_results(struct writer *w, const struct weight_gradient_kernel 
                "real *const to = dw + group * %ld + outs_begin * %ld + ins_begin * %ld + ky * %ld "
                "+ kx * %ld;",
                g->w_group, g->w_out, g->w_in, g->w_tap[0], g->w_tap[1]);
-    write_open(w, "for (long o = 0; o < outs; o++)");
-    write_line(w, "for (long c = 0; c < ins; c++)");
-    write_line(w, "    to[o * %ld + c * %ld] = %s(sums + tap * %ld + (o * ins + c) * %ld);",
-               g->w_out, g->w_in, sum, (long)g->tile_out * g->tile_in * lanes, lanes);
-    write_close(w);
+    write_line(w, "%s(to, sums + tap * %ld, outs, ins, %ld, %ld);",
+               use_symbol(w, "gradient_store"), (long)g->tile_out * g->tile_in * lanes, g->w_out,
+               g->w_in);
     write_close(w);
 }
 
@@ -132,7 +129,7 @@ void write_weight_gradient(struct writer *w, struct kernel *kernel) {
                groups.big, groups.big);
     write_line(w, "const long taps = part < %ld ? %ld : %ld;", groups.big, groups.size + 1,
                groups.size);
-    write_line(w, "for (long i = 0; i < %ld; i++) sums[i] = 0;", size);
+    write_line(w, "memset(sums, 0, %ld * sizeof(real));", size);
     write_sums(w, g);
     write_results(w, g);
     write_close(w);

@@ -65,6 +65,19 @@ static void print_lane_sum(struct text *text, int lanes, const char *qualifiers)
     text_put(text, lanes > 1 ? "    return s1_0;\n}\n\n" : "    return x[0];\n}\n\n");
 }
 
+/* In the library because libtcc's own loops are slow. */
+static void print_gradient_store(struct text *text, int lanes, const char *qualifiers) {
+    text_add(text,
+             "/* A tile of a weight gradient at one tap: adds the lanes of each sum. */\n"
+             "%s%svoid gradient_store(real *to, const real *sums, long outs, long ins, long to_out,\n"
+             "        long to_in) {\n"
+             "    for (long o = 0; o < outs; o++)\n"
+             "        for (long i = 0; i < ins; i++, sums += %d)\n"
+             "            to[o * to_out + i * to_in] = lane_sum_%d(sums);\n"
+             "}\n\n",
+             qualifiers, *qualifiers ? " " : "", lanes, lanes);
+}
+
 void microkernel_print_helpers(struct text *text, const struct target *target,
                                const char *qualifiers) {
     /* Too large to go into each caller. */
@@ -73,5 +86,6 @@ void microkernel_print_helpers(struct text *text, const struct target *target,
     microkernel_put(text, transposition, outline);
     microkernel_put(text, copy, outline);
     print_lane_sum(text, target->lanes, qualifiers);
+    print_gradient_store(text, target->lanes, qualifiers);
     microkernel_print_math(text, qualifiers);
 }

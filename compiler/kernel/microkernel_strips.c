@@ -175,6 +175,7 @@ void microkernel_each_function(void (*visit)(void *context, const char *name), v
                                struct arena *arena) {
     static const char *const others[] = {
         "strided_copy",
+        "gradient_store",
         "max_pool_plane",
         "max_pool_gradient_plane",
         "real_exp",
