@@ -13,6 +13,11 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+/* cmocka compares floats; these are doubles. */
+static void assert_close(double a, double b, double tolerance) {
+    if (!(fabs(a - b) <= tolerance)) fail_msg("%.17g is not %.17g", a, b);
+}
+
 struct fixture {
     struct arena arena;
     struct error error;
@@ -259,20 +264,20 @@ static void test_defaults(void **state) {
     assert_int_equal(pool->kernel_size[1] * 10 + pool->strides[0], 22);
     assert_int_equal(average->kernel_size[1] * 10 + average->strides[0], 31);
     assert_int_equal(average->padding, PADDING_SAME);
-    assert_float_equal(norm->momentum, 0.99, 0);
-    assert_float_equal(norm->epsilon, 1e-3, 0);
+    assert_close(norm->momentum, 0.99, 0);
+    assert_close(norm->epsilon, 1e-3, 0);
     assert_true(norm->center && norm->scale);
     assert_int_equal(model->output->units, 4);
     assert_false(model->output->trainable);
-    assert_float_equal(model->output->bias_initializer.value, -0.5, 0);
+    assert_close(model->output->bias_initializer.value, -0.5, 0);
     const struct training *training = &model->training;
     assert_int_equal(training->batch_size, 32);
     assert_int_equal(training->epochs, 1);
-    assert_float_equal(training->validation_split, 0, 0);
+    assert_close(training->validation_split, 0, 0);
     assert_false(training->accuracy);
     assert_int_equal(training->optimizer.kind, OPTIMIZER_RMSPROP);
-    assert_float_equal(training->optimizer.rho, 0.9, 0);
-    assert_float_equal(training->optimizer.learning_rate, 1e-3, 0);
+    assert_close(training->optimizer.rho, 0.9, 0);
+    assert_close(training->optimizer.learning_rate, 1e-3, 0);
 }
 
 static void test_optimizers(void **state) {
@@ -314,12 +319,12 @@ static void test_optimizers(void **state) {
         assert_int_equal(got.kind, expected.kind);
         assert_int_equal(got.nesterov * 2 + got.centered,
                          expected.nesterov * 2 + expected.centered);
-        assert_float_equal(got.learning_rate, expected.learning_rate, 0);
-        assert_float_equal(got.momentum, expected.momentum, 0);
-        assert_float_equal(got.rho, expected.rho, 0);
-        assert_float_equal(got.beta_1, expected.beta_1, 0);
-        assert_float_equal(got.beta_2, expected.beta_2, 0);
-        assert_float_equal(got.epsilon, expected.epsilon, 0);
+        assert_close(got.learning_rate, expected.learning_rate, 0);
+        assert_close(got.momentum, expected.momentum, 0);
+        assert_close(got.rho, expected.rho, 0);
+        assert_close(got.beta_1, expected.beta_1, 0);
+        assert_close(got.beta_2, expected.beta_2, 0);
+        assert_close(got.epsilon, expected.epsilon, 0);
     }
 }
 
@@ -338,12 +343,12 @@ static void test_schedules(void **state) {
         "exponential_decay { 0.5, decay_steps = 100, decay_rate = 0.9, staircase = true }";
     const char *warm =
         "function(step) return where(less(step, 10), 0.1 * step, 1 / sqrt(step)) end";
-    assert_float_equal(rate_at(state, "0.25", 1000), 0.25, 0);
-    assert_float_equal(rate_at(state, decay, 0), 0.5, 0);
-    assert_float_equal(rate_at(state, decay, 250), 0.5 * pow(0.9, 2.5), 1e-15);
-    assert_float_equal(rate_at(state, stairs, 250), 0.5 * 0.81, 1e-15);
-    assert_float_equal(rate_at(state, warm, 5), 0.5, 1e-15);
-    assert_float_equal(rate_at(state, warm, 16), 0.25, 1e-15);
+    assert_close(rate_at(state, "0.25", 1000), 0.25, 0);
+    assert_close(rate_at(state, decay, 0), 0.5, 0);
+    assert_close(rate_at(state, decay, 250), 0.5 * pow(0.9, 2.5), 1e-15);
+    assert_close(rate_at(state, stairs, 250), 0.5 * 0.81, 1e-15);
+    assert_close(rate_at(state, warm, 5), 0.5, 1e-15);
+    assert_close(rate_at(state, warm, 16), 0.25, 1e-15);
 }
 
 static void test_metrics(void **state) {
