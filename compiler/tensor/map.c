@@ -134,8 +134,9 @@ void map_reference(const struct tensor *tensor, const struct evaluation *evaluat
             operands[i] =
                 evaluation
                     ->in[i][broadcast_element(&tensor->in[i]->shape, position, tensor->shape.rank)];
-        evaluation->out[context.element++] =
+        evaluation->out[context.element] =
             expression_list_value(&list, values, operands, &context);
+        context.element++; /* not above: the value reads it */
     } while (next_position(tensor->shape.size, tensor->shape.rank, position));
 }
 
