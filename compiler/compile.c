@@ -17,9 +17,9 @@ struct pipeline {
     struct error *error;
 };
 
-static const char *const pass_names[] = {"lower",   "simplify", "common", "dead", "outputs",
-                                         "compose", "layout",   "fuse",   "tile", "place",
-                                         NULL};
+static const char *const pass_names[] = {"lower",   "simplify", "common", "dead",
+                                         "outputs", "compose",  "layout", "fuse",
+                                         "tile",    "place",    NULL};
 
 const char *const *compile_pass_names(void) {
     return pass_names;
@@ -30,8 +30,10 @@ static bool after(struct pipeline *p, const char *pass) {
     if (!graph_verify(p->graph, pass, p->error)) return false;
     if (!p->options->dump || strcmp(p->options->dump, pass)) return true;
     text_add(p->dump, "-- %s, after %s\n", p->mode_name, pass);
-    if (p->plan && p->plan->kernel_count) plan_print(p->dump, p->plan);
-    else graph_print(p->dump, p->graph);
+    if (p->plan && p->plan->kernel_count)
+        plan_print(p->dump, p->plan);
+    else
+        graph_print(p->dump, p->graph);
     return true;
 }
 
@@ -49,6 +51,7 @@ static bool run_passes(struct pipeline *p) {
     if (!after(p, "outputs")) return false;
     pass_compose(*graph);
     *graph = pass_dead(*graph);
+    pass_name(*graph);
     if (!after(p, "compose")) return false;
     p->plan->graph = *graph;
     pass_layout(p->plan);
@@ -68,7 +71,8 @@ static bool run_passes(struct pipeline *p) {
 static bool has_images(const struct model *model) {
     for (int i = 0; i < model->layer_count; i++) {
         const struct layer *layer = model->layers[i];
-        if (!strcmp(layer->type->name, "flatten") || !strcmp(layer->type->name, "reshape")) continue;
+        if (!strcmp(layer->type->name, "flatten") || !strcmp(layer->type->name, "reshape"))
+            continue;
         for (int j = 0; j < layer->input_count; j++)
             if (layer->inputs[j]->output.rank == 3) return true;
     }
@@ -77,8 +81,8 @@ static bool has_images(const struct model *model) {
 
 static struct program_plan *compile_mode(struct arena *arena, const struct model *model,
                                          enum mode mode, long rows,
-                                         const struct compile_options *options,
-                                         struct text *dump, struct error *error) {
+                                         const struct compile_options *options, struct text *dump,
+                                         struct error *error) {
     static const char *const names[] = {"training", "evaluation", "prediction"};
     struct graph *graph = lower_model(model, mode, rows, arena, error);
     if (!graph) return NULL;
@@ -147,9 +151,8 @@ struct compilation *compile_model(struct arena *arena, const struct model *model
         plans[mode] = compile_mode(arena, model, (enum mode)mode, rows, options, &dump, error);
         if (!plans[mode]) return NULL;
         graph = plans[mode]->graph;
-        compilation->memory[mode] =
-            (struct memory_report){plans[mode]->arena_bytes, plans[mode]->arena_lower_bound,
-                                   plans[mode]->buffer_count};
+        compilation->memory[mode] = (struct memory_report){
+            plans[mode]->arena_bytes, plans[mode]->arena_lower_bound, plans[mode]->buffer_count};
         if ((size_t)plans[mode]->arena_bytes > compilation->program.arena_bytes)
             compilation->program.arena_bytes = (size_t)plans[mode]->arena_bytes;
     }

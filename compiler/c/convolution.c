@@ -1,5 +1,6 @@
 /* convolution.c: writes the driver of a blocked convolution, forward or backward-data: regions of
- * constant taps, then rows, channel blocks, pixel tiles, channel tiles; the tile is a microkernel. */
+ * constant taps, then rows, channel blocks, pixel tiles, channel tiles; the tile is a microkernel.
+ */
 #include "writer.h"
 
 /* Pixels with the same taps, a rectangle in the output. */
@@ -38,11 +39,10 @@ static void write_taps(struct writer *w, const struct kernel *kernel, const stru
     struct text list = {.arena = w->arena};
     for (int i = 0; i < r->rows->tap_count; i++)
         for (int j = 0; j < r->columns->tap_count; j++) {
-            long in = (r->rows->in_start[i] * c->in_size[1] + r->columns->in_start[j]) *
-                      w->plan->lanes;
+            long in =
+                (r->rows->in_start[i] * c->in_size[1] + r->columns->in_start[j]) * w->plan->lanes;
             long tap = r->rows->tap[i] * c->kernel_size[1] + r->columns->tap[j];
-            text_add(&list, "%s%ld, %ld", list.length ? ", " : "", in,
-                     c->weights ? tap * tile : 0);
+            text_add(&list, "%s%ld, %ld", list.length ? ", " : "", in, c->weights ? tap * tile : 0);
         }
     write_line(w, "static const long taps_%d_%ld[] = {%s};", r->number, tile,
                list.length ? text_string(&list) : "0");
@@ -60,10 +60,9 @@ static void write_call(struct writer *w, const struct kernel *kernel, const stru
         c->weights ? arena_format(w->arena, "wc + o * channels * %ld", taps) : "ones";
     write_line(w, "%s(xc + q * %ld, %s, %s, yc + o * %ld + q * %ld,", name, r->inner_in, weights,
                c->epilogue.bias ? "bc + o" : "0", out_plane, r->inner_out);
-    const char *mask = c->epilogue.mask
-                           ? arena_format(w->arena, "mc + o * %ld + q * %ld", out_plane,
-                                          r->inner_out)
-                           : "0";
+    const char *mask =
+        c->epilogue.mask ? arena_format(w->arena, "mc + o * %ld + q * %ld", out_plane, r->inner_out)
+                         : "0";
     write_line(w, "    %s, taps_%d_%ld, %d, channels, %ld, %ld, %ld, %ld, %ld, flags);", mask,
                r->number, t, tap_count(r), in_plane, taps * t, r->inner_in, r->inner_out,
                out_plane);
@@ -104,8 +103,8 @@ static void write_pixel_tiles(struct writer *w, const struct kernel *kernel,
 }
 
 static const char *flags_text(struct writer *w, const struct convolution_kernel *c, long blocks) {
-    int last = (c->epilogue.relu ? MICROKERNEL_RELU : 0) |
-               (c->epilogue.mask ? MICROKERNEL_MASK : 0);
+    int last =
+        (c->epilogue.relu ? MICROKERNEL_RELU : 0) | (c->epilogue.mask ? MICROKERNEL_MASK : 0);
     if (blocks == 1) return arena_format(w->arena, "%d", MICROKERNEL_FIRST | last);
     return arena_format(w->arena, "(block == 0 ? %d : 0) | (block == %ld ? %d : 0)",
                         MICROKERNEL_FIRST, blocks - 1, last);
@@ -121,10 +120,10 @@ static void write_channel_blocks(struct writer *w, const struct kernel *kernel,
     long out_start = (r->rows->start * c->out_size[1] + r->columns->start) * w->plan->lanes;
     if (count > 1) {
         write_open(w, "for (long block = 0; block < %ld; block++)", count);
-        write_line(w, "const long first = block * %ld + (block < %ld ? block : %ld);",
-                   blocks.size, blocks.big, blocks.big);
-        write_line(w, "const long channels = block < %ld ? %ld : %ld;", blocks.big,
-                   blocks.size + 1, blocks.size);
+        write_line(w, "const long first = block * %ld + (block < %ld ? block : %ld);", blocks.size,
+                   blocks.big, blocks.big);
+        write_line(w, "const long channels = block < %ld ? %ld : %ld;", blocks.big, blocks.size + 1,
+                   blocks.size);
     } else {
         write_line(w, "const long first = 0, channels = %ld;", c->in_channels);
     }
@@ -179,12 +178,12 @@ void write_convolution(struct writer *w, struct kernel *kernel) {
     write_kernel_open(w, kernel);
     write_pointer(w, "x", plan->views[c->image->number], true);
     write_pointer(w, "y", kernel->out, false);
-    if (c->weights) write_pointer(w, "w", c->packed, true);
-    else write_line(w, "static const real ones[] = {1};");
-    if (c->epilogue.bias)
-        write_pointer(w, "bias", plan->views[c->epilogue.bias->number], true);
-    if (c->epilogue.mask)
-        write_pointer(w, "mask", plan->views[c->epilogue.mask->number], true);
+    if (c->weights)
+        write_pointer(w, "w", c->packed, true);
+    else
+        write_line(w, "static const real ones[] = {1};");
+    if (c->epilogue.bias) write_pointer(w, "bias", plan->views[c->epilogue.bias->number], true);
+    if (c->epilogue.mask) write_pointer(w, "mask", plan->views[c->epilogue.mask->number], true);
     write_open(w, "for (long unit = begin; unit < end; unit++)");
     write_group_pointers(w, c);
     for (int i = 0; i < c->row_count; i++)

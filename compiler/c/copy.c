@@ -76,7 +76,8 @@ static const char *element(struct writer *w, const struct access *access, const 
                      name, w->plan->lanes);
         else if (view->layout == LAYOUT_BLOCKED)
             text_add(&text, "%s%s_%d * %ld", plus, name, i, view->stride[dimension[i]]);
-        else text_add(&text, "%s%s_%d * %ld", plus, name, i, view->stride[i]);
+        else
+            text_add(&text, "%s%s_%d * %ld", plus, name, i, view->stride[i]);
     }
     text_put(&text, view->shape.rank ? "]" : "0]");
     return text_string(&text);

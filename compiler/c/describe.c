@@ -25,8 +25,7 @@ static void describe_epilogue(struct text *text, const struct epilogue *epilogue
     if (epilogue->mask) text_put(text, ", masked");
 }
 
-static void describe_convolution(struct writer *w, const struct kernel *kernel,
-                                 struct text *text) {
+static void describe_convolution(struct writer *w, const struct kernel *kernel, struct text *text) {
     const struct convolution_kernel *c = &kernel->convolution;
     text_add(text, "%s %s -> %s, kernel %ldx%ld", c->is_backward ? "backward-data" : "convolution",
              shape_text(w, &c->image->shape), shape_text(w, &kernel->tensor->shape),
@@ -66,8 +65,7 @@ const char *describe_kernel(struct writer *w, const struct kernel *kernel) {
         break;
     case KERNEL_NAIVE: text_add(&text, "contraction %s", shape_text(w, &t->shape)); break;
     }
-    if (t->origin.layer)
-        text_add(&text, " (%s, line %d)", t->origin.layer, t->origin.line);
+    if (t->origin.layer) text_add(&text, " (%s, line %d)", t->origin.layer, t->origin.line);
     return text_string(&text);
 }
 

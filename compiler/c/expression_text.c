@@ -43,8 +43,7 @@ static void count_uses(struct printer *p, const struct expression *e) {
 }
 
 static bool is_leaf(const struct expression *e) {
-    return e->op == EXPRESSION_CONSTANT || e->op == EXPRESSION_OPERAND ||
-           e->op == EXPRESSION_INDEX;
+    return e->op == EXPRESSION_CONSTANT || e->op == EXPRESSION_OPERAND || e->op == EXPRESSION_INDEX;
 }
 
 static const char *call(struct printer *p, const char *function, const char *a, const char *b) {
@@ -61,8 +60,7 @@ static const char *comparison(struct printer *p, const struct expression *e) {
 }
 
 static bool is_comparison(const struct expression *e) {
-    return e->op == EXPRESSION_LESS || e->op == EXPRESSION_LESS_EQUAL ||
-           e->op == EXPRESSION_EQUAL;
+    return e->op == EXPRESSION_LESS || e->op == EXPRESSION_LESS_EQUAL || e->op == EXPRESSION_EQUAL;
 }
 
 /* max and min name their operands twice. */
@@ -118,8 +116,7 @@ static const char *compute(struct printer *p, const struct expression *e) {
     case EXPRESSION_FLOOR: return call(p, "floor", print(p, e->in[0]), NULL);
     case EXPRESSION_LESS:
     case EXPRESSION_LESS_EQUAL:
-    case EXPRESSION_EQUAL:
-        return arena_format(arena, "(%s)(%s)", type, comparison(p, e));
+    case EXPRESSION_EQUAL: return arena_format(arena, "(%s)(%s)", type, comparison(p, e));
     case EXPRESSION_SELECT: {
         const char *condition = is_comparison(e->in[0])
                                     ? comparison(p, e->in[0])

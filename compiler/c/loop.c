@@ -4,16 +4,33 @@
 
 #include <string.h>
 
-/* The index of an address from the loops outside the strip: "u * 12 + i1 * 3", or "". */
+/* The loops outside the strip, outermost first: the kept ones, then the reduced ones. */
+static int outer_count(const struct nest *nest) {
+    return nest->kept_count + nest->reduced_count;
+}
+
+static int outer_dimension(const struct nest *nest, int i) {
+    return i < nest->kept_count ? nest->kept[i] : nest->reduced[i - nest->kept_count];
+}
+
+/* The index of an address from the loops outside the strip: "i0 * 12 + i1 * 3", or "". */
 static const char *outer_index(struct writer *w, const struct nest *nest,
                                const struct address *address) {
     struct text text = {.arena = w->arena};
-    for (int i = 0; i < nest->kept_count + nest->reduced_count; i++) {
-        int d = i < nest->kept_count ? nest->kept[i] : nest->reduced[i - nest->kept_count];
+    for (int i = 0; i < outer_count(nest); i++) {
+        int d = outer_dimension(nest, i);
         const char *term = index_term(w, arena_format(w->arena, "i%d", d), address->stride[d]);
         if (term) text_add(&text, "%s%s", text.length ? " + " : "", term);
     }
     return text_string(&text);
+}
+
+/* How many of the outer loops must be open before the address stands still. */
+static int level_of(const struct nest *nest, const struct address *address) {
+    int level = 0;
+    for (int i = 0; i < outer_count(nest); i++)
+        if (address->stride[outer_dimension(nest, i)]) level = i + 1;
+    return level;
 }
 
 static bool is_chunked(const struct nest *nest) {
@@ -25,6 +42,13 @@ static bool is_chunked(const struct nest *nest) {
 const char *loop_row(struct writer *w, const struct nest *nest, int address) {
     const struct address *a = &nest->addresses[address];
     return *outer_index(w, nest, a) ? arena_format(w->arena, "%srow", a->name) : a->name;
+}
+
+/* One number for the whole strip is read once, before it: a store in the strip could change it, for
+ * all that the compiler knows. */
+static bool is_number(const struct writer *w, const struct nest *nest, const struct address *a) {
+    return w->dialect == DIALECT_CC && a->view && !a->is_written &&
+           (nest->strip < 0 || a->stride[nest->strip] == 0);
 }
 
 const char *loop_random_key(struct writer *w, int stream) {
@@ -44,47 +68,40 @@ static void declare_keys(struct writer *w, const struct expression *e, unsigned 
         if (e->in[i]) declare_keys(w, e->in[i], declared);
 }
 
-static void declare_addresses(struct writer *w, const struct nest *nest) {
-    for (int a = 0; a < nest->address_count; a++) {
-        const struct address *address = &nest->addresses[a];
-        if (!address->view) continue;
-        if (address->view->buffer->is_double && !address->is_written)
-            write_line(w, "const real %svalue = (real)*(%s), *const %s = &%svalue;", address->name,
-                       view_address(w, address->view), address->name, address->name);
-        else write_pointer(w, address->name, address->view, !address->is_written);
-    }
+static void declare_keys_of(struct writer *w, const struct nest *nest) {
     unsigned long declared = 0;
     for (int i = 0; i < nest->kernel->loop.statement_count; i++)
         declare_keys(w, nest->kernel->loop.statements[i].expression, &declared);
 }
 
-/* The starts of this strip. Results of reductions are stored by another loop, so only what moves
- * inside (`of_sums` false) or outside the reduced loops. */
-static void declare_rows(struct writer *w, const struct nest *nest, bool of_sums) {
-    for (int a = 0; a < nest->address_count; a++) {
-        const struct address *address = &nest->addresses[a];
-        const char *index = outer_index(w, nest, address);
-        if (!address->view) {
-            if (of_sums) continue;
-            const char *type = a == nest->element_address ? "unsigned" : "long";
-            write_line(w, "const %s %s = (%s)(%s);", type, address->name, type,
-                       *index ? index : "0");
-            continue;
-        }
-        if (!*index || loop_is_sum(nest, a) != of_sums) continue;
-        write_line(w, "%sreal *const %srow = %s + %s;", address->is_written ? "" : "const ",
-                   address->name, address->name, index);
-    }
+static void declare_base(struct writer *w, const struct nest *nest, const struct address *a) {
+    (void)nest;
+    if (a->view->buffer->is_double && !a->is_written)
+        write_line(w, "const real %ssingle = (real)*(%s), *const %s = &%ssingle;", a->name,
+                   view_address(w, a->view), a->name, a->name);
+    else
+        write_pointer(w, a->name, a->view, !a->is_written);
 }
 
-bool loop_is_sum(const struct nest *nest, int address) {
-    const struct loop_kernel *loop = &nest->kernel->loop;
-    for (int i = 0; i < loop->statement_count; i++)
-        if (loop->statements[i].kind != STATEMENT_VALUE &&
-            loop->statements[i].tensor->number >= 0 &&
-            nest->addresses[address].view == loop_view(nest, &loop->statements[i]))
-            return true;
-    return false;
+/* What does not move any more when `level` of the outer loops are open. */
+static void declare_level(struct writer *w, const struct nest *nest, int level) {
+    for (int i = 0; i < nest->address_count; i++) {
+        const struct address *a = &nest->addresses[i];
+        if (level == 0 && a->view) declare_base(w, nest, a);
+        if (level_of(nest, a) != level) continue;
+        const char *index = outer_index(w, nest, a);
+        if (!a->view) {
+            const char *type = i == nest->element_address ? "unsigned"
+                               : w->dialect == DIALECT_CC ? "int"
+                                                          : "long";
+            write_line(w, "const %s %s = (%s)(%s);", type, a->name, type, *index ? index : "0");
+        } else if (is_number(w, nest, a)) {
+            write_line(w, "const real %svalue = %s[%s];", a->name, a->name, *index ? index : "0");
+        } else if (*index) {
+            write_line(w, "%sreal *const %srow = %s + %s;", a->is_written ? "" : "const ", a->name,
+                       a->name, index);
+        }
+    }
 }
 
 const struct view *loop_view(const struct nest *nest, const struct statement *statement) {
@@ -99,6 +116,7 @@ static const char *element_text(struct writer *w, const struct nest *nest, int a
                                 const char *variable) {
     const struct address *address = &nest->addresses[a];
     long stride = nest->strip < 0 ? 0 : address->stride[nest->strip];
+    if (is_number(w, nest, address)) return arena_format(w->arena, "%svalue", address->name);
     if (address->view) {
         const char *row = loop_row(w, nest, a);
         const char *index = index_term(w, variable, stride);
@@ -108,7 +126,7 @@ static const char *element_text(struct writer *w, const struct nest *nest, int a
     if (a == nest->element_address)
         return arena_format(w->arena, "%s + (unsigned)(%s) * %ldu", address->name, variable,
                             stride);
-    return arena_format(w->arena, "%s + (%s) * %ld", address->name, variable, stride);
+    return arena_format(w->arena, "%s + %s * %ld", address->name, variable, stride);
 }
 
 static const char *statement_value(struct writer *w, const struct nest *nest, int number,
@@ -117,20 +135,24 @@ static const char *statement_value(struct writer *w, const struct nest *nest, in
     const char *operand[MAX_ADDRESSES], *index[MAX_RANK] = {0}, *key[64];
     for (int j = 0; j < s->operand_count; j++) {
         int source = s->operands[j].statement;
-        operand[j] = source >= 0
-                         ? arena_format(w->arena, "v%d", source)
-                         : element_text(w, nest, nest_find(nest, nest->plan_views[
-                                                              s->operands[j].tensor->number]),
-                                        variable);
+        operand[j] =
+            source >= 0
+                ? arena_format(w->arena, "v%d", source)
+                : element_text(w, nest,
+                               nest_find(nest, nest->plan_views[s->operands[j].tensor->number]),
+                               variable);
     }
     for (int a = 0; a < MAX_RANK; a++)
         if (nest->index_address[a] >= 0)
             index[a] = element_text(w, nest, nest->index_address[a], variable);
     for (int k = 0; k < 64; k++) key[k] = loop_random_key(w, k);
     struct expression_names names = {
-        .operand = operand, .index = index, .random_key = key,
+        .operand = operand,
+        .index = index,
+        .random_key = key,
         .element = nest->element_address >= 0
-                       ? element_text(w, nest, nest->element_address, variable) : "0u",
+                       ? element_text(w, nest, nest->element_address, variable)
+                       : "0u",
         .prefix = arena_format(w->arena, "t%d_", number)};
     return write_expression(w, s->expression, &names);
 }
@@ -169,10 +191,10 @@ static void write_strip(struct writer *w, const struct nest *nest) {
     if (!nest->is_reduced[nest->strip] || !nest->kernel->loop.axes) {
         write_line(w, "LATHE_INDEPENDENT");
         if (is_chunked(nest)) {
-            write_open(w, "for (long i = first; i < last; i++)");
+            write_open(w, "for (int i = first; i < last; i++)");
             write_body(w, nest, "i", "i - first");
         } else {
-            write_open(w, "for (long i = 0; i < %ld; i++)", length);
+            write_open(w, "for (int i = 0; i < %ld; i++)", length);
             write_body(w, nest, "i", "i");
         }
         write_close(w);
@@ -180,16 +202,19 @@ static void write_strip(struct writer *w, const struct nest *nest) {
     }
     long whole = length / WIDTH * WIDTH;
     if (whole) {
-        write_line(w, "for (long i = 0; i < %ld; i += %d)", whole, WIDTH);
-        w->depth++;
+        const char *variable = whole == WIDTH ? "k" : "(i + k)";
+        if (whole > WIDTH) {
+            write_line(w, "for (int i = 0; i < %ld; i += %d)", whole, WIDTH);
+            w->depth++;
+        }
         write_line(w, "LATHE_INDEPENDENT");
-        write_open(w, "for (long k = 0; k < %d; k++)", WIDTH);
-        write_body(w, nest, "(i + k)", "k");
+        write_open(w, "for (int k = 0; k < %d; k++)", WIDTH);
+        write_body(w, nest, variable, "k");
         write_close(w);
-        w->depth--;
+        if (whole > WIDTH) w->depth--;
     }
     if (whole == length) return;
-    write_open(w, "for (long i = %ld; i < %ld; i++)", whole, length);
+    write_open(w, "for (int i = %ld; i < %ld; i++)", whole, length);
     write_body(w, nest, "i", arena_format(w->arena, "i - %ld", whole));
     write_close(w);
 }
@@ -206,8 +231,7 @@ static void declare_sums(struct writer *w, const struct nest *nest) {
     long size = nest->strip < 0 ? 1 : inner ? WIDTH : nest->chunk;
     for (int i = 0; i < loop->statement_count; i++) {
         if (loop->statements[i].kind == STATEMENT_VALUE) continue;
-        const char *start =
-            loop->statements[i].kind == STATEMENT_SUM ? "0" : "-LATHE_LARGEST";
+        const char *start = loop->statements[i].kind == STATEMENT_SUM ? "0" : "-LATHE_LARGEST";
         write_line(w, "real sum%d[%ld];", i, size);
         write_line(w, "for (long k = 0; k < %ld; k++) sum%d[k] = %s;", size, i, start);
     }
@@ -222,9 +246,8 @@ static void store_sum(struct writer *w, const struct nest *nest, int i) {
         write_line(w, "%s[0] = %ssum%d[0];", row, type, i);
     } else if (!nest->is_reduced[nest->strip]) {
         const char *first = is_chunked(nest) ? "first" : "0";
-        const char *last = is_chunked(nest) ? "last"
-                                            : arena_format(w->arena, "%ld",
-                                                           nest->extent[nest->strip]);
+        const char *last =
+            is_chunked(nest) ? "last" : arena_format(w->arena, "%ld", nest->extent[nest->strip]);
         write_line(w, "for (long i = %s; i < %s; i++) %s[i] = sum%d[i - %s];", first, last, row, i,
                    first);
     } else if (s->kind == STATEMENT_SUM) {
@@ -239,21 +262,28 @@ static void store_sum(struct writer *w, const struct nest *nest, int i) {
     }
 }
 
+/* The kept loops and the chunks; returns how many were opened. */
 static int open_loops(struct writer *w, const struct nest *nest) {
     int opened = 0;
     for (int i = 0; i < nest->kept_count; i++, opened++) {
         int d = nest->kept[i];
-        if (i == 0) write_open(w, "for (long i%d = begin; i%d < end; i%d++)", d, d, d);
-        else write_open(w, "for (long i%d = 0; i%d < %ld; i%d++)", d, d, nest->extent[d], d);
+        if (i == 0)
+            write_open(w, "for (long i%d = begin; i%d < end; i%d++)", d, d, d);
+        else
+            write_open(w, "for (long i%d = 0; i%d < %ld; i%d++)", d, d, nest->extent[d], d);
+        declare_level(w, nest, i + 1);
     }
     if (is_chunked(nest)) {
-        long chunks = (nest->extent[nest->strip] + nest->chunk - 1) / nest->chunk;
+        const char *type = w->dialect == DIALECT_CC ? "int" : "long";
+        long length = nest->extent[nest->strip];
         if (nest->kept_count)
-            write_open(w, "for (long chunk = 0; chunk < %ld; chunk++)", chunks);
-        else write_open(w, "for (long chunk = begin; chunk < end; chunk++)");
-        write_line(w, "const long first = chunk * %ld;", nest->chunk);
-        write_line(w, "const long last = first + %ld < %ld ? first + %ld : %ld;", nest->chunk,
-                   nest->extent[nest->strip], nest->chunk, nest->extent[nest->strip]);
+            write_open(w, "for (long chunk = 0; chunk < %ld; chunk++)",
+                       (length + nest->chunk - 1) / nest->chunk);
+        else
+            write_open(w, "for (long chunk = begin; chunk < end; chunk++)");
+        write_line(w, "const %s first = (%s)(chunk * %ld);", type, type, nest->chunk);
+        write_line(w, "const %s last = first + %ld < %ld ? first + %ld : %ld;", type, nest->chunk,
+                   length, nest->chunk, length);
         opened++;
     } else if (nest->kept_count == 0) {
         write_line(w, "if (begin >= end) return;");
@@ -271,23 +301,22 @@ void write_loop(struct writer *w, struct kernel *kernel) {
     nest.plan_views = w->plan->views;
     kernel->units = nest_units(&nest);
     write_kernel_open(w, kernel);
-    declare_addresses(w, &nest);
+    declare_keys_of(w, &nest);
+    declare_level(w, &nest, 0);
     int opened = open_loops(w, &nest);
     if (has_sums(&nest)) declare_sums(w, &nest);
-    int reduced = 0;
-    for (; reduced < nest.reduced_count; reduced++) {
-        int d = nest.reduced[reduced];
+    for (int i = 0; i < nest.reduced_count; i++) {
+        int d = nest.reduced[i];
         write_open(w, "for (long i%d = 0; i%d < %ld; i%d++)", d, d, nest.extent[d], d);
+        declare_level(w, &nest, nest.kept_count + i + 1);
     }
-    declare_rows(w, &nest, false);
-    if (w->dialect == DIALECT_TCC) write_strips(w, &nest);
-    else write_strip(w, &nest);
-    while (reduced-- > 0) write_close(w);
-    if (has_sums(&nest)) {
-        declare_rows(w, &nest, true);
-        for (int i = 0; i < kernel->loop.statement_count; i++)
-            if (kernel->loop.statements[i].kind != STATEMENT_VALUE) store_sum(w, &nest, i);
-    }
+    if (w->dialect == DIALECT_TCC)
+        write_strips(w, &nest);
+    else
+        write_strip(w, &nest);
+    for (int i = 0; i < nest.reduced_count; i++) write_close(w);
+    for (int i = 0; i < kernel->loop.statement_count; i++)
+        if (kernel->loop.statements[i].kind != STATEMENT_VALUE) store_sum(w, &nest, i);
     while (opened-- > 0) write_close(w);
     write_close(w);
 }
@@ -302,13 +331,13 @@ void write_scalars(struct writer *w, struct kernel *kernel) {
         const struct statement *s = &loop->statements[i];
         const char *operand[MAX_ADDRESSES];
         for (int j = 0; j < s->operand_count; j++)
-            operand[j] = s->operands[j].statement >= 0
-                             ? arena_format(w->arena, "v%d", s->operands[j].statement)
-                             : arena_format(w->arena, "(double)*(%s)",
-                                            view_address(w, w->plan->views[
-                                                                s->operands[j].tensor->number]));
-        struct expression_names names = {.operand = operand, .is_double = true,
-                                         .prefix = arena_format(w->arena, "t%d_", i)};
+            operand[j] =
+                s->operands[j].statement >= 0
+                    ? arena_format(w->arena, "v%d", s->operands[j].statement)
+                    : arena_format(w->arena, "(double)*(%s)",
+                                   view_address(w, w->plan->views[s->operands[j].tensor->number]));
+        struct expression_names names = {
+            .operand = operand, .is_double = true, .prefix = arena_format(w->arena, "t%d_", i)};
         write_line(w, "const double v%d = %s;", i, write_expression(w, s->expression, &names));
     }
     for (int i = 0; i < loop->statement_count; i++) {

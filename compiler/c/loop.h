@@ -10,9 +10,6 @@ const char *loop_row(struct writer *w, const struct nest *nest, int address);
 /** The C name of a random stream's key. */
 const char *loop_random_key(struct writer *w, int stream);
 
-/** True if the address is the result of a reduction. */
-bool loop_is_sum(const struct nest *nest, int address);
-
 /** The memory of a statement's tensor, or NULL. */
 const struct view *loop_view(const struct nest *nest, const struct statement *statement);
 

@@ -159,8 +159,10 @@ void nest_plan(struct nest *nest, struct writer *w, struct kernel *kernel) {
     merge_dimensions(nest);
     nest->strip = nest->rank - 1;
     for (int d = 0; d < nest->strip; d++) {
-        if (nest->is_reduced[d]) nest->reduced[nest->reduced_count++] = d;
-        else nest->kept[nest->kept_count++] = d;
+        if (nest->is_reduced[d])
+            nest->reduced[nest->reduced_count++] = d;
+        else
+            nest->kept[nest->kept_count++] = d;
     }
     if (nest->strip < 0) return;
     long length = nest->extent[nest->strip];

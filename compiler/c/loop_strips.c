@@ -1,6 +1,6 @@
-/* loop_strips.c: the strip of a loop kernel in the tcc dialect: libtcc makes slow scalar code, so each
- * operator of an expression becomes one call of a vector operation of the library, on pieces that
- * stay in the L1 cache. */
+/* loop_strips.c: the strip of a loop kernel in the tcc dialect: libtcc makes slow scalar code, so
+ * each operator of an expression becomes one call of a vector operation of the library, on pieces
+ * that stay in the L1 cache. */
 #include "loop.h"
 
 #include <string.h>
@@ -237,14 +237,15 @@ static void write_statement(struct strips *s, int number) {
     struct place destination;
     bool at_once = s->statement->kind == STATEMENT_VALUE && s->statement->is_stored &&
                    can_store_at_once(s, number);
-    if (at_once) destination = memory_place(s, nest_find(s->nest, loop_view(s->nest, s->statement)));
+    if (at_once)
+        destination = memory_place(s, nest_find(s->nest, loop_view(s->nest, s->statement)));
     bool is_operator = s->statement->expression->op != EXPRESSION_OPERAND &&
                        s->statement->expression->op != EXPRESSION_CONSTANT;
     struct place value =
         evaluate(s, s->statement->expression, at_once && is_operator ? &destination : NULL);
     if (at_once && !is_operator) {
-        write_line(s->w, "%s(%s, %s, %d, n);", use_symbol(s->w, "vector_copy"),
-                   destination.address, value.address, value.step);
+        write_line(s->w, "%s(%s, %s, %d, n);", use_symbol(s->w, "vector_copy"), destination.address,
+                   value.address, value.step);
         value = destination;
     }
     s->values[number] = value;
@@ -276,11 +277,11 @@ void write_strips(struct writer *w, const struct nest *nest) {
     struct text before = w->text;
     w->text = (struct text){.arena = arena};
     w->depth++;
-    if (nest->strip < 0) write_line(w, "const long n = 1;");
+    if (nest->strip < 0)
+        write_line(w, "const long n = 1;");
     else {
         bool chunked = nest->chunk < nest->extent[nest->strip];
-        const char *end =
-            chunked ? "last" : arena_format(arena, "%ld", nest->extent[nest->strip]);
+        const char *end = chunked ? "last" : arena_format(arena, "%ld", nest->extent[nest->strip]);
         write_open(w, "for (long i = %s; i < %s; i += %d)", chunked ? "first" : "0", end, PIECE);
         write_line(w, "const long n = %s - i < %d ? %s - i : %d;", end, PIECE, end, PIECE);
     }

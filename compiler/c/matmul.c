@@ -13,23 +13,23 @@ static const char *flags_of(struct writer *w, const struct matmul_kernel *m) {
 }
 
 static void write_call(struct writer *w, const struct matmul_kernel *m, long rows, long vectors) {
-    const char *name =
-        use_tile(w, MICROKERNEL_MATMUL, (int)rows, (int)vectors, m->lanes);
+    const char *name = use_tile(w, MICROKERNEL_MATMUL, (int)rows, (int)vectors, m->lanes);
     /* the last vector of the last tile ends with the last column, over its neighbour if need be */
     write_line(w, "%s(a + r * %ld, b + q, %s, c + r * %ld + q,", name, m->a_row,
                m->epilogue.bias ? "bias + q" : "0", m->c_row);
     const char *mask =
         m->epilogue.mask ? arena_format(w->arena, "mask + r * %ld + q", m->c_row) : "0";
     write_line(w, "    %s, %ld, %ld, %ld, %ld, %ld, q + %ld < %ld ? %ld : %ld - q, %s);", mask,
-               m->depth, m->a_row, m->a_depth, m->b_depth, m->c_row, vectors * m->lanes,
-               m->columns, (vectors - 1) * m->lanes, m->columns - m->lanes, flags_of(w, m));
+               m->depth, m->a_row, m->a_depth, m->b_depth, m->c_row, vectors * m->lanes, m->columns,
+               (vectors - 1) * m->lanes, m->columns - m->lanes, flags_of(w, m));
 }
 
 /* A loop over tiles of one of two sizes; `name` is the first row, or column, of a tile. */
 static void open_tiles(struct writer *w, const char *name, long first, long count, long size,
                        bool is_parallel, long first_unit) {
     if (is_parallel) {
-        write_open(w, "for (long unit = begin > %ld ? begin : %ld; unit < end && unit < %ld; unit++)",
+        write_open(w,
+                   "for (long unit = begin > %ld ? begin : %ld; unit < end && unit < %ld; unit++)",
                    first_unit, first_unit, first_unit + count);
         write_line(w, "const long %s = %ld + (unit - %ld) * %ld;", name, first, first_unit, size);
     } else {
@@ -84,7 +84,9 @@ void write_matmul(struct writer *w, struct kernel *kernel) {
     write_pointer(w, "c", kernel->out, false);
     if (m->epilogue.bias) write_pointer(w, "bias", views[m->epilogue.bias->number], true);
     if (m->epilogue.mask) write_pointer(w, "mask", views[m->epilogue.mask->number], true);
-    if (m->use_generic) write_generic(w, kernel);
-    else write_tiles(w, m);
+    if (m->use_generic)
+        write_generic(w, kernel);
+    else
+        write_tiles(w, m);
     write_close(w);
 }

@@ -22,8 +22,7 @@ static void write_call_struct(struct writer *w) {
     write_line(w, "double scalars[%d];       /* learning rate, step, valid samples, seed */",
                SCALAR_COUNT);
     write_line(w, "double results[2];       /* loss, accuracy */");
-    write_line(w,
-               "void (*parallel)(void *pool, %s_task *task, const void *context, long count);",
+    write_line(w, "void (*parallel)(void *pool, %s_task *task, const void *context, long count);",
                w->module);
     write_line(w, "void *pool;");
     w->depth--;
@@ -44,8 +43,7 @@ static const char *const prototypes[][2] = {
      "void max_pool_gradient_plane(const real *x, const real *y, const real *dy, real *dx, long "
      "height, long width, long out_height, long out_width, long kernel_height, long kernel_width, "
      "long stride_y, long stride_x, long pad_y, long pad_x, long mask);"},
-    {"real_random_key",
-     "unsigned real_random_key(unsigned seed, unsigned step, unsigned stream);"},
+    {"real_random_key", "unsigned real_random_key(unsigned seed, unsigned step, unsigned stream);"},
     {"vector_select", "void vector_select(real *to, const real *c, long c_step, const real *a, "
                       "long a_step, const real *b, long b_step, long n);"},
     {"vector_random", "void vector_random(real *to, unsigned key, unsigned first, long "
@@ -79,7 +77,8 @@ static void write_prototype(struct writer *w, const char *name) {
     if (!strncmp(name, "vector_", 7))
         write_line(w, "void %s(real *to, const real *a, long a_step,%s long n);", name,
                    is_binary_operation(name) ? " const real *b, long b_step," : "");
-    else if (!strncmp(name, "lane_sum_", 9)) write_line(w, "real %s(const real *x);", name);
+    else if (!strncmp(name, "lane_sum_", 9))
+        write_line(w, "real %s(const real *x);", name);
 }
 
 static void write_tcc_prelude(struct writer *w) {
@@ -106,6 +105,8 @@ static void write_cc_prelude(struct writer *w) {
     write_blank(w);
     write_comment(w, "The iterations of the next loop do not depend on each other.");
     write_line(w, "#if defined(__clang__)");
+    write_line(w,
+               "#pragma clang diagnostic ignored \"-Wpass-failed\" /* short loops stay loops */");
     write_line(w, "#define LATHE_INDEPENDENT _Pragma(\"clang loop vectorize(assume_safety)\")");
     write_line(w, "#elif defined(__GNUC__) && !defined(__TINYC__)");
     write_line(w, "#define LATHE_INDEPENDENT _Pragma(\"GCC ivdep\")");
@@ -115,8 +116,7 @@ static void write_cc_prelude(struct writer *w) {
     write_line(w, "#define LATHE_LARGEST ((real)3.4028234663852886e38)");
     write_blank(w);
     microkernel_print_helpers(&w->text, w->target, "LATHE_INLINE");
-    microkernel_print_pool(&w->text, w->plan ? w->plan->lanes : w->target->lanes,
-                           "LATHE_FUNCTION");
+    microkernel_print_pool(&w->text, w->plan ? w->plan->lanes : w->target->lanes, "LATHE_FUNCTION");
     for (int i = 0; i < w->tile_count; i++)
         microkernel_print(&w->text, &w->tiles[i], w->target, "LATHE_FUNCTION");
     if (w->uses_sgemm) write_line(w, "%s", sgemm_prototype);
@@ -137,13 +137,16 @@ static void write_kernel(struct writer *w, struct kernel *kernel) {
     }
 }
 
-static void write_entry(struct writer *w, const struct program_plan *plan, const char *name) {
+static void write_entry(struct writer *w, const struct program_plan *plan, const char *name,
+                        bool is_static) {
     write_blank(w);
-    write_line(w, "void %s_%s(struct %s_call *call);", w->module, name, w->module);
-    write_open(w, "void %s_%s(struct %s_call *call)", w->module, name, w->module);
+    if (!is_static) write_line(w, "void %s_%s(struct %s_call *call);", w->module, name, w->module);
+    write_open(w, "%svoid %s_%s(struct %s_call *call)", is_static ? "static " : "", w->module, name,
+               w->module);
     for (int i = 0; i < plan->kernel_count; i++) {
         const struct kernel *kernel = plan->kernels[i];
-        if (kernel->units == 1) write_line(w, "%s_%s(call, 0, 1);", w->prefix, kernel->name);
+        if (kernel->units == 1)
+            write_line(w, "%s_%s(call, 0, 1);", w->prefix, kernel->name);
         else
             write_line(w, "call->parallel(call->pool, %s_%s, call, %ld);", w->prefix, kernel->name,
                        kernel->units);
@@ -165,14 +168,16 @@ struct module_text write_module(struct arena *arena, struct program_plan *const 
         w->plan = plans[mode];
         w->prefix = arena_format(arena, "%s_%s", prefix, entry_names[mode]);
         for (int i = 0; i < w->plan->kernel_count; i++) write_kernel(w, w->plan->kernels[i]);
-        write_entry(w, w->plan, entry_names[mode]);
+        write_entry(w, w->plan, entry_names[mode], options->standalone);
     }
     const char *body = text_string(&w->text);
     w->text = (struct text){.arena = arena};
-    write_comment(w, "%s", provenance);
+    if (!options->standalone) write_comment(w, "%s", provenance);
     if (options->use_double) write_line(w, "#define LATHE_DOUBLE 1");
-    if (w->dialect == DIALECT_TCC) write_tcc_prelude(w);
-    else write_cc_prelude(w);
+    if (w->dialect == DIALECT_TCC)
+        write_tcc_prelude(w);
+    else
+        write_cc_prelude(w);
     write_call_struct(w);
     text_put(&w->text, body);
     w->symbols[w->symbol_count] = NULL;

@@ -26,9 +26,10 @@ void write_pool(struct writer *w, struct kernel *kernel) {
     write_open(w, "for (long plane = begin * %ld; plane < end * %ld; plane++)", p->channels,
                p->channels);
     if (is_gradient)
-        write_line(w, "%s(x + plane * %ld, y + plane * %ld, dy + plane * %ld, dx + plane * %ld, %s, %d);",
-                   use_symbol(w, "max_pool_gradient_plane"), large, small, small, large,
-                   geometry(w, p), p->mask);
+        write_line(
+            w, "%s(x + plane * %ld, y + plane * %ld, dy + plane * %ld, dx + plane * %ld, %s, %d);",
+            use_symbol(w, "max_pool_gradient_plane"), large, small, small, large, geometry(w, p),
+            p->mask);
     else
         write_line(w, "%s(x + plane * %ld, y + plane * %ld, %s);", use_symbol(w, "max_pool_plane"),
                    large, small, geometry(w, p));

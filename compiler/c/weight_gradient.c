@@ -31,9 +31,10 @@ static void write_call(struct writer *w, const struct weight_gradient_kernel *g,
     if (!is_only) write_open(w, "if (outs == %ld && ins == %ld)", out, in);
     write_line(w, "%s(xt, gt, sums + (tap - tap_begin) * %ld, rows, columns,", name,
                (long)g->tile_out * g->tile_in * lanes);
-    write_line(w, "    %ld, %ld, %ld, %ld, %ld, %ld);", g->window.strides[0] * g->in_size[1] * lanes,
-               g->window.strides[1] * lanes, g->in_size[0] * g->in_size[1] * lanes,
-               g->out_size[1] * lanes, lanes, g->out_size[0] * g->out_size[1] * lanes);
+    write_line(w, "    %ld, %ld, %ld, %ld, %ld, %ld);",
+               g->window.strides[0] * g->in_size[1] * lanes, g->window.strides[1] * lanes,
+               g->in_size[0] * g->in_size[1] * lanes, g->out_size[1] * lanes, lanes,
+               g->out_size[0] * g->out_size[1] * lanes);
     if (!is_only) write_close(w);
 }
 
@@ -95,9 +96,8 @@ static void write_results(struct writer *w, const struct weight_gradient_kernel 
                "real *const to = dw + group * %ld + outs_begin * %ld + ins_begin * %ld + ky * %ld "
                "+ kx * %ld;",
                g->w_group, g->w_out, g->w_in, g->w_tap[0], g->w_tap[1]);
-    write_line(w, "%s(to, sums + tap * %ld, outs, ins, %ld, %ld);",
-               use_symbol(w, "gradient_store"), (long)g->tile_out * g->tile_in * lanes, g->w_out,
-               g->w_in);
+    write_line(w, "%s(to, sums + tap * %ld, outs, ins, %ld, %ld);", use_symbol(w, "gradient_store"),
+               (long)g->tile_out * g->tile_in * lanes, g->w_out, g->w_in);
     write_close(w);
 }
 

@@ -104,9 +104,9 @@ const char *view_address(struct writer *w, const struct view *view) {
     case STORAGE_SPACE: base = arena_format(w->arena, "call->space[%d]", buffer->index); break;
     case STORAGE_INPUT: base = arena_format(w->arena, "call->inputs[%d]", buffer->index); break;
     case STORAGE_PREDICTIONS: base = "call->predictions"; break;
-    case STORAGE_SCALAR:
-        return arena_format(w->arena, "call->scalars + %d", buffer->index);
-    case STORAGE_RESULT: return arena_format(w->arena, "(double *)call->results + %d", buffer->index);
+    case STORAGE_SCALAR: return arena_format(w->arena, "call->scalars + %d", buffer->index);
+    case STORAGE_RESULT:
+        return arena_format(w->arena, "(double *)call->results + %d", buffer->index);
     }
     return offset ? arena_format(w->arena, "%s + %ld", base, offset) : base;
 }
@@ -126,10 +126,12 @@ const char *index_term(struct writer *w, const char *variable, long stride) {
 const char *literal(struct writer *w, double value, bool is_double) {
     char number[64];
     if (isnan(value) || isinf(value))
-        snprintf(number, sizeof number, "%s", isnan(value) ? "(0.0 / 0.0)"
-                                              : value > 0  ? "HUGE_VAL"
-                                                           : "-HUGE_VAL");
-    else snprintf(number, sizeof number, "%.17g", value);
+        snprintf(number, sizeof number, "%s",
+                 isnan(value) ? "(0.0 / 0.0)"
+                 : value > 0  ? "HUGE_VAL"
+                              : "-HUGE_VAL");
+    else
+        snprintf(number, sizeof number, "%.17g", value);
     for (int digits = 1; digits < 17 && isfinite(value); digits++) {
         char shorter[64];
         snprintf(shorter, sizeof shorter, "%.*g", digits, value);
@@ -139,8 +141,7 @@ const char *literal(struct writer *w, double value, bool is_double) {
             break;
         }
     }
-    if (isfinite(value) && !strpbrk(number, ".e"))
-        memcpy(number + strlen(number), ".0", 3);
+    if (isfinite(value) && !strpbrk(number, ".e")) memcpy(number + strlen(number), ".0", 3);
     if (is_double) return arena_string(w->arena, number);
     return arena_format(w->arena, "(real)%s", number);
 }

@@ -12,8 +12,8 @@ static void find_taps(struct taps *taps, bool is_backward, long position, long i
                       long kernel_size, long stride, long dilation, long pad) {
     taps->count = 0;
     for (long k = 0; k < kernel_size; k++) {
-        long in = is_backward ? position + pad - k * dilation
-                              : position * stride + k * dilation - pad;
+        long in =
+            is_backward ? position + pad - k * dilation : position * stride + k * dilation - pad;
         if (is_backward) {
             if (in < 0 || in % stride) continue;
             in /= stride;

@@ -128,9 +128,9 @@ static bool match_convolution(const struct contract *contract, const struct role
     return known == (1u << contract->loop_count) - 1;
 }
 
-static void fill_weight_strides(const struct convolution_match *match,
-                                const struct access *weights, const struct shape *shape,
-                                long *group, long *in, long *out, long tap[2]) {
+static void fill_weight_strides(const struct convolution_match *match, const struct access *weights,
+                                const struct shape *shape, long *group, long *in, long *out,
+                                long tap[2]) {
     *group = match->group < 0 ? 0 : plain_stride(weights, match->group, shape);
     *in = match->in < 0 ? 0 : plain_stride(weights, match->in, shape);
     *out = match->out < 0 ? 0 : plain_stride(weights, match->out, shape);
@@ -211,16 +211,18 @@ static bool match_weight_gradient(const struct program_plan *plan, const struct 
 
 /* A set of loops as one loop: its extent, and its stride in each of two row-major tensors. */
 static bool merge_loops(const struct contract *contract, unsigned loops,
-                        const struct access *access[2], const struct shape *shape[2],
-                        long *extent, long stride[2]) {
+                        const struct access *access[2], const struct shape *shape[2], long *extent,
+                        long stride[2]) {
     *extent = 1;
     stride[0] = stride[1] = 1;
     for (int loop = contract->loop_count - 1; loop >= 0; loop--) {
         if (!(loops & 1u << loop)) continue;
         for (int i = 0; i < 2; i++) {
             long s = plain_stride(access[i], loop, shape[i]);
-            if (*extent == 1) stride[i] = s;
-            else if (contract->extent[loop] > 1 && s != stride[i] * *extent) return false;
+            if (*extent == 1)
+                stride[i] = s;
+            else if (contract->extent[loop] > 1 && s != stride[i] * *extent)
+                return false;
         }
         *extent *= contract->extent[loop];
     }

@@ -133,8 +133,10 @@ void kernel_visit_views(const struct program_plan *plan, const struct kernel *ke
         break;
     case KERNEL_MATMUL:
         visit_tensor(&v, kernel->matmul.a, false);
-        if (kernel->matmul.transposed) visit_view(&v, kernel->matmul.transposed, false);
-        else visit_tensor(&v, kernel->matmul.b, false);
+        if (kernel->matmul.transposed)
+            visit_view(&v, kernel->matmul.transposed, false);
+        else
+            visit_tensor(&v, kernel->matmul.b, false);
         visit_epilogue(&v, &kernel->matmul.epilogue);
         break;
     case KERNEL_NAIVE:

@@ -1,5 +1,6 @@
 /* schedule.c: chooses register tiles, cache blocks and parallel units by fixed rules over the shape
- * and the target. The rules come from measurements; where they are not obvious the reason is said. */
+ * and the target. The rules come from measurements; where they are not obvious the reason is said.
+ */
 #include "kernel.h"
 
 enum { REAL_SIZE = 4 };
@@ -12,15 +13,15 @@ static long larger(long a, long b) {
     return a > b ? a : b;
 }
 
-static bool tile_exists(const struct program_plan *plan, enum microkernel_kind kind, long a,
-                        long b, int lanes) {
+static bool tile_exists(const struct program_plan *plan, enum microkernel_kind kind, long a, long b,
+                        int lanes) {
     struct microkernel tile = {kind, (int)a, (int)b, lanes};
     return microkernel_in_library(&tile, plan->target);
 }
 
 /* Both sizes that an even split needs. */
-static bool tiles_exist(const struct program_plan *plan, enum microkernel_kind kind,
-                        struct split a, struct split b, int lanes) {
+static bool tiles_exist(const struct program_plan *plan, enum microkernel_kind kind, struct split a,
+                        struct split b, int lanes) {
     for (int i = 0; i < 2; i++)
         for (int j = 0; j < 2; j++) {
             if (!(i ? a.big : a.small) || !(j ? b.big : b.small)) continue;
@@ -71,15 +72,15 @@ static void schedule_convolution(struct program_plan *plan, struct kernel *kerne
         }
     /* The pixels that a row of tiles reads stay in half of the L1 cache while the output tiles
      * pass over them; the rest is for the streaming weights. */
-    long pixel_bytes = (c->tile_pixels + c->kernel_size[1] - 1) * c->kernel_size[0] * plan->lanes *
-                       REAL_SIZE;
+    long pixel_bytes =
+        (c->tile_pixels + c->kernel_size[1] - 1) * c->kernel_size[0] * plan->lanes * REAL_SIZE;
     long most = larger(1, target->l1 * 3 / 4 / pixel_bytes);
     struct split blocks = split_evenly(c->in_channels, most);
     c->channel_block = blocks.size + (blocks.big > 0);
     kernel->units = plan->rows / plan->lanes;
     kernel->by_block = true;
-    long packed = c->groups * c->in_channels * c->out_channels * c->kernel_size[0] *
-                  c->kernel_size[1];
+    long packed =
+        c->groups * c->in_channels * c->out_channels * c->kernel_size[0] * c->kernel_size[1];
     struct shape shape = {1, {packed}};
     const char *name = arena_format(plan->arena, "%s_packed", kernel->name);
     c->packed = view_new(plan, buffer_new(plan, name, packed, false), 0, &shape, LAYOUT_PLAIN);
@@ -136,15 +137,14 @@ static bool pack_groups_at_once(const struct convolution_kernel *c, struct copy_
 void schedule_packing(struct program_plan *plan, const struct convolution_kernel *c,
                       struct copy_kernel *copy) {
     copy->from = c->weights;
-    copy->parts =
-        ARENA_ARRAY(plan->arena, struct copy_part, c->groups * 4 * c->kernel_size[0]);
+    copy->parts = ARENA_ARRAY(plan->arena, struct copy_part, c->groups * 4 * c->kernel_size[0]);
     if (pack_groups_at_once(c, copy)) return;
     struct split blocks = split_evenly(c->in_channels, c->channel_block);
     struct split tiles = split_evenly(c->out_channels, c->tile_channels);
     for (long group = 0; group < c->groups; group++)
         for (int i = 0; i < 4; i++) {
-            long block[3] = {0, blocks.size + 1, blocks.big}, tile[3] = {0, tiles.size + 1,
-                                                                         tiles.big};
+            long block[3] = {0, blocks.size + 1, blocks.big},
+                 tile[3] = {0, tiles.size + 1, tiles.big};
             if (i & 1) {
                 block[0] = blocks.big * (blocks.size + 1);
                 block[1] = blocks.size, block[2] = blocks.small;
@@ -167,9 +167,12 @@ static void schedule_weight_gradient(struct program_plan *plan, struct kernel *k
     struct split outs = split_evenly(w->out_channels, out);
     struct split ins = split_evenly(w->in_channels, in);
     while (!tiles_exist(plan, MICROKERNEL_GRADIENT, outs, ins, plan->lanes)) {
-        if (out > 1) outs = split_evenly(w->out_channels, --out);
-        else if (in > 1) ins = split_evenly(w->in_channels, --in);
-        else break;
+        if (out > 1)
+            outs = split_evenly(w->out_channels, --out);
+        else if (in > 1)
+            ins = split_evenly(w->in_channels, --in);
+        else
+            break;
     }
     w->tile_out = (int)(outs.size + (outs.big > 0));
     w->tile_in = (int)(ins.size + (ins.big > 0));
@@ -178,13 +181,14 @@ static void schedule_weight_gradient(struct program_plan *plan, struct kernel *k
     w->taps_at_once = smaller(taps, larger(1, target->l1 / 2 / sums));
     struct split groups = split_evenly(taps, w->taps_at_once);
     w->taps_at_once = groups.size + (groups.big > 0);
-    long row_bytes = (w->tile_out * w->out_size[1] + w->tile_in * w->in_size[1] *
-                      w->window.strides[0]) * plan->lanes * REAL_SIZE;
+    long row_bytes =
+        (w->tile_out * w->out_size[1] + w->tile_in * w->in_size[1] * w->window.strides[0]) *
+        plan->lanes * REAL_SIZE;
     w->rows_at_once = smaller(w->out_size[0], larger(1, target->l1 / 2 / row_bytes));
     struct split rows = split_evenly(w->out_size[0], w->rows_at_once);
     w->rows_at_once = rows.size + (rows.big > 0);
-    kernel->units = w->groups * (outs.big + outs.small) * (ins.big + ins.small) *
-                    (groups.big + groups.small);
+    kernel->units =
+        w->groups * (outs.big + outs.small) * (ins.big + ins.small) * (groups.big + groups.small);
 }
 
 static void schedule_matmul(struct program_plan *plan, struct kernel *kernel) {

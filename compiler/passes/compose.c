@@ -41,9 +41,9 @@ static void absorb(struct arena *arena, struct tensor *t, int which, int *users)
     for (int i = 0; i < inner->in_count; i++)
         within[i] = expression_operand(arena, add_operand(in, &count, inner->in[i]));
     for (int i = 0; i < t->in_count; i++)
-        outer[i] = i == which ? expression_substitute(arena, inner->expression, within,
-                                                      inner->in_count)
-                              : expression_operand(arena, add_operand(in, &count, t->in[i]));
+        outer[i] = i == which
+                       ? expression_substitute(arena, inner->expression, within, inner->in_count)
+                       : expression_operand(arena, add_operand(in, &count, t->in[i]));
     for (int i = 0; i < inner->in_count; i++) users[inner->in[i]->number]--;
     for (int i = 0; i < t->in_count; i++) users[t->in[i]->number]--;
     for (int i = 0; i < count; i++) users[in[i]->number]++;

@@ -1,6 +1,6 @@
-/* fuse.c: forms the kernels. Maps and reductions over one domain share a loop; bias, relu and relu's
- * mask move into the contraction or pool before them; cheap maps are recomputed where they are used
- * instead of being stored. */
+/* fuse.c: forms the kernels. Maps and reductions over one domain share a loop; bias, relu and
+ * relu's mask move into the contraction or pool before them; cheap maps are recomputed where they
+ * are used instead of being stored. */
 #include "kernels.h"
 
 #include <string.h>
@@ -85,10 +85,9 @@ static enum layout layout_of(const struct fusion *f, const struct tensor *t) {
 }
 
 static bool is_expensive(const struct expression *e) {
-    static const enum expression_operator slow[] = {EXPRESSION_EXP,   EXPRESSION_LOG,
-                                                    EXPRESSION_TANH,  EXPRESSION_ERF,
-                                                    EXPRESSION_POWER, EXPRESSION_SIN,
-                                                    EXPRESSION_COS,   EXPRESSION_RANDOM};
+    static const enum expression_operator slow[] = {
+        EXPRESSION_EXP,   EXPRESSION_LOG, EXPRESSION_TANH, EXPRESSION_ERF,
+        EXPRESSION_POWER, EXPRESSION_SIN, EXPRESSION_COS,  EXPRESSION_RANDOM};
     for (size_t i = 0; i < sizeof slow / sizeof *slow; i++)
         if (expression_contains(e, slow[i])) return true;
     return expression_cost(e) > CHEAP;
@@ -199,8 +198,7 @@ static void find_absorbed(struct fusion *f) {
             int mask = masking_operand(user->expression, operand_index(user, t));
             f->is_absorbed[i] = mask >= 0 && user->in[mask] == t->in[0];
         } else {
-            f->is_absorbed[i] =
-                can_have_epilogue(f, t) && match_epilogue(f, user, t, &epilogue);
+            f->is_absorbed[i] = can_have_epilogue(f, t) && match_epilogue(f, user, t, &epilogue);
         }
         if (!f->is_absorbed[i]) continue;
         f->is_virtual[user->number] = false;
@@ -276,9 +274,9 @@ static int add_statement(struct fusion *f, struct kernel *kernel, struct tensor 
     }
     struct statement *statement = statement_new(f, kernel);
     bool is_reduce = t->primitive == PRIMITIVE_REDUCE;
-    statement->kind = !is_reduce                         ? STATEMENT_VALUE
-                      : t->reduction == REDUCTION_SUM    ? STATEMENT_SUM
-                                                         : STATEMENT_MAXIMUM;
+    statement->kind = !is_reduce                      ? STATEMENT_VALUE
+                      : t->reduction == REDUCTION_SUM ? STATEMENT_SUM
+                                                      : STATEMENT_MAXIMUM;
     statement->tensor = t;
     statement->expression = is_reduce ? expression_operand(arena, 0) : t->expression;
     statement->operands = operands;
@@ -314,8 +312,7 @@ static void place_contract(struct fusion *f, struct tensor *t, struct tensor *ma
     match_contract(f->plan, t, kernel);
     if (map && kernel->kind == KERNEL_CONVOLUTION)
         match_epilogue(f, map, t, &kernel->convolution.epilogue);
-    if (map && kernel->kind == KERNEL_MATMUL)
-        match_epilogue(f, map, t, &kernel->matmul.epilogue);
+    if (map && kernel->kind == KERNEL_MATMUL) match_epilogue(f, map, t, &kernel->matmul.epilogue);
     f->position[result->number] = kernel->number;
 }
 
@@ -391,8 +388,8 @@ static void place_relayout(struct fusion *f, struct tensor *t, const struct tens
     /* between two images of different sizes: by way of rows */
     struct shape rows = {1, {shape_elements(&t->shape)}};
     const char *name = arena_format(plan->arena, "%s_rows", kernel_name(f, t));
-    struct view *view = view_new(plan, buffer_new(plan, name, rows.size[0], false), 0, &rows,
-                                 LAYOUT_PLAIN);
+    struct view *view =
+        view_new(plan, buffer_new(plan, name, rows.size[0], false), 0, &rows, LAYOUT_PLAIN);
     struct kernel *first = copy_new(f, t, from, layout_part(plan, &from->shape, false));
     first->out = view;
     struct kernel *second = copy_new(f, t, NULL, layout_part(plan, &t->shape, true));
@@ -451,8 +448,7 @@ static bool pin_part(struct fusion *f, const struct tensor *part, struct view *w
     if (!is_computed || plan_is_blocked(plan, part) || f->is_external[part->number] ||
         f->is_absorbed[part->number] || plan->views[part->number] || part->shape.rank == 0)
         return false;
-    plan->views[part->number] =
-        view_new(plan, whole->buffer, begin, &part->shape, LAYOUT_PLAIN);
+    plan->views[part->number] = view_new(plan, whole->buffer, begin, &part->shape, LAYOUT_PLAIN);
     return true;
 }
 
@@ -467,7 +463,8 @@ static void place_concat(struct fusion *f, struct tensor *t) {
         int position = f->position[t->in[i]->number];
         if (!plan->views[t->number] || !pin_part(f, t->in[i], plan->views[t->number], begin))
             place_piece(f, t, t->in[i], t, t->axis, begin, true);
-        else if (position > f->position[t->number]) f->position[t->number] = position;
+        else if (position > f->position[t->number])
+            f->position[t->number] = position;
         begin += t->in[i]->shape.size[t->axis];
     }
 }
@@ -493,9 +490,12 @@ static void place(struct fusion *f, struct tensor *t) {
         if (plan_is_blocked(f->plan, t)) place_input(f, t);
         break;
     case PRIMITIVE_MAP:
-        if (absorbed && absorbed->primitive == PRIMITIVE_CONTRACT) place_contract(f, absorbed, t);
-        else if (absorbed) place_pool(f, absorbed, t);
-        else place_loop(f, t);
+        if (absorbed && absorbed->primitive == PRIMITIVE_CONTRACT)
+            place_contract(f, absorbed, t);
+        else if (absorbed)
+            place_pool(f, absorbed, t);
+        else
+            place_loop(f, t);
         break;
     case PRIMITIVE_REDUCE: place_loop(f, t); break;
     case PRIMITIVE_CONTRACT: place_contract(f, t, NULL); break;

@@ -4,6 +4,9 @@
 
 #include "../kernel/kernel.h"
 
+/** Names the tensors that the layers left without a name, for the C text. (outputs.c) */
+void pass_name(struct graph *graph);
+
 /** Puts maps into the maps that alone use them, so that a chain is one expression. (compose.c) */
 void pass_compose(struct graph *graph);
 

@@ -1,6 +1,6 @@
 /* outputs.c: prepares both ends of the graph for the kernels. Each output and update gets a map of
- * its own, which can be written straight to its destination; composition removes the map again where
- * its operand is one. A reshaped input is the caller's memory in another shape. */
+ * its own, which can be written straight to its destination; composition removes the map again
+ * where its operand is one. A reshaped input is the caller's memory in another shape. */
 #include "kernels.h"
 
 static struct tensor *identity(struct graph *graph, struct tensor *t) {
@@ -44,4 +44,25 @@ void pass_outputs(struct graph *graph) {
     }
     for (int i = 0; i < graph->update_count; i++)
         graph->updates[i].value = identity(graph, graph->updates[i].value);
+}
+
+static const char *kind_of(const struct tensor *t) {
+    switch (t->primitive) {
+    case PRIMITIVE_REDUCE: return t->reduction == REDUCTION_SUM ? "sum" : "maximum";
+    case PRIMITIVE_CONTRACT: return "product";
+    case PRIMITIVE_MAX_POOL_GRADIENT: return "gradient";
+    case PRIMITIVE_RESHAPE:
+    case PRIMITIVE_SLICE: return "view";
+    default: return "value";
+    }
+}
+
+void pass_name(struct graph *graph) {
+    for (int i = 0; i < graph->tensor_count; i++) {
+        struct tensor *t = graph->tensors[i];
+        if (t->name) continue;
+        t->name = t->origin.layer
+                      ? arena_format(graph->arena, "%s_%s_%d", t->origin.layer, kind_of(t), i)
+                      : arena_format(graph->arena, "%s_%d", kind_of(t), i);
+    }
 }

@@ -98,8 +98,7 @@ static void update_masked_in_place(struct program_plan *plan, struct kernel *ker
     if (!epilogue->mask || !is_whole(kernel->out) || kernel->out->buffer->merged) return;
     if (is_convolution && kernel->convolution.channel_block < kernel->convolution.in_channels)
         return;
-    const struct tensor *input =
-        is_convolution ? kernel->convolution.image : kernel->matmul.a;
+    const struct tensor *input = is_convolution ? kernel->convolution.image : kernel->matmul.a;
     const struct view *in = plan->views[epilogue->mask->number];
     if (root(plan->views[input->number]->buffer) == root(in->buffer)) return;
     if (can_overwrite(kernel->out, in, kernel->number)) merge(kernel->out, in);
@@ -122,8 +121,8 @@ void pass_place(struct program_plan *plan) {
         struct buffer *buffer = plan->buffers[i];
         if (buffer->merged || buffer->first < 0) continue;
         long size = buffer->is_double || plan->use_double ? 8 : 4;
-        memory[count] = (struct memory_buffer){buffer->elements * size, buffer->first,
-                                               buffer->last, 0};
+        memory[count] =
+            (struct memory_buffer){buffer->elements * size, buffer->first, buffer->last, 0};
         placed[count++] = buffer;
     }
     plan->arena_bytes = memory_plan(plan->arena, memory, count, ALIGNMENT);

@@ -98,8 +98,8 @@ static void pin_outputs(struct storage_pass *s) {
 
 static struct view *alias_view(struct storage_pass *s, const struct tensor *t) {
     const struct view *base = s->plan->views[t->in[0]->number];
-    struct view *view = view_new(s->plan, base->buffer, base->offset, &t->shape,
-                                 s->plan->layouts[t->number]);
+    struct view *view =
+        view_new(s->plan, base->buffer, base->offset, &t->shape, s->plan->layouts[t->number]);
     if (t->primitive == PRIMITIVE_SLICE) {
         long row = shape_elements(&t->shape) / t->shape.size[0];
         view->offset += t->begin * row;
