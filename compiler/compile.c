@@ -135,6 +135,19 @@ static void fill_program(struct arena *arena, struct program *program, const str
     fill_variables(arena, program, graph);
 }
 
+static void summarize_kernels(struct arena *arena, struct compilation *compilation, enum mode mode,
+                              const struct program_plan *plan) {
+    struct kernel_summary *kernels = ARENA_ARRAY(arena, struct kernel_summary, plan->kernel_count);
+    for (int i = 0; i < plan->kernel_count; i++) {
+        const struct kernel *kernel = plan->kernels[i];
+        const struct tensor *tensor = kernel->tensor;
+        kernels[i] = (struct kernel_summary){kernel->name, tensor ? tensor->origin.layer : NULL,
+                                             kernel->units};
+    }
+    compilation->kernels[mode] = kernels;
+    compilation->kernel_count[mode] = plan->kernel_count;
+}
+
 struct compilation *compile_model(struct arena *arena, const struct model *model,
                                   const struct compile_options *options, struct error *error) {
     struct compilation *compilation = ARENA_NEW(arena, struct compilation);
@@ -153,6 +166,7 @@ struct compilation *compile_model(struct arena *arena, const struct model *model
         graph = plans[mode]->graph;
         compilation->memory[mode] = (struct memory_report){
             plans[mode]->arena_bytes, plans[mode]->arena_lower_bound, plans[mode]->buffer_count};
+        summarize_kernels(arena, compilation, (enum mode)mode, plans[mode]);
         if ((size_t)plans[mode]->arena_bytes > compilation->program.arena_bytes)
             compilation->program.arena_bytes = (size_t)plans[mode]->arena_bytes;
     }

@@ -31,10 +31,19 @@ struct memory_report {
     long buffers;
 };
 
+/* A kernel of an entry point, for profiles. */
+struct kernel_summary {
+    const char *name;
+    const char *layer; /* the layer it stems from, or NULL: loss, optimizer */
+    long units;        /* 1: called directly, else through the call's `parallel` */
+};
+
 struct compilation {
     const char *c_text;            /* the module: entry points <prefix>_train, _evaluate, _predict */
     struct program program;        /* sizes and variables; its entry functions are not set */
     struct memory_report memory[3]; /* by enum mode */
+    const struct kernel_summary *kernels[3]; /* by enum mode, in the order they run */
+    int kernel_count[3];
     const char *const *symbols;    /* library functions that the text calls (tcc); ends with NULL */
     const char *dumped;            /* text of the --dump, or NULL */
 };
