@@ -93,6 +93,7 @@ static struct program_plan *compile_mode(struct arena *arena, const struct model
     plan->rows = rows;
     plan->generic_products = options->generic_products;
     plan->use_double = options->use_double;
+    plan->no_winograd = options->no_winograd;
     struct pipeline pipeline = {graph, plan, options, dump, names[mode], error};
     return run_passes(&pipeline) ? plan : NULL;
 }
@@ -166,7 +167,6 @@ struct compilation *compile_model(struct arena *arena, const struct model *model
         graph = plans[mode]->graph;
         compilation->memory[mode] = (struct memory_report){
             plans[mode]->arena_bytes, plans[mode]->arena_lower_bound, plans[mode]->buffer_count};
-        summarize_kernels(arena, compilation, (enum mode)mode, plans[mode]);
         if ((size_t)plans[mode]->arena_bytes > compilation->program.arena_bytes)
             compilation->program.arena_bytes = (size_t)plans[mode]->arena_bytes;
     }
@@ -181,6 +181,8 @@ struct compilation *compile_model(struct arena *arena, const struct model *model
         model->file, options->target->name, batch);
     struct module_text module = write_module(arena, plans, options, prefix, provenance);
     compilation->c_text = module.c_text;
+    for (int mode = 0; mode < 3; mode++) /* the writer has chosen the units of loops */
+        if (plans[mode]) summarize_kernels(arena, compilation, (enum mode)mode, plans[mode]);
     compilation->symbols = module.symbols;
     compilation->dumped = dump.data;
     return compilation;
