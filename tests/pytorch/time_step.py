@@ -82,10 +82,11 @@ def run_torch(options, layout):
 
 
 def run_lathe(options):
-    command = [os.path.join(TOP, "lathe"), "bench", os.path.join(TOP, MODEL_FILES[options.model]),
+    lathe = os.environ.get("LATHE", os.path.join(TOP, "lathe"))
+    command = [lathe, "bench", os.path.join(TOP, MODEL_FILES[options.model]),
                "--backend", options.backend, "--threads", str(options.threads), "--json"]
     result = subprocess.run(command, check=True, stdout=subprocess.PIPE)
-    return json.loads(result.stdout)["step_ms"]
+    return json.loads(result.stdout)["step_ms"]["median"]
 
 
 def main():
