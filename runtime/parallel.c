@@ -1,11 +1,15 @@
 /* parallel.c: the pool of threads (see parallel.h).
  *
- * Each worker has a mailbox: the caller writes a range into it, then raises its ticket. Only the
- * workers that have something to do are told. The last of them to finish wakes the caller. A wait
- * is a spin, then a park; the parked flag and the value waited for are both sequentially
- * consistent, so that either the waker sees the flag or the sleeper sees the new value. */
+ * A loop is cut into one range per thread; a thread that is through with its own takes what is left
+ * of the others'. So each thread mostly works on the same units in every loop (their data is in its
+ * cache), and yet a thread that the system keeps from running delays nobody: the caller waits only
+ * for units that have been begun. Workers wait for the ticket to change, the caller for the last
+ * active worker. A wait is a spin, then a park; the count of the parked and the value waited for
+ * are both sequentially consistent, so that either the waker sees the count or the sleeper the new
+ * value. */
 #include "parallel.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -20,33 +24,42 @@
 #include <sys/syscall.h>
 #endif
 
-enum { SPINS = 5000, MAX_THREADS = 1024, CACHE_LINE = 64 };
+enum { SPINS = 5000, MAX_THREADS = 1024, CACHE_LINE = 64, PIECES = 8 };
 
-/* A number that one thread waits for another to change. */
+static const unsigned OPEN = 1u << 31; /* in pool->state: workers may still join the loop */
+
+/* A number that threads wait for another to change. */
 struct signal_word {
     atomic_uint value;
-    atomic_bool parked;
+    atomic_int parked; /* threads asleep, or about to be */
 #ifndef __linux__
     pthread_mutex_t mutex;
     pthread_cond_t changed;
 #endif
 };
 
+/* A thread's share of the loop. */
+struct range {
+    alignas(CACHE_LINE) atomic_long next;
+    long end, piece; /* units taken at once */
+};
+
 struct worker {
-    alignas(CACHE_LINE) struct signal_word ticket; /* counts the ranges given to this worker */
-    program_task *task;                            /* NULL: end the thread */
-    const void *context;
-    long begin, end;
     struct pool *pool;
+    int number; /* 1, 2, ...: its range */
     pthread_t thread;
 };
 
 struct pool {
-    alignas(CACHE_LINE) struct signal_word pending; /* workers that have not finished the loop */
-    alignas(CACHE_LINE) atomic_bool busy;           /* a loop is running */
+    alignas(CACHE_LINE) struct signal_word ticket; /* counts the loops */
+    alignas(CACHE_LINE) struct signal_word state;  /* OPEN, and the number of active workers */
+    alignas(CACHE_LINE) atomic_bool busy;          /* a loop is running */
+    program_task *task;                            /* NULL: end the threads */
+    const void *context;
     int spins;
-    int worker_count;
+    int worker_count, range_count;
     struct worker *workers;
+    struct range *ranges;
 };
 
 static void relax(void) {
@@ -60,7 +73,7 @@ static void relax(void) {
 #ifdef __linux__
 static void word_init(struct signal_word *word) {
     atomic_init(&word->value, 0);
-    atomic_init(&word->parked, false);
+    atomic_init(&word->parked, 0);
 }
 static void word_destroy(struct signal_word *word) {
     (void)word;
@@ -68,21 +81,21 @@ static void word_destroy(struct signal_word *word) {
 
 /* Sleeps until the value is not `value` any more; may return early. */
 static void word_park(struct signal_word *word, unsigned value) {
-    atomic_store(&word->parked, true);
+    atomic_fetch_add(&word->parked, 1);
     if (atomic_load(&word->value) == value)
         syscall(SYS_futex, (unsigned *)&word->value, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
-    atomic_store(&word->parked, false);
+    atomic_fetch_sub(&word->parked, 1);
 }
 
 /* To be called after each change of the value. */
 static void word_wake(struct signal_word *word) {
     if (atomic_load(&word->parked))
-        syscall(SYS_futex, (unsigned *)&word->value, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+        syscall(SYS_futex, (unsigned *)&word->value, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 #else
 static void word_init(struct signal_word *word) {
     atomic_init(&word->value, 0);
-    atomic_init(&word->parked, false);
+    atomic_init(&word->parked, 0);
     pthread_mutex_init(&word->mutex, NULL);
     pthread_cond_init(&word->changed, NULL);
 }
@@ -93,16 +106,16 @@ static void word_destroy(struct signal_word *word) {
 
 static void word_park(struct signal_word *word, unsigned value) {
     pthread_mutex_lock(&word->mutex);
-    atomic_store(&word->parked, true);
+    atomic_fetch_add(&word->parked, 1);
     if (atomic_load(&word->value) == value) pthread_cond_wait(&word->changed, &word->mutex);
-    atomic_store(&word->parked, false);
+    atomic_fetch_sub(&word->parked, 1);
     pthread_mutex_unlock(&word->mutex);
 }
 
 static void word_wake(struct signal_word *word) {
     if (!atomic_load(&word->parked)) return;
     pthread_mutex_lock(&word->mutex);
-    pthread_cond_signal(&word->changed);
+    pthread_cond_broadcast(&word->changed);
     pthread_mutex_unlock(&word->mutex);
 }
 #endif
@@ -119,25 +132,47 @@ static unsigned word_wait_change(struct signal_word *word, unsigned value, int s
     }
 }
 
+/* Runs what is left of the loop: the thread's own range first, then the others'. */
+static void run_ranges(struct pool *pool, int first) {
+    for (int i = 0; i < pool->range_count; i++) {
+        struct range *range = &pool->ranges[(first + i) % pool->range_count];
+        for (;;) {
+            if (atomic_load_explicit(&range->next, memory_order_relaxed) >= range->end) break;
+            long begin = atomic_fetch_add(&range->next, range->piece);
+            if (begin >= range->end) break;
+            long end = begin + range->piece < range->end ? begin + range->piece : range->end;
+            pool->task(pool->context, begin, end);
+        }
+    }
+}
+
+/* Joins the loop unless it is over. */
+static bool join_loop(struct pool *pool) {
+    unsigned state = atomic_load(&pool->state.value);
+    while (state & OPEN)
+        if (atomic_compare_exchange_weak(&pool->state.value, &state, state + 1)) return true;
+    return false;
+}
+
 static void *worker_run(void *argument) {
     struct worker *worker = argument;
     struct pool *pool = worker->pool;
     for (unsigned seen = 0;;) {
-        seen = word_wait_change(&worker->ticket, seen, pool->spins);
-        if (!worker->task) return NULL;
-        worker->task(worker->context, worker->begin, worker->end);
-        if (atomic_fetch_sub(&pool->pending.value, 1) == 1) word_wake(&pool->pending);
+        seen = word_wait_change(&pool->ticket, seen, pool->spins);
+        if (!join_loop(pool)) continue;
+        bool is_end = !pool->task;
+        if (!is_end) run_ranges(pool, worker->number);
+        if (atomic_fetch_sub(&pool->state.value, 1) == 1) word_wake(&pool->state);
+        if (is_end) return NULL;
     }
 }
 
-static void worker_post(struct worker *worker, program_task *task, const void *context, long begin,
-                        long end) {
-    worker->task = task;
-    worker->context = context;
-    worker->begin = begin;
-    worker->end = end;
-    atomic_fetch_add(&worker->ticket.value, 1);
-    word_wake(&worker->ticket);
+static void announce(struct pool *pool, program_task *task, const void *context) {
+    pool->task = task;
+    pool->context = context;
+    atomic_store(&pool->state.value, OPEN);
+    atomic_fetch_add(&pool->ticket.value, 1);
+    word_wake(&pool->ticket);
 }
 
 void pool_parallel(void *pool_pointer, program_task *task, const void *context, long count) {
@@ -148,18 +183,21 @@ void pool_parallel(void *pool_pointer, program_task *task, const void *context, 
         task(context, 0, count);
         return;
     }
-    long threads = count < pool->worker_count + 1 ? count : pool->worker_count + 1;
-    long share = count / threads, longer = count % threads; /* the first `longer` get one more */
-    long caller_end = share + (longer > 0);
-    atomic_store(&pool->pending.value, (unsigned)(threads - 1));
-    for (long thread = 1, begin = caller_end; thread < threads; thread++) {
-        long end = begin + share + (thread < longer);
-        worker_post(&pool->workers[thread - 1], task, context, begin, end);
-        begin = end;
+    int threads = pool->worker_count + 1;
+    pool->range_count = count < threads ? (int)count : threads;
+    long share = count / pool->range_count, longer = count % pool->range_count, begin = 0;
+    for (int i = 0; i < pool->range_count; i++) {
+        struct range *range = &pool->ranges[i];
+        long length = share + (i < longer);
+        atomic_store_explicit(&range->next, begin, memory_order_relaxed);
+        range->end = begin + length;
+        range->piece = length < PIECES ? 1 : length / PIECES;
+        begin += length;
     }
-    task(context, 0, caller_end);
-    for (unsigned left; (left = atomic_load(&pool->pending.value)) != 0;)
-        word_wait_change(&pool->pending, left, pool->spins);
+    announce(pool, task, context);
+    run_ranges(pool, 0);
+    unsigned active = atomic_fetch_and(&pool->state.value, ~OPEN) & ~OPEN;
+    while (active) active = word_wait_change(&pool->state, active, pool->spins);
     atomic_store(&pool->busy, false);
 }
 
@@ -185,16 +223,20 @@ struct pool *pool_new(int threads, struct error *error) {
     }
     struct pool *pool = aligned_zeroed(sizeof *pool);
     struct worker *workers = pool ? aligned_zeroed(sizeof *workers * (size_t)threads) : NULL;
-    if (!workers) {
+    struct range *ranges = workers ? aligned_zeroed(sizeof *ranges * (size_t)threads) : NULL;
+    if (!ranges) {
+        free(workers);
         free(pool);
         error_set(error, "out of memory for %d threads", threads);
         return NULL;
     }
-    word_init(&pool->pending);
+    word_init(&pool->ticket);
+    word_init(&pool->state);
     atomic_init(&pool->busy, false);
     /* Spinning while somebody waits for this very processor would only delay him. */
     pool->spins = threads <= pool_processors() ? SPINS : 0;
     pool->workers = workers;
+    pool->ranges = ranges;
 
     /* Signals are for the caller: workers start with all of them blocked. */
     sigset_t all, before;
@@ -204,7 +246,7 @@ struct pool *pool_new(int threads, struct error *error) {
     while (!failure && pool->worker_count < threads - 1) {
         struct worker *worker = &workers[pool->worker_count];
         worker->pool = pool;
-        word_init(&worker->ticket);
+        worker->number = pool->worker_count + 1;
         failure = pthread_create(&worker->thread, NULL, worker_run, worker);
         if (!failure) pool->worker_count++;
     }
@@ -219,12 +261,11 @@ struct pool *pool_new(int threads, struct error *error) {
 
 void pool_free(struct pool *pool) {
     if (!pool) return;
-    for (int i = 0; i < pool->worker_count; i++) worker_post(&pool->workers[i], NULL, NULL, 0, 0);
-    for (int i = 0; i < pool->worker_count; i++) {
-        pthread_join(pool->workers[i].thread, NULL);
-        word_destroy(&pool->workers[i].ticket);
-    }
-    word_destroy(&pool->pending);
+    if (pool->worker_count) announce(pool, NULL, NULL);
+    for (int i = 0; i < pool->worker_count; i++) pthread_join(pool->workers[i].thread, NULL);
+    word_destroy(&pool->ticket);
+    word_destroy(&pool->state);
+    free(pool->ranges);
     free(pool->workers);
     free(pool);
 }

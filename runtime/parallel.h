@@ -17,7 +17,7 @@ struct pool *pool_new(int threads, struct error *error);
 /** Stops and joins the workers. pool may be NULL. */
 void pool_free(struct pool *pool);
 
-/** A program_parallel: splits [0, count) into one contiguous range per thread. With pool NULL or
+/** A program_parallel: splits [0, count) into one range per thread; idle threads help the others. With pool NULL or
  * one thread it just calls the task. */
 void pool_parallel(void *pool, program_task *task, const void *context, long count);
 

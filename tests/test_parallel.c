@@ -42,7 +42,7 @@ static void each_unit_runs_once(void **state) {
             memset(&counted, 0, sizeof counted);
             pool_parallel(pool, count_unit, &counted, count);
             for (long i = 0; i < UNITS; i++) assert_int_equal(counted.times[i], i < count);
-            assert_int_equal(counted.calls, count < threads ? count : threads);
+            assert_true(counted.calls <= count); /* no empty calls */
         }
         pool_free(pool);
     }
