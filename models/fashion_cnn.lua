@@ -1,11 +1,11 @@
--- The showcase: Fashion-MNIST, 28x28 gray images of clothes, to at least 91 % in a few minutes.
+-- The showcase: 28x28 gray images of clothes, to about 92 % in five epochs.
 
--- Convolution, normalization and pooling: halves height and width.
+-- Convolution, pooling that halves height and width, and normalization of what is left.
 local function block(filters)
   return {
     conv2d { filters, kernel_size = 3, padding = "same", activation = "relu" },
-    batch_norm {},
     max_pool2d { 2 },
+    batch_norm {},
   }
 end
 
@@ -21,7 +21,13 @@ return model "fashion_cnn" {
 
   training = {
     loss = "sparse_categorical_crossentropy",
-    optimizer = adam { learning_rate = 1e-3 },
+    optimizer = adam {
+      learning_rate = exponential_decay {
+        initial_learning_rate = 2e-3,
+        decay_steps = 469, -- an epoch
+        decay_rate = 0.5,
+      },
+    },
     batch_size = 128,
     epochs = 5,
   },
