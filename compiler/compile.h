@@ -21,6 +21,7 @@ struct compile_options {
     bool prediction;        /*   predict */
     bool generic_products;  /* large matrix products call the runtime's sgemm (never when emitting) */
     bool use_double;        /* real = double */
+    bool no_winograd;       /* all convolutions sum over their taps directly */
     bool standalone;        /* part of a source file: entry points are static, no banner */
     const char *prefix;     /* of every symbol; NULL: the model's name */
     const char *dump;       /* name of a pass: append the IR after it to *dumped; NULL: none */

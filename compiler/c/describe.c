@@ -1,5 +1,6 @@
 /* describe.c: what a kernel does, in one line for readers of the C text and of --dump. */
 #include "writer.h"
+#include "../kernel/winograd.h"
 
 static const char *shape_text(struct writer *w, const struct shape *shape) {
     struct text text = {.arena = w->arena};
@@ -32,6 +33,9 @@ static void describe_convolution(struct writer *w, const struct kernel *kernel, 
              c->kernel_size[0], c->kernel_size[1]);
     if (c->groups > 1) text_add(text, ", %ld groups", c->groups);
     describe_epilogue(text, &c->epilogue);
+    if (c->winograd)
+        text_add(text, "; Winograd, %ld x %ld tiles at once", c->winograd->chunk[0],
+                 c->winograd->chunk[1]);
     text_add(text, "; tiles of %d channels x %d pixels", c->tile_channels, c->tile_pixels);
 }
 
@@ -46,6 +50,11 @@ const char *describe_kernel(struct writer *w, const struct kernel *kernel) {
                  shape_text(w, &t->shape), shape_text(w, &kernel->weight_gradient.image->shape),
                  shape_text(w, &kernel->weight_gradient.gradient->shape),
                  kernel->weight_gradient.tile_out, kernel->weight_gradient.tile_in);
+        if (kernel->weight_gradient.winograd) text_put(&text, ", Winograd");
+        break;
+    case KERNEL_WINOGRAD_WEIGHTS: text_put(&text, "weights at Winograd's points"); break;
+    case KERNEL_WINOGRAD_SUMS:
+        text_put(&text, "weight gradient from sums at Winograd's points");
         break;
     case KERNEL_MATMUL:
         text_add(&text, "product [%ld, %ld] x [%ld, %ld]", kernel->matmul.rows,

@@ -79,6 +79,10 @@ const char *write_expression(struct writer *w, const struct expression *e,
 void write_loop(struct writer *w, struct kernel *kernel);
 void write_convolution(struct writer *w, struct kernel *kernel);
 void write_weight_gradient(struct writer *w, struct kernel *kernel);
+void write_winograd(struct writer *w, struct kernel *kernel);
+void write_winograd_weights(struct writer *w, struct kernel *kernel);
+void write_winograd_gradient(struct writer *w, struct kernel *kernel);
+void write_winograd_sums(struct writer *w, struct kernel *kernel);
 void write_matmul(struct writer *w, struct kernel *kernel);
 void write_pool(struct writer *w, struct kernel *kernel);
 void write_copy(struct writer *w, struct kernel *kernel);

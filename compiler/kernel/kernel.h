@@ -52,6 +52,8 @@ enum kernel_kind {
     KERNEL_NAIVE,           /* any other contraction */
     KERNEL_MAX_POOL,
     KERNEL_MAX_POOL_GRADIENT,
+    KERNEL_WINOGRAD_WEIGHTS, /* a convolution's weights at Winograd's points */
+    KERNEL_WINOGRAD_SUMS,   /* the weights' gradient from its sums at Winograd's points */
     KERNEL_COPY             /* up to five strided loops: changes of layout, packing, pieces */
 };
 
@@ -92,9 +94,12 @@ struct axis_class {
     long *tap, *in_start;    /* kernel index, input position of the first position */
 };
 
+struct winograd; /* winograd.h */
+
 /* Output channel o of group g sums over the group's input channels and the taps. */
 struct convolution_kernel {
     bool is_backward; /* backward-data: the output is the convolution's input */
+    struct window window;
     long groups, in_channels, out_channels; /* of one group */
     long in_size[2], out_size[2];
     long kernel_size[2];
@@ -107,6 +112,7 @@ struct convolution_kernel {
     long w_group, w_out, w_in, w_tap[2]; /* distances in the weights */
     const struct view *packed; /* [group][channel block][output tile][channel][tap][tile's channels] */
     struct epilogue epilogue;
+    const struct winograd *winograd; /* NULL: direct sums over the taps */
 };
 
 struct weight_gradient_kernel {
@@ -118,6 +124,7 @@ struct weight_gradient_kernel {
     long rows_at_once; /* rows of pixels that stay in the L1 cache */
     const struct tensor *image, *gradient; /* the convolution's input; the gradient of its output */
     long w_group, w_out, w_in, w_tap[2];   /* distances in the result */
+    const struct winograd *winograd; /* NULL: direct sums over the taps */
 };
 
 /* c[r][q] = sum over depth of a[r][k] * b[k][q] */
@@ -174,6 +181,7 @@ struct kernel {
         struct pool_kernel pool;
         struct copy_kernel copy;
         struct naive_kernel naive;
+        const struct kernel *owner; /* WINOGRAD_WEIGHTS, WINOGRAD_SUMS: the kernel they serve */
     };
 };
 
@@ -193,6 +201,7 @@ struct program_plan {
     int buffer_count, buffer_capacity;
     bool generic_products;
     bool use_double;
+    bool no_winograd;
     long arena_bytes, arena_lower_bound;
 };
 
@@ -236,6 +245,12 @@ struct axis_class *axis_classes(struct arena *arena, bool is_backward, long out_
 
 /** Chooses tiles, blocks and units of a contraction or pool kernel (schedule.c). */
 void schedule_kernel(struct program_plan *plan, struct kernel *kernel);
+
+/** Chooses the register tile of a convolution whose pixels come in rows of this length, and the
+ * channels whose pixels stay in the L1 cache when each tile reads `rows` x `columns` pixels more than
+ * one (schedule.c). */
+void schedule_convolution_tile(const struct program_plan *plan, struct convolution_kernel *c,
+                               long length, const long kernel_size[2]);
 
 /** Fills the parts of a copy that packs a convolution's weights in the order its tiles read them:
  * [group][channel block][output tile][channel][tap][channel of the tile] (schedule.c). */

@@ -155,6 +155,7 @@ static bool match_image_output(const struct program_plan *plan, const struct ten
     struct convolution_kernel *c = &kernel->convolution;
     kernel->kind = KERNEL_CONVOLUTION;
     c->is_backward = is_backward;
+    c->window = match.window;
     c->groups = match.groups;
     c->in_channels = is_backward ? match.out_channels : match.in_channels;
     c->out_channels = is_backward ? match.in_channels : match.out_channels;

@@ -109,6 +109,12 @@ void microkernel_print_helpers(struct text *text, const struct target *target,
 /** Appends max_pool_plane and max_pool_gradient_plane for planes of so many lanes. */
 void microkernel_print_pool(struct text *text, int lanes, const char *qualifiers);
 
+/** Appends the transforms of Winograd's convolution for so many lanes (microkernel_winograd.c). */
+void microkernel_print_winograd(struct text *text, int lanes, const char *qualifiers);
+
+/** Appends the prototype of one of them; false if there is none of this name. */
+bool microkernel_print_winograd_prototype(struct text *text, const char *name);
+
 /** Appends the prototype only, for the tcc dialect. */
 void microkernel_print_prototype(struct text *text, const struct microkernel *kernel);
 

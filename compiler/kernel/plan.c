@@ -1,5 +1,5 @@
 /* plan.c: building blocks of a program plan: buffers, views, kernels (see kernel.h). */
-#include "kernel.h"
+#include "winograd.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -126,11 +126,19 @@ void kernel_visit_views(const struct program_plan *plan, const struct kernel *ke
         visit_tensor(&v, kernel->convolution.image, false);
         visit_view(&v, kernel->convolution.packed, false);
         visit_epilogue(&v, &kernel->convolution.epilogue);
+        if (kernel->convolution.winograd)
+            visit_view(&v, kernel->convolution.winograd->scratch, true);
         break;
     case KERNEL_WEIGHT_GRADIENT:
         visit_tensor(&v, kernel->weight_gradient.image, false);
         visit_tensor(&v, kernel->weight_gradient.gradient, false);
+        if (kernel->weight_gradient.winograd)
+            visit_view(&v, kernel->weight_gradient.winograd->scratch, true);
         break;
+    case KERNEL_WINOGRAD_WEIGHTS:
+        visit_tensor(&v, kernel->owner->convolution.weights, false);
+        break;
+    case KERNEL_WINOGRAD_SUMS: visit_view(&v, kernel->owner->out, false); break;
     case KERNEL_MATMUL:
         visit_tensor(&v, kernel->matmul.a, false);
         if (kernel->matmul.transposed)

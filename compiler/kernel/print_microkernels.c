@@ -77,8 +77,10 @@ int main(int count, char **arguments) {
     /* Inlined, so that the loops over strips vectorize. */
     microkernel_print_helpers(&printer.text, printer.target, "LATHE_INLINE");
     microkernel_print_pool(&printer.text, printer.target->lanes, "static");
+    microkernel_print_winograd(&printer.text, printer.target->lanes, "static");
     microkernel_print_strips(&printer.text);
     microkernel_each_function(add_name, &printer, &arena);
+    microkernel_each_winograd(add_name, &printer);
     add_name(&printer, arena_format(&arena, "lane_sum_%d", printer.target->lanes));
     microkernel_each(printer.target, add_tile, &printer);
     print_table(&printer);

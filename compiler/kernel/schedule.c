@@ -1,7 +1,7 @@
 /* schedule.c: chooses register tiles, cache blocks and parallel units by fixed rules over the shape
  * and the target. The rules come from measurements; where they are not obvious the reason is said.
  */
-#include "kernel.h"
+#include "winograd.h"
 
 enum { REAL_SIZE = 4 };
 
@@ -52,10 +52,10 @@ static long main_length(const struct convolution_kernel *c) {
     return larger(height, width);
 }
 
-static void schedule_convolution(struct program_plan *plan, struct kernel *kernel) {
-    struct convolution_kernel *c = &kernel->convolution;
+void schedule_convolution_tile(const struct program_plan *plan, struct convolution_kernel *c,
+                               long length, const long kernel_size[2]) {
     const struct target *target = plan->target;
-    long length = main_length(c), most_products = target->tile_channels * target->tile_pixels;
+    long most_products = target->tile_channels * target->tile_pixels;
     double best = -1;
     for (long t = 1; t <= 8; t++)
         for (long p = 1; p <= 8; p++) {
@@ -73,10 +73,15 @@ static void schedule_convolution(struct program_plan *plan, struct kernel *kerne
     /* The pixels that a row of tiles reads stay in half of the L1 cache while the output tiles
      * pass over them; the rest is for the streaming weights. */
     long pixel_bytes =
-        (c->tile_pixels + c->kernel_size[1] - 1) * c->kernel_size[0] * plan->lanes * REAL_SIZE;
+        (c->tile_pixels + kernel_size[1] - 1) * kernel_size[0] * plan->lanes * REAL_SIZE;
     long most = larger(1, target->l1 * 3 / 4 / pixel_bytes);
     struct split blocks = split_evenly(c->in_channels, most);
     c->channel_block = blocks.size + (blocks.big > 0);
+}
+
+static void schedule_convolution(struct program_plan *plan, struct kernel *kernel) {
+    struct convolution_kernel *c = &kernel->convolution;
+    schedule_convolution_tile(plan, c, main_length(c), c->kernel_size);
     kernel->units = plan->rows / plan->lanes;
     kernel->by_block = true;
     long packed =
@@ -218,8 +223,12 @@ static void schedule_matmul(struct program_plan *plan, struct kernel *kernel) {
 
 void schedule_kernel(struct program_plan *plan, struct kernel *kernel) {
     switch (kernel->kind) {
-    case KERNEL_CONVOLUTION: schedule_convolution(plan, kernel); break;
-    case KERNEL_WEIGHT_GRADIENT: schedule_weight_gradient(plan, kernel); break;
+    case KERNEL_CONVOLUTION:
+        if (!schedule_winograd(plan, kernel)) schedule_convolution(plan, kernel);
+        break;
+    case KERNEL_WEIGHT_GRADIENT:
+        if (!schedule_winograd_gradient(plan, kernel)) schedule_weight_gradient(plan, kernel);
+        break;
     case KERNEL_MATMUL: schedule_matmul(plan, kernel); break;
     case KERNEL_MAX_POOL:
     case KERNEL_MAX_POOL_GRADIENT:
@@ -227,6 +236,8 @@ void schedule_kernel(struct program_plan *plan, struct kernel *kernel) {
         kernel->by_block = true;
         break;
     case KERNEL_NAIVE:
+    case KERNEL_WINOGRAD_WEIGHTS:
+    case KERNEL_WINOGRAD_SUMS:
     case KERNEL_LOOP:
     case KERNEL_COPY: break;
     }

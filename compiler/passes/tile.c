@@ -1,9 +1,11 @@
 /* tile.c: chooses the tiles of every kernel and puts the packing of weights, which depends on them,
  * in front of the kernel that reads the packed weights. */
 #include "kernels.h"
+#include "../kernel/winograd.h"
 
 static struct kernel *packing_kernel(struct program_plan *plan, const struct kernel *kernel) {
     const struct convolution_kernel *c = &kernel->convolution;
+    if (c->winograd) return winograd_weights_kernel(plan, kernel);
     struct kernel *pack = kernel_new(
         plan, KERNEL_COPY, arena_format(plan->arena, "%s_pack", kernel->name), kernel->tensor);
     pack->out = c->packed;
@@ -46,6 +48,8 @@ void pass_tile(struct program_plan *plan) {
             old[i]->matmul.b_column = 1;
         }
         order[ordered++] = old[i];
+        if (old[i]->kind == KERNEL_WEIGHT_GRADIENT && old[i]->weight_gradient.winograd)
+            order[ordered++] = winograd_sums_kernel(plan, old[i]);
     }
     plan->kernels = order;
     plan->kernel_count = ordered;

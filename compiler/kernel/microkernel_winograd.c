@@ -1,0 +1,511 @@
+/* microkernel_winograd.c: the text of the transforms of Winograd's convolution F(4x4, 3x3).
+ *
+ * A tile of 4 x 4 results needs 6 x 6 pixels; both are polynomials' values at the points 0, +-a,
+ * +-b and infinity, so that a convolution becomes 36 products instead of 144. Every transform is
+ * the same small matrix applied to columns, then to rows. With samples innermost no transform
+ * shuffles.
+ *
+ *   result = A' [(G weights G') * (B' image B)] A       gradient of weights = G' [...] G
+ *
+ * The points 0.75 and 1.5 keep the rounding errors near those of the direct sums; 1 and 2, the
+ * usual choice, have up to four times more. */
+#include "microkernel_text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { POINTS = 6, TILE = 4, TAPS = 3, STRIP = 8 }; /* STRIP tiles keep their columns in L1 */
+
+static const double point[2] = {0.75, 1.5};
+
+/* How one value is written: a vector over the lanes, or the number of one lane. */
+struct form {
+    struct text *text;
+    int lanes;
+    bool is_vector;
+    char type[16];
+    const char *indent;
+};
+
+static struct form form_of(struct text *text, int lanes, bool is_vector) {
+    struct form f = {text, lanes, is_vector, "real", "    "};
+    if (is_vector) snprintf(f.type, sizeof f.type, "vector%d", lanes);
+    return f;
+}
+
+/* "*(const memory16 *)(x + 16)", or "(x + 16)[lane]" */
+static const char *read(const struct form *f, const char *address) {
+    return f->is_vector ? arena_format(f->text->arena, "*(const memory%d *)(%s)", f->lanes, address)
+                        : arena_format(f->text->arena, "(%s)[lane]", address);
+}
+
+static void store(const struct form *f, const char *address, const char *value) {
+    if (f->is_vector)
+        text_add(f->text, "%s*(memory%d *)(%s) = %s;\n", f->indent, f->lanes, address, value);
+    else
+        text_add(f->text, "%s(%s)[lane] = %s;\n", f->indent, address, value);
+}
+
+static void declare(const struct form *f, const char *name, const char *value) {
+    text_add(f->text, "%sconst %s %s = %s;\n", f->indent, f->type, name, value);
+}
+
+static void open_lanes(const struct form *f) {
+    text_put(f->text, f->indent + 4);
+    if (f->is_vector)
+        text_put(f->text, "{\n");
+    else
+        text_add(f->text, "for (long lane = 0; lane < %d; lane++) {\n", f->lanes);
+}
+
+#define NAME(...) arena_format(f->text->arena, __VA_ARGS__)
+
+/* ---- one dimension: in[] and out[] are C expressions; out[] are new names ---- */
+
+/* B': pixels to points. */
+static void image_points(const struct form *f, const char *const in[], const char *const out[]) {
+    const double a = point[0] * point[0], b = point[1] * point[1];
+    declare(f, out[0],
+            NAME("%s + %s * (real)%.17g - %s * (real)%.17g", in[4], in[0], a * b, in[2], a + b));
+    for (int i = 0; i < 2; i++) {
+        const double other = i ? a : b;
+        const char *even = NAME("%s_even", out[1 + 2 * i]), *odd = NAME("%s_odd", out[1 + 2 * i]);
+        declare(f, even, NAME("%s - %s * (real)%.17g", in[4], in[2], other));
+        declare(f, odd, NAME("%s - %s * (real)%.17g", in[3], in[1], other));
+        declare(f, out[1 + 2 * i], NAME("%s + %s * (real)%.17g", even, odd, point[i]));
+        declare(f, out[2 + 2 * i], NAME("%s - %s * (real)%.17g", even, odd, point[i]));
+    }
+    declare(f, out[5],
+            NAME("%s + %s * (real)%.17g - %s * (real)%.17g", in[5], in[1], a * b, in[3], a + b));
+}
+
+/* A': points to results. */
+static void result_pixels(const struct form *f, const char *const in[], const char *const out[]) {
+    const char *sum[2], *difference[2];
+    for (int i = 0; i < 2; i++) {
+        sum[i] = NAME("%s_sum%d", out[0], i);
+        difference[i] = NAME("%s_difference%d", out[0], i);
+        declare(f, sum[i], NAME("%s + %s", in[1 + 2 * i], in[2 + 2 * i]));
+        declare(f, difference[i], NAME("%s - %s", in[1 + 2 * i], in[2 + 2 * i]));
+    }
+    double power[2] = {1, 1};
+    for (int k = 0; k < TILE; k++) {
+        const char *const *term = k % 2 ? difference : sum;
+        const char *value = k == 0 ? NAME("%s + %s + %s", in[0], term[0], term[1])
+                                   : NAME("%s * (real)%.17g + %s * (real)%.17g", term[0], power[0],
+                                          term[1], power[1]);
+        declare(f, out[k], k == TILE - 1 ? NAME("%s + (%s)", in[5], value) : value);
+        for (int i = 0; i < 2; i++) power[i] *= point[i];
+    }
+}
+
+/* A: the gradient of results to points. */
+static void gradient_points(const struct form *f, const char *const in[], const char *const out[]) {
+    declare(f, out[0], in[0]);
+    for (int i = 0; i < 2; i++) {
+        const double p = point[i];
+        const char *even = NAME("%s_even", out[1 + 2 * i]), *odd = NAME("%s_odd", out[1 + 2 * i]);
+        declare(f, even, NAME("%s + %s * (real)%.17g", in[0], in[2], p * p));
+        declare(f, odd, NAME("%s + %s * (real)%.17g", in[1], in[3], p * p));
+        declare(f, out[1 + 2 * i], NAME("%s + %s * (real)%.17g", even, odd, p));
+        declare(f, out[2 + 2 * i], NAME("%s - %s * (real)%.17g", even, odd, p));
+    }
+    declare(f, out[5], in[3]);
+}
+
+/* The derivative of the points' polynomial at 0 and at point i: what interpolation divides by. */
+static double slope(int i) {
+    const double a = point[0] * point[0], b = point[1] * point[1];
+    if (i < 0) return a * b;
+    return i ? 2 * b * (b - a) : 2 * a * (a - b);
+}
+
+/* G: weights to points. */
+static void weight_points(const struct form *f, const char *const in[], const char *const out[]) {
+    declare(f, out[0], NAME("%s * (real)%.17g", in[0], 1 / slope(-1)));
+    for (int i = 0; i < 2; i++) {
+        const double p = point[i], scale = 1 / slope(i);
+        const char *even = NAME("%s_even", out[1 + 2 * i]), *odd = NAME("%s_odd", out[1 + 2 * i]);
+        declare(f, even,
+                NAME("%s * (real)%.17g + %s * (real)%.17g", in[0], scale, in[2], p * p * scale));
+        declare(f, odd, NAME("%s * (real)%.17g", in[1], p * scale));
+        declare(f, out[1 + 2 * i], NAME("%s + %s", even, odd));
+        declare(f, out[2 + 2 * i], NAME("%s - %s", even, odd));
+    }
+    declare(f, out[5], in[2]);
+}
+
+/* G': points to the gradient of weights. */
+static void weight_gradients(const struct form *f, const char *const in[],
+                             const char *const out[]) {
+    const double p = point[0], q = point[1], s = 1 / slope(0), t = 1 / slope(1);
+    const char *sum[2], *difference[2];
+    for (int i = 0; i < 2; i++) {
+        sum[i] = NAME("%s_sum%d", out[0], i);
+        difference[i] = NAME("%s_difference%d", out[0], i);
+        declare(f, sum[i], NAME("%s + %s", in[1 + 2 * i], in[2 + 2 * i]));
+        declare(f, difference[i], NAME("%s - %s", in[1 + 2 * i], in[2 + 2 * i]));
+    }
+    declare(f, out[0],
+            NAME("%s * (real)%.17g + %s * (real)%.17g + %s * (real)%.17g", in[0], 1 / slope(-1),
+                 sum[0], s, sum[1], t));
+    declare(
+        f, out[1],
+        NAME("%s * (real)%.17g + %s * (real)%.17g", difference[0], p * s, difference[1], q * t));
+    declare(f, out[2],
+            NAME("%s + %s * (real)%.17g + %s * (real)%.17g", in[5], sum[0], p * p * s, sum[1],
+                 q * q * t));
+}
+
+/* ---- two dimensions ---- */
+
+/* "a0_2" ... "a5_2", or "a2_0" ... along the rows. */
+static void column_names(const struct form *f, const char *names[], const char *prefix, int count,
+                         int column) {
+    for (int i = 0; i < count; i++) names[i] = NAME("%s%d_%d", prefix, i, column);
+}
+
+static void row_names(const struct form *f, const char *names[], const char *prefix, int count,
+                      int row) {
+    for (int i = 0; i < count; i++) names[i] = NAME("%s%d_%d", prefix, row, i);
+}
+
+/* x0 ... of the rows inside the image, and of one zero outside. */
+static void row_pointers(const struct form *f, char name, int count, const char *is_inside,
+                         const char *row) {
+    struct text *text = f->text;
+    for (int i = 0; i < count; i++) {
+        text_add(text, "%sconst real *const %c%d = ", f->indent, name, i);
+        text_add(text, is_inside, i, i);
+        text_add(text, " ? %c + ", name);
+        text_add(text, row, i);
+        text_put(text, " : nothing;\n");
+        text_add(text, "%sconst long s%d = %c%d == nothing ? 0 : %d;\n", f->indent, i, name, i,
+                 f->lanes);
+    }
+}
+
+static void print_image(struct form *f) {
+    const char *in[POINTS], *out[POINTS];
+    struct text *text = f->text;
+    const int width = STRIP * TILE + 2;
+    f->indent = "        ";
+    open_lanes(f);
+    text_add(text, "        const %s zero = {0};\n        %s space[%d];\n", f->type, f->type,
+             POINTS * width);
+    row_pointers(f, 'x', POINTS, "top + %d >= 0 && top + %d < height",
+                 NAME("(top + %%d) * width * %d", f->lanes));
+    text_add(text,
+             "        for (long first = 0; first < tiles; first += %d) {\n"
+             "            const long count = tiles - first < %d ? tiles - first : %d;\n"
+             "            for (long c = 0; c < %d * count + 2; c++) {\n"
+             "                const long column = left + %d * first + c;\n"
+             "                %s *const to = space + c;\n"
+             "                if (column < 0 || column >= width) {\n"
+             "                    for (long r = 0; r < %d; r++) to[r * %d] = zero;\n"
+             "                    continue;\n"
+             "                }\n",
+             STRIP, STRIP, STRIP, TILE, TILE, f->type, POINTS, width);
+    f->indent = "                ";
+    for (int i = 0; i < POINTS; i++) {
+        in[i] = NAME("d%d", i);
+        out[i] = NAME("t%d", i);
+        declare(f, in[i], read(f, NAME("x%d + column * s%d", i, i)));
+    }
+    image_points(f, in, out);
+    for (int i = 0; i < POINTS; i++) text_add(text, "%sto[%d] = t%d;\n", f->indent, i * width, i);
+    text_add(text,
+             "            }\n"
+             "            for (long q = 0; q < count; q++)\n"
+             "                for (long r = 0; r < %d; r++) {\n"
+             "                    const %s *const from = space + r * %d + %d * q;\n"
+             "                    real *const to = v + %d * r * v_point + (first + q) * %d;\n",
+             POINTS, f->type, width, TILE, POINTS, f->lanes);
+    f->indent = "                    ";
+    for (int i = 0; i < POINTS; i++) declare(f, in[i], NAME("from[%d]", i));
+    image_points(f, in, out);
+    for (int i = 0; i < POINTS; i++) store(f, NAME("to + %d * v_point", i), out[i]);
+    text_put(text, "                }\n        }\n    }\n");
+}
+
+static void print_result_column(struct form *f, int column) {
+    const char *in[POINTS], *out[TILE];
+    struct text *text = f->text;
+    column_names(f, in, "t", POINTS, column);
+    column_names(f, out, "sum", TILE, column);
+    text_add(text, "            if (valid > %d) {\n", column);
+    f->indent = "                ";
+    result_pixels(f, in, out);
+    text_add(text, "                %s ", f->type);
+    for (int i = 0; i < TILE; i++) text_add(text, "%sy%d = %s + shift", i ? ", " : "", i, out[i]);
+    text_add(text, ";\n                if (flags & %d) {\n", MICROKERNEL_RELU);
+    int lanes = f->is_vector ? f->lanes : 1;
+    for (int i = 0; i < TILE; i++) {
+        text_put(text, "                    ");
+        microkernel_print_select(text, lanes, NAME("y%d", i), NAME("y%d", i));
+        text_put(text, "\n");
+    }
+    text_put(text, "                }\n");
+    for (int i = 0; i < TILE; i++) {
+        const char *at = NAME("at + %d * y_row + %d", i, column * f->lanes);
+        text_add(text, "                if (rows > %d) {\n                    if (flags & %d) ", i,
+                 MICROKERNEL_MASK);
+        microkernel_print_select(text, lanes, NAME("y%d", i), read(f, NAME("mask + %s", at)));
+        text_put(text, "\n    ");
+        store(f, NAME("y + %s", at), NAME("y%d", i));
+        text_put(text, "                }\n");
+    }
+    text_put(text, "            }\n");
+}
+
+static void print_result(struct form *f) {
+    const char *in[POINTS], *out[TILE];
+    struct text *text = f->text;
+    f->indent = "        ";
+    open_lanes(f);
+    text_add(text,
+             "        const %s zero = {0};\n"
+             "        const %s shift = (bias ? *bias : 0) - zero;\n"
+             "        for (long q = 0; q < tiles; q++) {\n"
+             "            const long valid = columns - %d * q, at = %d * q;\n"
+             "            const real *const mq = m + q * %d;\n",
+             f->type, f->type, TILE, TILE * f->lanes, f->lanes);
+    for (int r = 0; r < POINTS; r++) {
+        f->indent = "            ";
+        for (int i = 0; i < POINTS; i++) {
+            in[i] = NAME("m%d_%d", r, i);
+            declare(f, in[i], read(f, NAME("mq + %d * m_point", r * POINTS + i)));
+        }
+        row_names(f, out, "t", TILE, r);
+        result_pixels(f, in, out);
+    }
+    for (int column = 0; column < TILE; column++) print_result_column(f, column);
+    text_put(text, "        }\n    }\n");
+}
+
+static void print_gradient(struct form *f) {
+    const char *in[TILE], *out[POINTS];
+    struct text *text = f->text;
+    f->indent = "        ";
+    open_lanes(f);
+    row_pointers(f, 'g', TILE, "rows > %d", "%d * g_row");
+    text_add(text,
+             "        for (long q = 0; q < tiles; q++) {\n"
+             "            const long valid = columns - %d * q, at = %d * q;\n"
+             "            real *const to = v + q * %d;\n",
+             TILE, TILE, f->lanes);
+    for (int column = 0; column < TILE; column++) {
+        f->indent = "            ";
+        for (int i = 0; i < TILE; i++) {
+            in[i] = NAME("g%d_%d", i, column);
+            const char *at = NAME("g%d + (at + %d) * s%d", i, column, i);
+            if (column) at = NAME("valid > %d ? %s : nothing", column, at);
+            declare(f, in[i], read(f, at));
+        }
+        column_names(f, out, "t", POINTS, column);
+        gradient_points(f, in, out);
+    }
+    for (int r = 0; r < POINTS; r++) {
+        row_names(f, in, "t", TILE, r);
+        row_names(f, out, "v", POINTS, r);
+        gradient_points(f, in, out);
+        for (int i = 0; i < POINTS; i++)
+            store(f, NAME("to + %d * v_point", r * POINTS + i), out[i]);
+    }
+    text_put(text, "        }\n    }\n");
+}
+
+static void print_weights(struct form *f) {
+    const char *in[TAPS], *out[POINTS];
+    struct text *text = f->text;
+    text_add(
+        text,
+        "    real taps[%d] = {0};\n"
+        "    for (long c = 0; c < channels; c++, w += w_channel, u += outs) {\n"
+        "        for (long o = 0; o < outs; o++)\n"
+        "            for (long k = 0; k < %d; k++)\n"
+        "                taps[k * %d + o] = w[o * w_out + k / %d * w_row + k %% %d * w_column];\n",
+        TAPS * TAPS * f->lanes, TAPS * TAPS, f->lanes, TAPS, TAPS);
+    f->indent = "            ";
+    open_lanes(f);
+    for (int column = 0; column < TAPS; column++) {
+        for (int i = 0; i < TAPS; i++) {
+            in[i] = NAME("w%d_%d", i, column);
+            declare(f, in[i], read(f, NAME("taps + %d", (i * TAPS + column) * f->lanes)));
+        }
+        column_names(f, out, "t", POINTS, column);
+        weight_points(f, in, out);
+    }
+    for (int r = 0; r < POINTS; r++) {
+        row_names(f, in, "t", TAPS, r);
+        row_names(f, out, "u", POINTS, r);
+        weight_points(f, in, out);
+        for (int i = 0; i < POINTS; i++) store(f, NAME("u + %d * u_point", r * POINTS + i), out[i]);
+    }
+    text_put(text, "        }\n    }\n");
+}
+
+static void print_weight_gradient(struct form *f) {
+    const char *in[POINTS], *out[TAPS];
+    struct text *text = f->text;
+    text_add(text,
+             "    real taps[%d];\n"
+             "    for (long first = 0; first < outs * ins; first += %d, sums += %d) {\n",
+             TAPS * TAPS * f->lanes, f->lanes, f->lanes);
+    f->indent = "            ";
+    open_lanes(f);
+    text_add(text,
+             "            %s u[%d];\n"
+             "            for (long k = 0; k < %d; k++) {\n"
+             "                u[k] = %s;\n"
+             "                for (long part = 1; part < parts; part++)\n"
+             "                    u[k] += %s;\n"
+             "            }\n",
+             f->type, POINTS * POINTS, POINTS * POINTS, read(f, "sums + k * s_point"),
+             read(f, "sums + k * s_point + part * s_part"));
+    for (int column = 0; column < POINTS; column++) {
+        for (int i = 0; i < POINTS; i++) in[i] = NAME("u[%d]", i * POINTS + column);
+        column_names(f, out, "t", TAPS, column);
+        weight_gradients(f, in, out);
+    }
+    for (int r = 0; r < TAPS; r++) {
+        row_names(f, in, "t", POINTS, r);
+        row_names(f, out, "w", TAPS, r);
+        weight_gradients(f, in, out);
+        for (int i = 0; i < TAPS; i++)
+            store(f, NAME("taps + %d", (r * TAPS + i) * f->lanes), out[i]);
+    }
+    text_add(text,
+             "        }\n"
+             "        for (long i = 0; i < %d && first + i < outs * ins; i++) {\n"
+             "            real *const to =\n"
+             "                w + (first + i) / ins * w_out + (first + i) %% ins * w_in;\n"
+             "            for (long k = 0; k < %d; k++)\n"
+             "                to[k / %d * w_row + k %% %d * w_column] = taps[k * %d + i];\n"
+             "        }\n"
+             "    }\n",
+             f->lanes, TAPS * TAPS, TAPS, TAPS, f->lanes);
+}
+
+/* ---- sums over the lanes ---- */
+
+/* Halves of two vectors at a time: lane i of the last vector is the sum of vector i's lanes, added
+ * in lane_sum's order. */
+static void print_lane_sums(struct text *text, int lanes) {
+    text_add(text, "    for (long n = 0; n < count; n += %d) {\n", lanes);
+    for (int i = 0; i < lanes; i++)
+        text_add(text, "        vector%d s%d = *(const memory%d *)(sums + (n + %d) * %d);\n", lanes,
+                 i, lanes, i, lanes);
+    for (int half = lanes / 2; half >= 1; half /= 2)
+        for (int i = 0; i < half; i++) {
+            text_add(text, "        s%d =", i);
+            for (int side = 0; side < 2; side++) {
+                text_add(text, "%s__builtin_shufflevector(s%d, s%d",
+                         side ? " +\n            " : " ", i, i + half);
+                for (int lane = 0; lane < lanes; lane++)
+                    text_add(text, ", %d",
+                             (lane & half ? lanes : 0) + (side ? lane | half : lane & ~half));
+                text_put(text, ")");
+            }
+            text_put(text, ";\n");
+        }
+    text_add(text,
+             "        if (!is_first) s0 += *(const memory%d *)(to + n);\n"
+             "        *(memory%d *)(to + n) = s0;\n"
+             "    }\n",
+             lanes, lanes);
+}
+
+static void print_sums(struct text *text, int lanes, const char *qualifiers) {
+    text_add(text,
+             "/* to[i] = (or +=) the sum of the lanes of vector i; count is rounded up to whole\n"
+             " * vectors. */\n"
+             "%s%svoid winograd_sums(real *to, const real *sums, long count, long is_first) {\n"
+             "#if defined(LATHE_VECTORS) && (defined(__clang__) || __GNUC__ >= 12)\n",
+             qualifiers, *qualifiers ? " " : "");
+    print_lane_sums(text, lanes);
+    text_add(text,
+             "#else\n"
+             "    for (long n = 0; n < (count + %d) / %d * %d; n++)\n"
+             "        to[n] = (is_first ? 0 : to[n]) + lane_sum_%d(sums + n * %d);\n"
+             "#endif\n}\n\n",
+             lanes - 1, lanes, lanes, lanes, lanes);
+}
+
+/* ---- the functions ---- */
+
+struct transform {
+    const char *name, *parameters, *comment;
+    void (*print)(struct form *f);
+    bool needs_nothing;
+};
+static const struct transform transforms[] = {
+    {"winograd_image",
+     "const real *x, real *v, long v_point, long tiles, long top, long left,\n"
+     "        long height, long width",
+     "/* v[k] of each tile of a row: 6 x 6 pixels from row `top`, column `left` + 4 q, at 36 "
+     "points.\n"
+     " * Pixels outside the image are 0. */\n",
+     print_image, true},
+    {"winograd_result",
+     "const real *m, long m_point, const real *bias, real *y, const real *mask,\n"
+     "        long tiles, long rows, long columns, long y_row, long flags",
+     "/* y of each tile of a row: 4 x 4 pixels, as far as there are rows and columns, from the\n"
+     " * products m[k] at 36 points; plus bias, relu, masked as the flags say. */\n",
+     print_result, false},
+    {"winograd_weights",
+     "const real *w, real *u, long u_point, long channels, long w_channel,\n"
+     "        long outs, long w_out, long w_row, long w_column",
+     "/* u[k][channel][out] at 36 points for a tile of output channels. It writes whole vectors: "
+     "some\n"
+     " * numbers behind the end are overwritten. */\n",
+     print_weights, false},
+    {"winograd_gradient",
+     "const real *g, real *v, long v_point, long tiles, long rows, long columns,\n"
+     "        long g_row",
+     "/* v[k] of each tile of a row: the gradient of its 4 x 4 results at 36 points; rows and "
+     "columns\n"
+     " * that are not there count as 0. */\n",
+     print_gradient, true},
+    {"winograd_weight_gradient",
+     "real *w, const real *sums, long s_point, long parts, long s_part, long outs,\n"
+     "        long ins, long w_out, long w_in, long w_row, long w_column",
+     "/* The weights' gradient of a tile of channels from the sums at 36 points, in parts. */\n",
+     print_weight_gradient, false},
+};
+enum { TRANSFORMS = sizeof transforms / sizeof *transforms };
+
+static const char sums_parameters[] = "real *to, const real *sums, long count, long is_first";
+
+void microkernel_print_winograd(struct text *text, int lanes, const char *qualifiers) {
+    for (int i = 0; i < TRANSFORMS; i++) {
+        const struct transform *transform = &transforms[i];
+        text_add(text, "%s%s%svoid %s(%s) {\n", transform->comment, qualifiers,
+                 *qualifiers ? " " : "", transform->name, transform->parameters);
+        if (transform->needs_nothing)
+            text_add(text, "    static const real nothing[%d] = {0};\n", lanes);
+        text_put(text, "#ifdef LATHE_VECTORS\n");
+        struct form vectors = form_of(text, lanes, true), plain = form_of(text, lanes, false);
+        transform->print(&vectors);
+        text_put(text, "#else\n");
+        transform->print(&plain);
+        text_put(text, "#endif\n}\n\n");
+    }
+    print_sums(text, lanes, qualifiers);
+}
+
+void microkernel_each_winograd(void (*visit)(void *context, const char *name), void *context) {
+    for (int i = 0; i < TRANSFORMS; i++) visit(context, transforms[i].name);
+    visit(context, "winograd_sums");
+}
+
+bool microkernel_print_winograd_prototype(struct text *text, const char *name) {
+    for (int i = 0; i < TRANSFORMS; i++)
+        if (!strcmp(transforms[i].name, name)) {
+            text_add(text, "void %s(%s);\n", name, transforms[i].parameters);
+            return true;
+        }
+    if (strcmp(name, "winograd_sums")) return false;
+    text_add(text, "void winograd_sums(%s);\n", sums_parameters);
+    return true;
+}

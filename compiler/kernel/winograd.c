@@ -1,0 +1,135 @@
+/* winograd.c: which convolutions are computed by Winograd's F(4x4, 3x3), and their schedules. */
+#include "winograd.h"
+
+enum { REAL_SIZE = 4, TILE_PIXELS = WINOGRAD_TILE * WINOGRAD_TILE, MOST_UNITS = 16 };
+
+static long smaller(long a, long b) {
+    return a < b ? a : b;
+}
+
+static long larger(long a, long b) {
+    return a > b ? a : b;
+}
+
+static long parts_of(long n, long size) {
+    return (n + size - 1) / size;
+}
+
+/* ---- where it is taken ---- */
+
+/* What the choice costs, in vector operations for each pair of channels and sample block. Loads and
+ * stores, not the products, bound the transforms; measured on Zen 4. */
+static const double image_tile_cost = 140, result_tile_cost = 140, least_gain = 1.1;
+
+static bool has_form(const struct program_plan *plan, const struct window *window, long groups) {
+    return !plan->no_winograd && !plan->use_double && groups == 1 && window->kernel_size[0] == 3 &&
+           window->kernel_size[1] == 3 && window->strides[0] == 1 && window->strides[1] == 1 &&
+           window->dilation_rate[0] == 1 && window->dilation_rate[1] == 1;
+}
+
+/* Products of a plane's direct sums: taps that stay inside. */
+static double direct_products(const struct axis_class *classes, int count) {
+    double products = 0;
+    for (int i = 0; i < count; i++) products += (double)(classes[i].count * classes[i].tap_count);
+    return products;
+}
+
+static bool is_faster(double direct, double tiles, double in, double out) {
+    double winograd =
+        tiles * (WINOGRAD_POINTS * in * out + image_tile_cost * in + result_tile_cost * out);
+    return direct * in * out > least_gain * winograd;
+}
+
+/* ---- schedules ---- */
+
+/* An odd number of vectors: the 36 lines of one tile must not fall into one set of the cache. */
+static long point_stride(const struct program_plan *plan, long channels, long tiles) {
+    return (channels * tiles | 1) * plan->lanes;
+}
+
+static void add_scratch(struct program_plan *plan, const struct kernel *kernel,
+                        struct winograd *winograd) {
+    winograd->slot = WINOGRAD_POINTS * (winograd->image_point + winograd->result_point);
+    struct shape shape = {1, {kernel->units * winograd->slot}};
+    const char *name = arena_format(plan->arena, "%s_points", kernel->name);
+    struct buffer *buffer = buffer_new(plan, name, shape.size[0], false);
+    winograd->scratch = view_new(plan, buffer, 0, &shape, LAYOUT_PLAIN);
+}
+
+/* A chunk is a rectangle that divides the tiles evenly: four to eight tiles if there are so many,
+ * fewer where the points of more would not fit in twice the L2 cache. */
+static void choose_chunk(const struct program_plan *plan, const struct convolution_kernel *c,
+                         struct winograd *winograd) {
+    const long *tiles = winograd->tiles;
+    long bytes = WINOGRAD_POINTS * (c->in_channels + c->out_channels) * plan->lanes * REAL_SIZE;
+    long most = smaller(8, larger(4, 2 * plan->target->l2 / bytes));
+    winograd->chunk[0] = winograd->chunk[1] = 1;
+    for (long columns = 1; columns <= tiles[1] && columns <= most; columns++)
+        if (tiles[1] % columns == 0) winograd->chunk[1] = columns;
+    if (winograd->chunk[1] < tiles[1]) return;
+    for (long rows = 1; rows <= tiles[0] && rows * tiles[1] <= most; rows++)
+        if (tiles[0] % rows == 0) winograd->chunk[0] = rows;
+}
+
+bool schedule_winograd(struct program_plan *plan, struct kernel *kernel) {
+    struct convolution_kernel *c = &kernel->convolution;
+    if (!c->weights || !has_form(plan, &c->window, c->groups)) return false;
+    struct winograd *winograd = ARENA_NEW(plan->arena, struct winograd);
+    for (int i = 0; i < 2; i++) {
+        winograd->pad[i] = c->is_backward ? 2 - c->window.pad[i] : c->window.pad[i];
+        winograd->tiles[i] = parts_of(c->out_size[i], WINOGRAD_TILE);
+    }
+    double direct =
+        direct_products(c->rows, c->row_count) * direct_products(c->columns, c->column_count);
+    if (!is_faster(direct, (double)(winograd->tiles[0] * winograd->tiles[1]),
+                   (double)c->in_channels, (double)c->out_channels))
+        return false;
+    choose_chunk(plan, c, winograd);
+    long tiles = winograd->chunk[0] * winograd->chunk[1];
+    static const long one_tap[2] = {1, 1};
+    schedule_convolution_tile(plan, c, tiles, one_tap);
+    winograd->image_point = point_stride(plan, c->in_channels, tiles);
+    winograd->result_point = point_stride(plan, c->out_channels, tiles);
+    struct split outs = split_evenly(c->out_channels, c->tile_channels);
+    /* The transform writes a whole vector for each input channel of a tile: room behind the last.
+     */
+    winograd->padded_in =
+        c->in_channels + parts_of(plan->lanes, outs.small ? outs.size : outs.size + 1);
+    winograd->weights_point = winograd->padded_in * c->out_channels;
+    struct shape shape = {1, {WINOGRAD_POINTS * winograd->weights_point}};
+    const char *name = arena_format(plan->arena, "%s_packed", kernel->name);
+    c->packed =
+        view_new(plan, buffer_new(plan, name, shape.size[0], false), 0, &shape, LAYOUT_PLAIN);
+    kernel->units = smaller(plan->rows / plan->lanes, MOST_UNITS);
+    kernel->by_block = kernel->units == plan->rows / plan->lanes;
+    add_scratch(plan, kernel, winograd);
+    c->winograd = winograd;
+    return true;
+}
+
+bool schedule_winograd_gradient(struct program_plan *plan, struct kernel *kernel) {
+    (void)plan, (void)kernel;
+    return false;
+}
+
+/* ---- the kernels beside them ---- */
+
+struct kernel *winograd_weights_kernel(struct program_plan *plan, const struct kernel *kernel) {
+    const struct convolution_kernel *c = &kernel->convolution;
+    struct kernel *weights =
+        kernel_new(plan, KERNEL_WINOGRAD_WEIGHTS,
+                   arena_format(plan->arena, "%s_weights", kernel->name), kernel->tensor);
+    struct split outs = split_evenly(c->out_channels, c->tile_channels);
+    weights->out = c->packed;
+    weights->owner = kernel;
+    weights->units = outs.big + outs.small;
+    return weights;
+}
+
+struct kernel *winograd_sums_kernel(struct program_plan *plan, struct kernel *kernel) {
+    struct kernel *sums =
+        kernel_new(plan, KERNEL_WINOGRAD_SUMS, arena_format(plan->arena, "%s_result", kernel->name),
+                   kernel->tensor);
+    sums->owner = kernel;
+    return sums;
+}

@@ -1,0 +1,43 @@
+/* winograd.h: convolutions of 3 x 3 taps by Winograd's F(4x4, 3x3): 36 products where the direct
+ * sums need 144, for some additions before and after (microkernel_winograd.c tells how). It is one
+ * more way to compute the same kernels, taken where it is faster. */
+#ifndef LATHE_WINOGRAD_H
+#define LATHE_WINOGRAD_H
+
+#include "kernel.h"
+
+enum { WINOGRAD_TILE = 4, WINOGRAD_POINTS = 36 };
+
+/* How a convolution or a weight gradient is computed. Unit u works through a part of the sample
+ * blocks, chunk by chunk: tiles of pixels to points, products at each point, points to results. */
+struct winograd {
+    long pad[2];         /* rows and columns of zeros in front of the image */
+    long tiles[2];       /* rows and columns of tiles that cover the results */
+    long chunk[2];       /* rows and columns of tiles at a time; gradient: all columns, */
+    long blocks_at_once; /* and so many sample blocks */
+    long image_point,
+        result_point; /* reals from one point to the next: image; result or gradient */
+    /* Memory for the points of a chunk. A unit uses the slot of the first unit of its range: ranges
+     * that run at the same time differ in it, and a thread works in one slot. */
+    const struct view *scratch;
+    long slot; /* reals */
+    /* Convolution: weights [point][output tile][input channel][tile's channels], padded. */
+    long padded_in, weights_point;
+    /* Weight gradient: sums [unit][point][output tile][input tile][region]. */
+    long region, sums_point, parts;
+};
+
+/** Chooses this way for a convolution, if it suits, and its schedule; else returns false. */
+bool schedule_winograd(struct program_plan *plan, struct kernel *kernel);
+
+/** The same for a weight gradient. */
+bool schedule_winograd_gradient(struct program_plan *plan, struct kernel *kernel);
+
+/** A new kernel: the weights of a convolution at the points. */
+struct kernel *winograd_weights_kernel(struct program_plan *plan, const struct kernel *kernel);
+
+/** A new kernel: the gradient from the sums that the weight gradient's units leave; it takes over
+ * the result. */
+struct kernel *winograd_sums_kernel(struct program_plan *plan, struct kernel *kernel);
+
+#endif

@@ -1,0 +1,202 @@
+/* test_winograd.c: convolutions by Winograd's F(4x4, 3x3) against the naive reference in double,
+ * both dialects, beside the direct sums: outputs, and gradients by data and by weights. */
+#include "compiler/jit/jit.h"
+#include "runtime/parallel.h"
+#include "tests/reference_model.h"
+
+/* Large, so that the weights before the step are small beside what it takes from them. */
+enum { LEARNING_RATE = 4096 };
+
+/* One training step (SGD) and one prediction of a compiled model. */
+struct run {
+    float *weights[SPACE_COUNT];
+    float *predictions;
+    const char *text; /* of the C module */
+};
+
+static float *floats(long count, const double *values) {
+    size_t bytes = (sizeof(float) * (size_t)(count + 1) + 63) / 64 * 64;
+    float *copy = aligned_alloc(64, bytes);
+    assert_non_null(copy);
+    memset(copy, 0, bytes);
+    for (long i = 0; values && i < count; i++) copy[i] = (float)values[i];
+    return copy;
+}
+
+static void run_compiled(struct reference_model *m, struct jit_options options, int threads,
+                         struct run *run) {
+    struct error error = {""};
+    options.compile.target = target_native();
+    options.compile.batch = m->batch;
+    options.compile.training = options.compile.prediction = true;
+    struct jit *jit = jit_new(m->model, &options, &error);
+    if (!jit) fail_msg("%s", error.text);
+    const struct program *program = jit_program(jit);
+    struct pool *pool = pool_new(threads, &error);
+    assert_true(pool || threads == 1);
+    struct program_call call = {.parallel = pool_parallel, .pool = pool};
+    for (int i = 0; i < SPACE_COUNT; i++)
+        call.space[i] = run->weights[i] = floats(program->space_size[i], m->spaces[i]);
+    float *samples = floats(program->rows * program->sample_size, NULL);
+    for (long i = 0; i < m->batch * program->sample_size; i++) samples[i] = (float)m->samples[i];
+    float *labels = floats(program->rows * program->label_size, NULL);
+    for (long i = 0; i < m->batch * program->label_size; i++) labels[i] = (float)m->labels[i];
+    call.arena = floats((long)program->arena_bytes / 4, NULL);
+    /* No kernel may read memory that nobody wrote. */
+    memset(call.arena, 0xff, program->arena_bytes);
+    call.inputs[0] = samples;
+    call.inputs[1] = labels;
+    call.predictions = run->predictions = floats(program->rows * program->output_size, NULL);
+    call.scalars[0] = LEARNING_RATE;
+    call.scalars[1] = 1;
+    call.scalars[2] = (double)m->batch;
+    call.scalars[3] = 5;
+    program->predict(&call);
+    memset(call.arena, 0xff, program->arena_bytes);
+    program->train(&call);
+    free(call.arena), free(samples), free(labels);
+    pool_free(pool);
+    jit_free(jit);
+}
+
+static void run_free(struct run *run) {
+    for (int i = 0; i < SPACE_COUNT; i++) free(run->weights[i]);
+    free(run->predictions);
+}
+
+/* The largest difference, relative to the largest value. */
+static double relative_error(const float *got, const double *start, const double *expected,
+                             long count) {
+    double error = 0, largest = 1e-30;
+    for (long i = 0; i < count; i++) {
+        double change = start ? (start[i] - (double)got[i]) / LEARNING_RATE : (double)got[i];
+        if (!isfinite(change)) return INFINITY;
+        error = fmax(error, fabs(change - expected[i]));
+        largest = fmax(largest, fabs(expected[i]));
+    }
+    return error / largest;
+}
+
+struct expected {
+    double *gradient, *predictions;
+};
+
+/* By variable, and for the predictions: no worse than `times` the direct sums' error. */
+static void compare(struct reference_model *m, const struct expected *expected,
+                    const struct run *direct, const struct run *winograd, const char *what) {
+    const struct graph *graph = m->graph[MODE_TRAINING];
+    long outputs = m->batch * shape_elements(&m->model->output->output);
+    double a = relative_error(direct->predictions, NULL, expected->predictions, outputs);
+    double b = relative_error(winograd->predictions, NULL, expected->predictions, outputs);
+    if (!(b <= 6 * a + 1e-6)) fail_msg("%s: outputs: error %g, direct %g", what, b, a);
+    for (int v = 0; v < graph->variable_count; v++) {
+        const struct variable *variable = &graph->variables[v];
+        if (variable->space != SPACE_TRAINABLE) continue;
+        long count = shape_elements(&variable->shape), offset = variable->offset;
+        const double *start = m->spaces[SPACE_TRAINABLE] + offset;
+        a = relative_error(direct->weights[0] + offset, start, expected->gradient + offset, count);
+        b = relative_error(winograd->weights[0] + offset, start, expected->gradient + offset,
+                           count);
+        if (!(a <= 5e-5)) fail_msg("%s: %s: direct error %g", what, variable->name, a);
+        if (!(b <= 20 * a + 4e-6))
+            fail_msg("%s: %s: error %g, direct %g", what, variable->name, b, a);
+    }
+}
+
+static bool text_has_winograd(struct reference_model *m, bool no_winograd, enum dialect dialect) {
+    struct error error = {""};
+    struct compile_options options = {.target = target_native(),
+                                      .dialect = dialect,
+                                      .batch = m->batch,
+                                      .training = true,
+                                      .no_winograd = no_winograd};
+    struct compilation *compilation = compile_model(&m->arena, m->model, &options, &error);
+    if (!compilation) fail_msg("%s", error.text);
+    return strstr(compilation->c_text, "winograd") != NULL;
+}
+
+static void check_model(const char *layers, const char *shape, long batch) {
+    struct reference_model m;
+    char text[1000];
+    snprintf(text, sizeof text,
+             "return model 'm' { input { %s }, %s,\n"
+             "  global_average_pool2d {}, dense { 3 },\n"
+             "  training = { loss = 'mean_squared_error', optimizer = sgd {} } }",
+             shape, layers);
+    reference_open(&m, text, batch);
+    for (long i = 0; i < batch * 3; i++) m.labels[i] = uniform(13, i);
+    /* The weights as floats hold them, so that rounding them is no error of the kernels. */
+    for (long i = 0; i < m.graph[MODE_TRAINING]->space_size[SPACE_TRAINABLE]; i++)
+        m.spaces[SPACE_TRAINABLE][i] = (double)(float)m.spaces[SPACE_TRAINABLE][i];
+    for (long i = 0; i < batch * shape_elements(&m.model->input->output); i++)
+        m.samples[i] = (double)(float)m.samples[i];
+    assert_true(text_has_winograd(&m, false, DIALECT_CC));
+    assert_true(text_has_winograd(&m, false, DIALECT_TCC));
+    assert_false(text_has_winograd(&m, true, DIALECT_CC));
+    struct expected expected;
+    reference_run(&m, MODE_PREDICTION);
+    expected.predictions = m.predictions;
+    m.predictions = NULL;
+    expected.gradient = reference_gradient(&m);
+    static const enum backend backends[] = {BACKEND_TCC, BACKEND_CC};
+    for (int i = 0; i < 2; i++) {
+        struct run direct, winograd, threaded;
+        struct jit_options options = {.backend = backends[i]};
+        run_compiled(&m, options, 1, &winograd);
+        run_compiled(&m, options, 3, &threaded);
+        options.compile.no_winograd = true;
+        run_compiled(&m, options, 1, &direct);
+        compare(&m, &expected, &direct, &winograd, text);
+        long weights = m.graph[MODE_TRAINING]->space_size[SPACE_TRAINABLE];
+        assert_memory_equal(winograd.weights[0], threaded.weights[0],
+                            sizeof(float) * (size_t)weights);
+        run_free(&direct), run_free(&winograd), run_free(&threaded);
+    }
+    free(expected.predictions), free(expected.gradient);
+    reference_close(&m);
+}
+
+static void test_same_padding(void **state) {
+    (void)state;
+    check_model("conv2d { 24, kernel_size = 3, padding = 'same', activation = 'relu' },\n"
+                "conv2d { 17, kernel_size = 3, padding = 'same', activation = 'relu' },\n"
+                "conv2d { 20, kernel_size = 3, padding = 'same' }",
+                "7, 7, 16", 40);
+}
+
+static void test_odd_shapes(void **state) {
+    (void)state;
+    check_model("conv2d { 26, kernel_size = 3, padding = 'same', activation = 'tanh' },\n"
+                "conv2d { 33, kernel_size = 3, padding = 'valid', activation = 'relu' },\n"
+                "conv2d { 40, kernel_size = 3, padding = 'same', use_bias = false }",
+                "5, 9, 19", 20);
+}
+
+static void test_wide(void **state) {
+    (void)state;
+    check_model("conv2d { 16, kernel_size = 1, activation = 'relu' },\n"
+                "conv2d { 70, kernel_size = 3, padding = 'same', activation = 'relu' },\n"
+                "conv2d { 21, kernel_size = 3, padding = 'same', activation = 'relu' },\n"
+                "max_pool2d { 2 },\n"
+                "conv2d { 130, kernel_size = 3, padding = 'same', activation = 'relu' },\n"
+                "conv2d { 16, kernel_size = 3, padding = 'same' }",
+                "14, 14, 2", 16);
+}
+
+static void test_large_images(void **state) {
+    (void)state;
+    check_model("conv2d { 16, kernel_size = 1 },\n"
+                "conv2d { 16, kernel_size = 3, padding = 'valid', activation = 'relu' },\n"
+                "conv2d { 18, kernel_size = 3, padding = 'same' }",
+                "28, 43, 1", 3);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_same_padding),
+        cmocka_unit_test(test_odd_shapes),
+        cmocka_unit_test(test_wide),
+        cmocka_unit_test(test_large_images),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
