@@ -9,9 +9,9 @@
 struct block_layout {
     long space[SPACE_COUNT];
     long arena, samples, labels, predictions;
-    long floats;      /* of the whole block */
+    long floats;       /* of the whole block */
     long state_floats; /* of what must survive from call to call: the parts up to the arena */
-    long alignment;   /* bytes */
+    long alignment;    /* bytes */
 };
 
 struct emission {
@@ -20,8 +20,8 @@ struct emission {
     const struct model *model;
     const struct program *program;
     const struct target *target;
-    const char *name, *upper;        /* prefix of every symbol, and of every macro */
-    const float *const *weights;     /* by space; NULL: none */
+    const char *name, *upper;    /* prefix of every symbol, and of every macro */
+    const float *const *weights; /* by space; NULL: none */
     bool is_training;
     struct block_layout block;
 };

@@ -1,0 +1,72 @@
+/* train.c: trains an emitted model and prints what the test compares. Compiled with
+ * -DNAME=name -DUPPER=NAME -include name.h, and -DACCURACY when the model measures it. */
+#include "values.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define JOIN2(a, b) a##_##b
+#define JOIN(a, b) JOIN2(a, b)
+#define F(function) JOIN(NAME, function)
+#define M(macro) JOIN(UPPER, macro)
+
+#ifdef ACCURACY
+#define ACCURACY_OF(a) , a
+#else
+#define ACCURACY_OF(a)
+#endif
+
+static double blocks[2][M(BLOCK_BYTES) / sizeof(double) + M(ALIGNMENT)];
+static float x[M(BATCH) * M(SAMPLE_SIZE)], y[M(BATCH) * M(LABEL_SIZE)];
+static float predictions[M(BATCH) * M(OUTPUT_SIZE)];
+
+static void *aligned(double *block) {
+    char *start = (char *)block;
+    return start + (M(ALIGNMENT) - (size_t)start % M(ALIGNMENT)) % M(ALIGNMENT);
+}
+
+static void fill(unsigned long step) {
+    emit_fill(step, x, M(BATCH) * M(SAMPLE_SIZE), y, M(BATCH) * M(LABEL_SIZE),
+              M(LABEL_SIZE) == 1 && M(OUTPUT_SIZE) > 1 ? M(OUTPUT_SIZE)
+              : M(LABEL_SIZE) == 1                     ? 2
+                                                       : 0);
+}
+
+/* The third step has one sample less than the others. */
+static float train(void *block, unsigned long step, float *accuracy) {
+    long samples = M(BATCH) - (step == 2);
+    (void)accuracy;
+    fill(step);
+    return F(train_step)(block, x, y, samples, F(learning_rate)(block) ACCURACY_OF(accuracy));
+}
+
+int main(void) {
+    void *block = aligned(blocks[0]), *second = aligned(blocks[1]);
+    float accuracy = 0.0f, loss;
+    unsigned long step;
+    long i;
+    int p;
+    memset(block, 0xff, M(BLOCK_BYTES)); /* NaN: nothing may depend on what was there */
+    memset(second, 0xff, M(BLOCK_BYTES));
+    F(init)(block, 5);
+    for (step = 0; step < 10; step++) {
+        loss = train(block, step, &accuracy);
+        printf("%.9g %.9g\n", (double)loss, (double)accuracy);
+    }
+    fill(100);
+    loss = F(evaluate)(block, x, y, M(BATCH) ACCURACY_OF(&accuracy));
+    printf("%.9g %.9g\n", (double)loss, (double)accuracy);
+    F(predict)(block, x, M(BATCH), predictions);
+    for (i = 0; i < M(BATCH) * M(OUTPUT_SIZE); i++) printf("%.9g\n", (double)predictions[i]);
+    for (p = 0; p < M(PARAMETERS); p++) {
+        const float *values = F(parameter)(block, p);
+        double sum = 0.0;
+        for (i = 0; i < F(parameter_size)(p); i++) sum += (double)values[i];
+        printf("%.9g\n", sum);
+    }
+    if (F(parameter)(block, M(PARAMETERS)) || F(parameter_size)(-1)) return 1;
+    /* The state alone goes on as the block does. */
+    memcpy(second, block, M(STATE_BYTES));
+    loss = train(block, 10, &accuracy);
+    return loss == train(second, 10, &accuracy) ? 0 : 2;
+}
