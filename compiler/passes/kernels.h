@@ -29,6 +29,10 @@ void pass_tile(struct program_plan *plan);
 /** Lifetimes, in-place updates and the offsets in the arena. (place.c) */
 void pass_place(struct program_plan *plan);
 
+/** Checks the kernels and their memory after pass_place; false + message if a rule is broken: that
+ * is a bug of lathe. (verify_plan.c) */
+bool verify_plan(const struct program_plan *plan, struct error *error);
+
 /* Shared between fuse.c and storage.c. */
 
 /** True if the tensor is just another view of in[0]'s memory. */

@@ -1,0 +1,80 @@
+/* verify_plan.c: checks the kernels and their memory: what is read was written before, what is alive
+ * at once does not overlap, every view stays inside its buffer. */
+#include "kernels.h"
+
+struct check {
+    const struct program_plan *plan;
+    const struct kernel *kernel;
+    bool *is_written; /* arena buffers, by position in plan->buffers */
+    struct error *error;
+    bool is_broken;
+};
+
+static const struct buffer *root_of(const struct buffer *buffer) {
+    while (buffer->merged) buffer = buffer->merged;
+    return buffer;
+}
+
+static int position_of(const struct program_plan *plan, const struct buffer *buffer) {
+    for (int i = 0; i < plan->buffer_count; i++)
+        if (plan->buffers[i] == buffer) return i;
+    return -1;
+}
+
+static long last_element(const struct view *view, long lanes) {
+    static const int axis_of[5] = {0, 3, 1, 2, 0};
+    long last = view->offset;
+    for (int i = 0; i < view->rank; i++) {
+        long size = view->shape.size[view->layout == LAYOUT_BLOCKED ? axis_of[i] : i];
+        if (view->layout == LAYOUT_BLOCKED && i == 0) size /= lanes;
+        if (view->layout == LAYOUT_BLOCKED && i == 4) size = lanes;
+        last += (size - 1) * view->stride[i];
+    }
+    return last;
+}
+
+static void fail(struct check *c, const char *what, const struct view *view) {
+    c->is_broken = true;
+    error_set(c->error, "internal error after placing: kernel %s %s %s", c->kernel->name, what,
+              view->buffer->name ? view->buffer->name : "a buffer");
+}
+
+static void check_view(void *context, const struct view *view, bool is_write) {
+    struct check *c = context;
+    const struct buffer *buffer = view->buffer;
+    if (c->is_broken || buffer->storage != STORAGE_ARENA) return;
+    if (last_element(view, c->plan->lanes) >= buffer->elements) {
+        fail(c, "goes beyond the end of", view);
+        return;
+    }
+    int position = position_of(c->plan, buffer);
+    if (is_write) c->is_written[position] = true;
+    else if (!c->is_written[position]) fail(c, "reads before it is written:", view);
+}
+
+static bool overlap(const struct program_plan *plan, const struct buffer *a,
+                    const struct buffer *b) {
+    long a_size = a->elements * (a->is_double || plan->use_double ? 8 : 4);
+    long b_size = b->elements * (b->is_double || plan->use_double ? 8 : 4);
+    if (a->last < b->first || b->last < a->first) return false;
+    return a->offset < b->offset + b_size && b->offset < a->offset + a_size;
+}
+
+bool verify_plan(const struct program_plan *plan, struct error *error) {
+    struct check c = {.plan = plan, .error = error};
+    c.is_written = ARENA_ARRAY(plan->arena, bool, plan->buffer_count);
+    for (int i = 0; i < plan->kernel_count && !c.is_broken; i++) {
+        c.kernel = plan->kernels[i];
+        kernel_visit_views(plan, c.kernel, check_view, &c);
+    }
+    if (c.is_broken) return false;
+    for (int i = 0; i < plan->buffer_count; i++)
+        for (int j = 0; j < i; j++) {
+            const struct buffer *a = plan->buffers[i], *b = plan->buffers[j];
+            if (a->first < 0 || b->first < 0 || a->merged || b->merged) continue;
+            if (root_of(a) != root_of(b) && overlap(plan, a, b))
+                return error_set(error, "internal error after placing: %s and %s overlap",
+                                 a->name ? a->name : "a buffer", b->name ? b->name : "a buffer");
+        }
+    return true;
+}
