@@ -62,7 +62,7 @@ static bool run_passes(struct pipeline *p) {
     pass_tile(p->plan);
     if (!after(p, "tile")) return false;
     pass_place(p->plan);
-    return after(p, "place");
+    return verify_plan(p->plan, p->error) && after(p, "place");
 }
 
 /* ---- a compilation ---- */
