@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { ALIGNMENT = 64, MODES = 3, NUMBER_FLOATS = 4 };
 
@@ -18,6 +19,7 @@ struct mode_steps {
     struct step *steps;
     int count;
     long arena_bytes;
+    struct kernel_summary *kernels;
     int convolutions, products, others;
 };
 
@@ -27,6 +29,7 @@ struct generic_program {
     enum generic_method method;
     struct mode_steps mode[MODES];
     struct program program;
+    double *profile; /* seconds of each step, or NULL */
     int slot;
 };
 
@@ -35,11 +38,24 @@ struct generic_program {
 static struct generic_program *slots[MAX_GENERIC_PROGRAMS];
 static pthread_mutex_t slots_lock = PTHREAD_MUTEX_INITIALIZER;
 
+static double seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
 static void run_mode(const struct generic_program *generic, enum mode mode,
                      struct program_call *call) {
     const struct mode_steps *m = &generic->mode[mode];
     const struct graph *graph = m->graph;
-    for (int i = 0; i < m->count; i++) m->steps[i].run(&m->steps[i], call);
+    double *profile = generic->profile, start = profile ? seconds() : 0;
+    for (int i = 0; i < m->count; i++) {
+        m->steps[i].run(&m->steps[i], call);
+        if (!profile) continue;
+        double now = seconds();
+        profile[i] += now - start;
+        start = now;
+    }
     for (int i = 0; i < graph->output_count; i++) {
         const struct output *output = &graph->outputs[i];
         const struct place *place = &m->places[output->tensor->number];
@@ -253,6 +269,11 @@ static bool prepare_mode(struct generic_program *generic, const struct model *mo
                         ARENA_ARRAY(arena, int, count)};
     list_steps(generic, m, &b);
     place_buffers(generic, m, &b);
+    m->kernels = ARENA_ARRAY(arena, struct kernel_summary, m->count);
+    for (int i = 0; i < m->count; i++) {
+        const struct tensor *t = m->steps[i].tensor;
+        m->kernels[i] = (struct kernel_summary){t->name, t->origin.layer, 1};
+    }
     return true;
 }
 
@@ -302,6 +323,16 @@ void generic_program_contractions(const struct generic_program *generic, enum mo
     *convolutions = generic->mode[mode].convolutions;
     *products = generic->mode[mode].products;
     *others = generic->mode[mode].others;
+}
+
+const struct kernel_summary *generic_program_kernels(const struct generic_program *generic,
+                                                     enum mode mode, int *count) {
+    *count = generic->mode[mode].count;
+    return generic->mode[mode].kernels;
+}
+
+void generic_program_profile(struct generic_program *generic, double *seconds_of_steps) {
+    generic->profile = seconds_of_steps;
 }
 
 void generic_program_free(struct generic_program *generic) {

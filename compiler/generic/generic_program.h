@@ -27,6 +27,13 @@ const struct program *generic_program_get(const struct generic_program *generic)
 void generic_program_contractions(const struct generic_program *generic, enum mode mode,
                                   int *convolutions, int *products, int *others);
 
+/** The steps of a mode, in the order they run. */
+const struct kernel_summary *generic_program_kernels(const struct generic_program *generic,
+                                                     enum mode mode, int *count);
+
+/** From now on a call adds the seconds of its i-th step to seconds[i]; NULL: no more. */
+void generic_program_profile(struct generic_program *generic, double *seconds);
+
 /** generic may be NULL. */
 void generic_program_free(struct generic_program *generic);
 

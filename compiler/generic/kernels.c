@@ -182,36 +182,39 @@ void run_max_pool_gradient(const struct step *step, struct program_call *call) {
 /* --- reductions --- */
 
 /* Rows of the last axis, one after the other: each adds to one number or to a row. */
-static void reduce_row(enum reduction reduction, float *out, long out_step, const float *in,
+static void reduce_row(enum reduction reduction, double *sum, long sum_step, const float *in,
                        long n) {
-    if (out_step == 0) {
-        float value = *out;
+    if (sum_step == 0) {
+        double value = *sum;
         if (reduction == REDUCTION_SUM)
-            for (long i = 0; i < n; i++) value += in[i];
+            for (long i = 0; i < n; i++) value += (double)in[i];
         else
-            for (long i = 0; i < n; i++) value = in[i] > value ? in[i] : value;
-        *out = value;
+            for (long i = 0; i < n; i++) value = (double)in[i] > value ? (double)in[i] : value;
+        *sum = value;
     } else if (reduction == REDUCTION_SUM) {
-        for (long i = 0; i < n; i++) out[i] += in[i];
+        for (long i = 0; i < n; i++) sum[i] += (double)in[i];
     } else {
-        for (long i = 0; i < n; i++) out[i] = in[i] > out[i] ? in[i] : out[i];
+        for (long i = 0; i < n; i++) sum[i] = (double)in[i] > sum[i] ? (double)in[i] : sum[i];
     }
 }
 
+/* Sums are taken in double: one after the other in float, 100,000 terms cost two digits. */
 static void run_reduce(const struct step *step, struct program_call *call) {
     const struct reduce_step *r = &step->reduce;
     const float *in = place_floats(&step->in[0], call);
     float *out = place_floats(&step->out, call);
+    double *sum = (double *)step_scratch(step, call, 0);
     long elements = shape_elements(&step->tensor->shape), position[MAX_RANK] = {0};
     int last = r->rank - 1;
     for (long i = 0; i < elements; i++)
-        out[i] = step->tensor->reduction == REDUCTION_SUM ? 0.0f : -INFINITY;
+        sum[i] = step->tensor->reduction == REDUCTION_SUM ? 0.0 : (double)-INFINITY;
     do {
         long at = 0;
         for (int i = 0; i < last; i++) at += position[i] * r->out_stride[i];
-        reduce_row(step->tensor->reduction, out + at, r->out_stride[last], in, r->size[last]);
+        reduce_row(step->tensor->reduction, sum + at, r->out_stride[last], in, r->size[last]);
         in += r->size[last];
     } while (next_position(r->size, last, position));
+    for (long i = 0; i < elements; i++) out[i] = (float)sum[i];
 }
 
 void prepare_reduce(struct step *step) {
@@ -235,6 +238,7 @@ void prepare_reduce(struct step *step) {
         if (!reduced[i]) stride *= r->size[i];
     }
     step->run = run_reduce;
+    step->scratch_unit = 2 * stride; /* a double for each element; only one unit is used */
 }
 
 /* --- views --- */

@@ -234,6 +234,11 @@ const struct memory_report *jit_memory(const struct jit *jit) {
     return jit->current->compilation->memory;
 }
 
+const struct kernel_summary *jit_kernels(const struct jit *jit, enum mode mode, int *count) {
+    *count = jit->current->compilation->kernel_count[mode];
+    return jit->current->compilation->kernels[mode];
+}
+
 void jit_times(const struct jit *jit, double *generate_ms, double *compile_ms) {
     *generate_ms = jit->current->generate_ms;
     *compile_ms = jit->current->compile_ms;

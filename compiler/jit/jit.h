@@ -36,6 +36,9 @@ const char *jit_compiler(const struct jit *jit);
 /** Memory of each mode (by enum mode). */
 const struct memory_report *jit_memory(const struct jit *jit);
 
+/** The kernels of an entry point, in the order they run. */
+const struct kernel_summary *jit_kernels(const struct jit *jit, enum mode mode, int *count);
+
 /** Milliseconds that compiling took: generation of C, and its compilation (cc: 0 when cached). */
 void jit_times(const struct jit *jit, double *generate_ms, double *compile_ms);
 
