@@ -60,10 +60,12 @@ char *arena_string(struct arena *arena, const char *string) {
 }
 
 char *arena_format(struct arena *arena, const char *format, ...) {
+    char start[256]; /* most strings fit: then they are formatted once */
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    int length = vsnprintf(start, sizeof start, format, arguments);
     va_end(arguments);
+    if ((size_t)length < sizeof start) return arena_string(arena, start);
     char *string = arena_alloc(arena, (size_t)length + 1);
     va_start(arguments, format);
     vsnprintf(string, (size_t)length + 1, format, arguments);

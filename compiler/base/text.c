@@ -22,16 +22,25 @@ void text_put(struct text *text, const char *string) {
     text->length += length;
 }
 
+void text_add_list(struct text *text, const char *format, va_list arguments) {
+    va_list again;
+    va_copy(again, arguments);
+    reserve(text, 120); /* most pieces fit: then they are formatted once */
+    size_t room = text->capacity - text->length;
+    int length = vsnprintf(text->data + text->length, room, format, arguments);
+    if ((size_t)length >= room) {
+        reserve(text, (size_t)length);
+        vsnprintf(text->data + text->length, (size_t)length + 1, format, again);
+    }
+    va_end(again);
+    text->length += (size_t)length;
+}
+
 void text_add(struct text *text, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    text_add_list(text, format, arguments);
     va_end(arguments);
-    reserve(text, (size_t)length);
-    va_start(arguments, format);
-    vsnprintf(text->data + text->length, (size_t)length + 1, format, arguments);
-    va_end(arguments);
-    text->length += (size_t)length;
 }
 
 const char *text_string(const struct text *text) {

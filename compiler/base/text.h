@@ -13,6 +13,9 @@ struct text {
 /** Appends a formatted string (printf rules). */
 void text_add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/** The same with a list of arguments. */
+void text_add_list(struct text *text, const char *format, va_list arguments);
+
 /** Appends a string as it is. */
 void text_put(struct text *text, const char *string);
 

@@ -9,35 +9,24 @@ static void indent(struct writer *w) {
     for (int i = 0; i < w->depth; i++) text_put(&w->text, "    ");
 }
 
-static const char *format_list(struct writer *w, const char *format, va_list arguments) {
-    va_list again;
-    va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
-    char *string = arena_alloc(w->arena, (size_t)length + 1);
-    vsnprintf(string, (size_t)length + 1, format, again);
-    va_end(again);
-    return string;
-}
-
 void write_line(struct writer *w, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    const char *line = format_list(w, format, arguments);
-    va_end(arguments);
     indent(w);
-    text_put(&w->text, line);
+    text_add_list(&w->text, format, arguments);
     text_put(&w->text, "\n");
+    va_end(arguments);
 }
 
 void write_open(struct writer *w, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    const char *line = format_list(w, format, arguments);
-    va_end(arguments);
     indent(w);
-    text_put(&w->text, line);
-    text_put(&w->text, *line ? " {\n" : "{\n");
+    size_t before = w->text.length;
+    text_add_list(&w->text, format, arguments);
+    text_put(&w->text, w->text.length > before ? " {\n" : "{\n");
     w->depth++;
+    va_end(arguments);
 }
 
 void write_close(struct writer *w) {
@@ -58,16 +47,17 @@ void write_blank(struct writer *w) {
 }
 
 void write_comment(struct writer *w, const char *format, ...) {
+    struct text text = {.arena = w->arena};
     va_list arguments;
     va_start(arguments, format);
-    char *line = arena_string(w->arena, format_list(w, format, arguments));
+    text_add_list(&text, format, arguments);
     va_end(arguments);
-    for (char *c = line; *c; c++)
+    for (char *c = text.data; *c; c++)
         if ((c[0] == '*' && c[1] == '/') || (c[0] == '/' && c[1] == '*') || c[0] == '\n' ||
             (c[0] == '?' && c[1] == '?') || c[0] == '\\')
             *c = ' ';
     indent(w);
-    text_add(&w->text, "/* %s */\n", line);
+    text_add(&w->text, "/* %s */\n", text_string(&text));
 }
 
 const char *use_symbol(struct writer *w, const char *name) {

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 enum {
-    SEARCH_STEPS = 6000000, /* looks at a placed buffer; some ten milliseconds */
+    SEARCH_STEPS = 3000000, /* looks at a placed buffer; some five milliseconds */
     SEARCH_ROUNDS = 3000,
 };
 
@@ -187,12 +187,12 @@ static void change(struct planner *planner, uint32_t *state) {
     }
 }
 
-/* Keeps changes that are not worse, until the arena is within a percent of the bound or the effort
+/* Keeps changes that are not worse, until the arena is within 2.5 percent of the bound or the effort
  * is spent. */
 static void improve(struct planner *planner) {
     uint32_t state = 1;
     for (int round = 0; round < SEARCH_ROUNDS && planner->steps < SEARCH_STEPS; round++) {
-        if (planner->best - planner->lower_bound <= planner->lower_bound / 100) return;
+        if (planner->best - planner->lower_bound <= planner->lower_bound / 40) return;
         change(planner, &state);
         long top = place(planner, planner->best);
         if (top <= planner->best) keep(planner, top);
