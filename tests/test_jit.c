@@ -404,6 +404,7 @@ static void trimming_removes_the_oldest(void **state) {
 /* --- the switch --- */
 
 static int compilations[2]; /* by dialect */
+static size_t cc_arena_bytes = 64;
 
 /* Stands in for the compiler: each entry point adds its mark to results[0]. */
 struct compilation *compile_model(struct arena *arena, const struct model *model,
@@ -427,7 +428,7 @@ struct compilation *compile_model(struct arena *arena, const struct model *model
         (struct program){.name = model->name,
                          .batch = 7,
                          .rows = 16,
-                         .arena_bytes = options->dialect == DIALECT_CC ? 128 : 64};
+                         .arena_bytes = options->dialect == DIALECT_CC ? cc_arena_bytes : 64};
     compilation->symbols = symbols;
     return compilation;
 }
@@ -481,8 +482,7 @@ static void auto_switches_when_built(void **state) {
     fake_compiler("sleep 0.3; exec /usr/bin/gcc \"$@\"", false);
     struct jit *jit = open_jit(BACKEND_AUTO, &error);
     assert_string_equal(error.text, "");
-    const struct program *first = jit_program(jit);
-    assert_int_equal(first->arena_bytes, 128); /* enough for both */
+    assert_non_null(jit_program(jit)->train);
     pause_for(20);
     assert_int_equal(count_files(getenv("LATHE_CACHE"), ".c"), 0); /* not with the first call */
     assert_int_equal(train_once(jit), 0);
@@ -498,12 +498,13 @@ static void auto_switches_when_built(void **state) {
     assert_true(waited > 10); /* the compiler slept */
     assert_string_equal(jit_backend(jit), "cc");
     assert_null(jit_note(jit));
-    assert_int_equal(jit_program(jit)->arena_bytes, 128);
     jit_free(jit);
 
-    jit = open_jit(BACKEND_AUTO, &error); /* now it is in the cache: used at once, without libtcc */
+    jit = open_jit(BACKEND_AUTO, &error); /* now it is in the cache: used from the second call on */
+    assert_int_equal(train_once(jit), 0);
+    assert_int_equal(compilations[DIALECT_CC], 0);
     assert_int_equal(train_once(jit), 1);
-    assert_int_equal(compilations[DIALECT_TCC], 0);
+    assert_string_equal(jit_backend(jit), "cc");
     jit_free(jit);
 }
 
@@ -527,6 +528,31 @@ static void auto_stays_without_compiler(void **state) {
     }
     assert_non_null(jit_note(jit));
     assert_non_null(strstr(jit_note(jit), "(exit status 3):\ncannot today"));
+    assert_int_equal(train_once(jit), 0);
+    jit_free(jit);
+}
+
+static void auto_stays_where_the_memory_differs(void **state) {
+    (void)state;
+    struct error error;
+    cc_arena_bytes = 128;
+    struct jit *jit = open_jit(BACKEND_AUTO, &error);
+    for (int i = 0; i < 3; i++) assert_int_equal(train_once(jit), 0);
+    assert_string_equal(jit_note(jit),
+                        "the tcc and the cc form of the model differ in their memory");
+    jit_free(jit);
+    cc_arena_bytes = 64;
+}
+
+static void auto_stays_when_memory_is_out(void **state) {
+    (void)state;
+    struct error error;
+    struct jit *jit = open_jit(BACKEND_AUTO, &error);
+    train_once(jit);
+    arena_fail_after(1);
+    assert_int_equal(train_once(jit), 0);
+    arena_fail_after(0);
+    assert_string_equal(jit_note(jit), "out of memory while compiling the model");
     assert_int_equal(train_once(jit), 0);
     jit_free(jit);
 }
@@ -583,6 +609,8 @@ int main(void) {
         TEST(jit_runs_each_backend),
         TEST(auto_switches_when_built),
         TEST(auto_stays_without_compiler),
+        TEST(auto_stays_where_the_memory_differs),
+        TEST(auto_stays_when_memory_is_out),
         TEST(freeing_ends_the_build),
         TEST(jit_passes_the_compilers_message_on),
     };

@@ -25,7 +25,8 @@ struct jit {
     struct tcc_module *tcc_module;
     struct cc_module *cc_module;
     struct end *current;
-    struct compile_options compile;
+    const struct model *model;
+    struct jit_options options;
     bool pending;      /* AUTO: the cc build is still to come */
     bool asked;        /* jit_program was called before */
     double started;    /* when the background build was, */
@@ -39,13 +40,11 @@ static double seconds(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static bool generate(struct jit *jit, struct end *end, const struct model *model,
-                     const struct compile_options *options, enum dialect dialect,
-                     struct error *error) {
-    struct compile_options own = *options;
+static bool generate(struct jit *jit, struct end *end, enum dialect dialect, struct error *error) {
+    struct compile_options options = jit->options.compile;
     double start = seconds();
-    own.dialect = dialect;
-    end->compilation = compile_model(&jit->arena, model, &own, error);
+    options.dialect = dialect;
+    end->compilation = compile_model(&jit->arena, jit->model, &options, error);
     end->generate_ms = (seconds() - start) * 1e3;
     if (!end->compilation) return false;
     end->program = end->compilation->program;
@@ -101,9 +100,9 @@ static const struct tcc_symbol *library_symbols(struct jit *jit, const struct ta
     return symbols;
 }
 
-static bool load_tcc(struct jit *jit, const struct model *model,
-                     const struct compile_options *options, struct error *error) {
-    if (!generate(jit, &jit->tcc, model, options, DIALECT_TCC, error)) return false;
+static bool load_tcc(struct jit *jit, struct error *error) {
+    const struct compile_options *options = &jit->options.compile;
+    if (!generate(jit, &jit->tcc, DIALECT_TCC, error)) return false;
     double start = seconds();
     const struct tcc_symbol *symbols =
         library_symbols(jit, options->target, jit->tcc.compilation->symbols);
@@ -114,24 +113,23 @@ static bool load_tcc(struct jit *jit, const struct model *model,
 }
 
 /* Generates the text for cc; the cache may have it built already. */
-static bool prepare_cc(struct jit *jit, const struct model *model, const char *compiler,
-                       struct error *error) {
-    if (!generate(jit, &jit->cc, model, &jit->compile, DIALECT_CC, error)) return false;
-    jit->cc_module =
-        cc_module_new(jit->cc.compilation->c_text, compiler, jit->compile.target, error);
+static bool prepare_cc(struct jit *jit, struct error *error) {
+    if (!generate(jit, &jit->cc, DIALECT_CC, error)) return false;
+    jit->cc_module = cc_module_new(jit->cc.compilation->c_text, jit->options.cc,
+                                   jit->options.compile.target, error);
     return jit->cc_module != NULL;
 }
 
 /* Hands the loaded cc module out from now on. */
 static bool use_cc(struct jit *jit, struct error *error) {
-    if (!set_entries(&jit->cc, &jit->compile, find_in_cc, jit->cc_module, error)) return false;
+    if (!set_entries(&jit->cc, &jit->options.compile, find_in_cc, jit->cc_module, error))
+        return false;
     jit->current = &jit->cc;
     return true;
 }
 
-static bool load_cc(struct jit *jit, const struct model *model, const char *compiler,
-                    struct error *error) {
-    if (!prepare_cc(jit, model, compiler, error)) return false;
+static bool load_cc(struct jit *jit, struct error *error) {
+    if (!prepare_cc(jit, error)) return false;
     double start = seconds();
     if (cc_module_poll(jit->cc_module, false, NULL) != CC_READY) {
         if (!cc_module_start(jit->cc_module, false, error) ||
@@ -142,41 +140,14 @@ static bool load_cc(struct jit *jit, const struct model *model, const char *comp
     return use_cc(jit, error);
 }
 
-/* Both programs work on the same memory: the caller's, sized once. */
-static bool agree(struct jit *jit, struct error *error) {
-    struct program *a = &jit->tcc.program, *b = &jit->cc.program;
-    if (a->batch != b->batch || a->rows != b->rows ||
-        memcmp(a->space_size, b->space_size, sizeof a->space_size) != 0)
-        return error_set(error, "the tcc and the cc form of the model differ in their memory");
-    if (a->arena_bytes < b->arena_bytes) a->arena_bytes = b->arena_bytes;
-    b->arena_bytes = a->arena_bytes;
-    return true;
-}
-
-static bool load_auto(struct jit *jit, const struct model *model, const char *compiler,
-                      struct error *error) {
-    bool prepared = prepare_cc(jit, model, compiler, &jit->note);
-    if (prepared && cc_module_poll(jit->cc_module, false, NULL) == CC_READY)
-        return use_cc(jit, error);
-    if (!load_tcc(jit, model, &jit->compile, error)) return false;
-    jit->pending = prepared && agree(jit, &jit->note);
-    return true;
-}
-
-static bool load(struct jit *jit, const struct model *model, const struct jit_options *options,
-                 struct error *error) {
+static bool load(struct jit *jit, struct error *error) {
     if (setjmp(jit->arena.exhausted))
         return error_set(error, "out of memory while compiling the model");
-    jit->compile = options->compile;
-    if (!jit->compile.target) jit->compile.target = target_native();
-    jit->compile.prefix =
-        arena_string(&jit->arena, options->compile.prefix ? options->compile.prefix : "model");
-    switch (options->backend) {
-    case BACKEND_TCC: return load_tcc(jit, model, &jit->compile, error);
-    case BACKEND_CC: return load_cc(jit, model, options->cc, error);
-    case BACKEND_AUTO: break;
-    }
-    return load_auto(jit, model, options->cc, error);
+    const char *prefix = jit->options.compile.prefix;
+    if (!jit->options.compile.target) jit->options.compile.target = target_native();
+    jit->options.compile.prefix = arena_string(&jit->arena, prefix ? prefix : "model");
+    jit->pending = jit->options.backend == BACKEND_AUTO;
+    return jit->options.backend == BACKEND_CC ? load_cc(jit, error) : load_tcc(jit, error);
 }
 
 struct jit *jit_new(const struct model *model, const struct jit_options *options,
@@ -187,9 +158,29 @@ struct jit *jit_new(const struct model *model, const struct jit_options *options
         return NULL;
     }
     arena_init(&jit->arena);
-    if (load(jit, model, options, error)) return jit;
+    jit->model = model;
+    jit->options = *options;
+    if (load(jit, error)) return jit;
     jit_free(jit);
     return NULL;
+}
+
+/* Both programs work on the same memory: the caller's, sized by the first. */
+static bool agree(struct jit *jit, struct error *error) {
+    const struct program *a = &jit->tcc.program, *b = &jit->cc.program;
+    if (a->batch != b->batch || a->rows != b->rows || a->arena_bytes < b->arena_bytes ||
+        memcmp(a->space_size, b->space_size, sizeof a->space_size) != 0)
+        return error_set(error, "the tcc and the cc form of the model differ in their memory");
+    return true;
+}
+
+/* Loads the build from the cache, or starts it. */
+static bool start_build(struct jit *jit, struct error *error) {
+    if (setjmp(jit->arena.exhausted))
+        return error_set(error, "out of memory while compiling the model");
+    if (!prepare_cc(jit, error) || !agree(jit, error)) return false;
+    if (cc_module_poll(jit->cc_module, false, NULL) == CC_READY) return true;
+    return cc_module_start(jit->cc_module, true, error);
 }
 
 /* Follows the background build. It starts with the second call only: the first step is not kept
@@ -198,16 +189,17 @@ static void follow_build(struct jit *jit) {
     double now = seconds();
     if (jit->started == 0) {
         if (!jit->asked) return;
-        jit->started = now;
-        jit->pending = cc_module_start(jit->cc_module, true, &jit->note);
+        jit->pending = start_build(jit, &jit->note);
+        jit->started = seconds();
+    } else if (now - jit->polled < poll_seconds) {
         return;
     }
-    if (now - jit->polled < poll_seconds) return;
+    if (!jit->pending) return;
     jit->polled = now;
     enum cc_state state = cc_module_poll(jit->cc_module, false, &jit->note);
     if (state == CC_RUNNING) return;
     jit->pending = false;
-    jit->cc.compile_ms = (now - jit->started) * 1e3;
+    if (now > jit->started) jit->cc.compile_ms = (now - jit->started) * 1e3;
     if (state == CC_READY) use_cc(jit, &jit->note);
 }
 

@@ -15,13 +15,14 @@ struct jit_options {
 struct jit;
 
 /** Compiles the model and loads it. BACKEND_AUTO starts on tcc and builds with cc in a background
- * process; where cc is missing it stays on tcc. NULL + message on failure. */
+ * process; where cc is missing it stays on tcc. The model must stay. NULL + message on failure. */
 struct jit *jit_new(const struct model *model, const struct jit_options *options,
                     struct error *error);
 
 /** The program to call now. With BACKEND_AUTO, ask again between two steps: it turns into the cc
- * build once that is ready (sizes and memory layout are the same). The build starts with the second
- * call: a single call never starts a compiler. An object in the cache is used at once. */
+ * build once that is ready (sizes and memory layout are the same). The second call looks into the
+ * cache and, if the build is not there, starts it: the first step is not kept waiting, and a single
+ * call never starts a compiler. */
 const struct program *jit_program(struct jit *jit);
 
 /** "tcc" or "cc": what jit_program returned last. */
