@@ -169,10 +169,129 @@ void write_winograd_weights(struct writer *w, struct kernel *kernel) {
 
 /* ---- weight gradient ---- */
 
+/* `name`_begin and `name`s of the unit or loop variable `index`. */
+static void write_part(struct writer *w, const char *name, const char *index, struct split split) {
+    write_line(w, "const long %s_begin = %s * %ld + (%s < %ld ? %s : %ld);", name, index,
+               split.size, index, split.big, index, split.big);
+    write_line(w, "const long %ss = %s < %ld ? %ld : %ld;", name, index, split.big, split.size + 1,
+               split.size);
+}
+
+/* Image and gradient of a chunk, of each block and row of tiles, at the points. */
+static void write_gradient_points(struct writer *w, const struct weight_gradient_kernel *g) {
+    const struct winograd *winograd = g->winograd;
+    long lanes = w->plan->lanes, all = winograd->image_point;
+    long tiles = winograd->chunk[0] * winograd->chunk[1] * winograd->blocks_at_once;
+    write_open(w, "for (long b = 0; b < blocks; b++)");
+    write_open(w, "for (long r = 0; r < rows; r++)");
+    write_line(w, "const long at = (b * rows + r) * %ld, top = (row + r) * %d;",
+               winograd->tiles[1] * lanes, WINOGRAD_TILE);
+    write_open(w, "for (long i = 0; i < %ld; i++)", g->in_channels);
+    write_line(w, "%s(x + ((block + b) * %ld + i) * %ld, v + i * %ld + at, %ld, %ld,",
+               use_symbol(w, "winograd_image"), g->in_channels,
+               g->in_size[0] * g->in_size[1] * lanes, tiles * lanes, all, winograd->tiles[1]);
+    write_line(w, "    top - %ld, %ld, %ld, %ld);", winograd->pad[0], -winograd->pad[1],
+               g->in_size[0], g->in_size[1]);
+    write_close(w);
+    write_open(w, "for (long o = 0; o < %ld; o++)", g->out_channels);
+    write_line(w, "%s(g + (((block + b) * %ld + o) * %ld + top) * %ld, d + o * %ld + at, %ld, %ld,",
+               use_symbol(w, "winograd_gradient"), g->out_channels, g->out_size[0],
+               g->out_size[1] * lanes, tiles * lanes, winograd->result_point, winograd->tiles[1]);
+    write_line(w, "    %ld - top, %ld, %ld);", g->out_size[0], g->out_size[1],
+               g->out_size[1] * lanes);
+    write_close(w);
+    write_close(w);
+    write_close(w);
+}
+
+static void write_gradient_call(struct writer *w, const struct weight_gradient_kernel *g, long outs,
+                                long ins, bool is_only) {
+    const struct winograd *winograd = g->winograd;
+    long lanes = w->plan->lanes;
+    long plane = winograd->chunk[0] * winograd->chunk[1] * winograd->blocks_at_once * lanes;
+    const char *name = use_tile(w, MICROKERNEL_GRADIENT, (int)outs, (int)ins, (int)lanes);
+    if (!is_only) write_open(w, "if (outs == %ld && ins == %ld)", outs, ins);
+    write_line(w, "%s(vk + in_begin * %ld, dk + out_begin * %ld, lanes, 1, tiles,", name, plane,
+               plane);
+    write_line(w, "    0, %ld, %ld, 0, %ld, %ld);", lanes, plane, lanes, plane);
+    if (!is_only) write_close(w);
+}
+
+static void write_gradient_products(struct writer *w, const struct weight_gradient_kernel *g) {
+    const struct winograd *winograd = g->winograd;
+    struct split outs = split_evenly(g->out_channels, g->tile_out);
+    struct split ins = split_evenly(g->in_channels, g->tile_in);
+    bool is_only = !(outs.big && outs.small) && !(ins.big && ins.small);
+    write_line(w, "const long tiles = blocks * rows * %ld;", winograd->tiles[1]);
+    write_open(w, "for (long k = 0; k < %d; k++)", WINOGRAD_POINTS);
+    write_line(w, "const real *const vk = v + k * %ld, *const dk = d + k * %ld;",
+               winograd->image_point, winograd->result_point);
+    write_line(w, "real *to = sums + (unit * %d + k) * %ld;", WINOGRAD_POINTS,
+               winograd->sums_point);
+    write_open(w, "for (long out_tile = 0; out_tile < %ld; out_tile++)", outs.big + outs.small);
+    write_part(w, "out", "out_tile", outs);
+    write_open(w, "for (long in_tile = 0; in_tile < %ld; in_tile++, to += %ld)",
+               ins.big + ins.small, winograd->region);
+    write_part(w, "in", "in_tile", ins);
+    write_line(w, "memset(lanes, 0, %ld * sizeof(real));", winograd->region * w->plan->lanes);
+    for (int i = 0; i < 2; i++)
+        for (int j = 0; j < 2; j++)
+            if ((i ? outs.small : outs.big) && (j ? ins.small : ins.big))
+                write_gradient_call(w, g, outs.size + !i, ins.size + !j, is_only);
+    write_line(w, "%s(to, lanes, outs * ins, is_first);", use_symbol(w, "winograd_sums"));
+    write_close(w);
+    write_close(w);
+    write_close(w);
+}
+
 void write_winograd_gradient(struct writer *w, struct kernel *kernel) {
-    (void)w, (void)kernel;
+    const struct weight_gradient_kernel *g = &kernel->weight_gradient;
+    const struct winograd *winograd = g->winograd;
+    const struct program_plan *plan = w->plan;
+    write_kernel_open(w, kernel);
+    write_pointer(w, "x", plan->views[g->image->number], true);
+    write_pointer(w, "g", plan->views[g->gradient->number], true);
+    write_pointer(w, "sums", kernel->out, false);
+    write_pointer(w, "points", winograd->scratch, false);
+    write_line(w, "real *const v = points + begin * %ld, *const d = v + %ld;", winograd->slot,
+               WINOGRAD_POINTS * winograd->image_point);
+    write_line(w, "real space[%ld];", winograd->region * plan->lanes + 16);
+    write_line(w, "real *const lanes = space + (16 - (size_t)space / sizeof(real) %% 16) %% 16;");
+    open_blocks(w, kernel);
+    write_line(w, "long is_first = 1;");
+    write_open(w, "for (; block < block_end; block += %ld)", winograd->blocks_at_once);
+    write_line(w, "const long blocks = block_end - block < %ld ? block_end - block : %ld;",
+               winograd->blocks_at_once, winograd->blocks_at_once);
+    write_open(w, "for (long row = 0; row < %ld; row += %ld)", winograd->tiles[0],
+               winograd->chunk[0]);
+    write_line(w, "const long rows = %ld - row < %ld ? %ld - row : %ld;", winograd->tiles[0],
+               winograd->chunk[0], winograd->tiles[0], winograd->chunk[0]);
+    write_gradient_points(w, g);
+    write_gradient_products(w, g);
+    write_line(w, "is_first = 0;");
+    for (int i = 0; i < 4; i++) write_close(w);
 }
 
 void write_winograd_sums(struct writer *w, struct kernel *kernel) {
-    (void)w, (void)kernel;
+    const struct weight_gradient_kernel *g = &kernel->owner->weight_gradient;
+    const struct winograd *winograd = g->winograd;
+    struct split outs = split_evenly(g->out_channels, g->tile_out);
+    struct split ins = split_evenly(g->in_channels, g->tile_in);
+    long in_tiles = ins.big + ins.small;
+    write_kernel_open(w, kernel);
+    write_pointer(w, "sums", kernel->owner->out, true);
+    write_pointer(w, "dw", kernel->out, false);
+    write_open(w, "for (long unit = begin; unit < end; unit++)");
+    write_part(w, "out", "unit", outs);
+    write_open(w, "for (long in_tile = 0; in_tile < %ld; in_tile++)", in_tiles);
+    write_part(w, "in", "in_tile", ins);
+    write_line(w, "%s(dw + out_begin * %ld + in_begin * %ld, sums + (unit * %ld + in_tile) * %ld,",
+               use_symbol(w, "winograd_weight_gradient"), g->w_out, g->w_in, in_tiles,
+               winograd->region);
+    write_line(w, "    %ld, %ld, %ld, outs, ins, %ld, %ld, %ld, %ld);", winograd->sums_point,
+               winograd->parts, WINOGRAD_POINTS * winograd->sums_point, g->w_out, g->w_in,
+               g->w_tap[0], g->w_tap[1]);
+    write_close(w);
+    write_close(w);
+    write_close(w);
 }

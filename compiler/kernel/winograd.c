@@ -56,18 +56,18 @@ static void add_scratch(struct program_plan *plan, const struct kernel *kernel,
     winograd->scratch = view_new(plan, buffer, 0, &shape, LAYOUT_PLAIN);
 }
 
-/* A chunk is a rectangle that divides the tiles evenly: four to eight tiles if there are so many,
- * fewer where the points of more would not fit in twice the L2 cache. */
+/* A chunk is a rectangle that divides the tiles evenly: a row of tiles if its points fit in a few
+ * times the L2 cache, several rows where one has fewer than four tiles. */
 static void choose_chunk(const struct program_plan *plan, const struct convolution_kernel *c,
                          struct winograd *winograd) {
     const long *tiles = winograd->tiles;
     long bytes = WINOGRAD_POINTS * (c->in_channels + c->out_channels) * plan->lanes * REAL_SIZE;
-    long most = smaller(8, larger(4, 2 * plan->target->l2 / bytes));
+    long most = smaller(8, larger(1, 4 * plan->target->l2 / bytes));
     winograd->chunk[0] = winograd->chunk[1] = 1;
     for (long columns = 1; columns <= tiles[1] && columns <= most; columns++)
         if (tiles[1] % columns == 0) winograd->chunk[1] = columns;
     if (winograd->chunk[1] < tiles[1]) return;
-    for (long rows = 1; rows <= tiles[0] && rows * tiles[1] <= most; rows++)
+    for (long rows = 1; rows <= tiles[0] && rows * tiles[1] <= smaller(4, most); rows++)
         if (tiles[0] % rows == 0) winograd->chunk[0] = rows;
 }
 
@@ -107,9 +107,64 @@ bool schedule_winograd(struct program_plan *plan, struct kernel *kernel) {
     return true;
 }
 
+/* Register tiles, as the direct gradient's; the points of one tile's sums fill whole vectors. */
+static void choose_gradient_tile(const struct program_plan *plan,
+                                 struct weight_gradient_kernel *w) {
+    const struct target *target = plan->target;
+    struct split outs =
+        split_evenly(w->out_channels, smaller(w->out_channels, target->gradient_out));
+    struct split ins = split_evenly(w->in_channels, smaller(w->in_channels, target->gradient_in));
+    w->tile_out = (int)(outs.size + (outs.big > 0));
+    w->tile_in = (int)(ins.size + (ins.big > 0));
+}
+
+/* Each unit keeps its own sums: enough units for the threads, but enough tiles in each chunk that
+ * adding up the lanes, once a chunk, costs little. */
+static void choose_gradient_chunk(const struct program_plan *plan,
+                                  const struct weight_gradient_kernel *w,
+                                  struct winograd *winograd) {
+    const long *tiles = winograd->tiles;
+    long blocks = plan->rows / plan->lanes, all = tiles[0] * tiles[1];
+    long bytes = WINOGRAD_POINTS * (w->in_channels + w->out_channels) * plan->lanes * REAL_SIZE;
+    long most = smaller(64, larger(8, 8 * plan->target->l2 / bytes));
+    winograd->parts = smaller(blocks, larger(1, smaller(8, blocks * all / 8)));
+    winograd->chunk[1] = tiles[1];
+    struct split rows = split_evenly(tiles[0], smaller(tiles[0], larger(1, most / tiles[1])));
+    winograd->chunk[0] = rows.size + (rows.big > 0);
+    winograd->blocks_at_once = 1;
+    if (winograd->chunk[0] == tiles[0])
+        winograd->blocks_at_once =
+            smaller(parts_of(blocks, winograd->parts), larger(1, most / all));
+}
+
 bool schedule_winograd_gradient(struct program_plan *plan, struct kernel *kernel) {
-    (void)plan, (void)kernel;
-    return false;
+    struct weight_gradient_kernel *w = &kernel->weight_gradient;
+    if (!has_form(plan, &w->window, w->groups)) return false;
+    struct winograd *winograd = ARENA_NEW(plan->arena, struct winograd);
+    double direct = 1;
+    for (int i = 0; i < 2; i++) {
+        int count;
+        struct axis_class *classes = axis_classes(plan->arena, false, w->out_size[i], w->in_size[i],
+                                                  3, 1, 1, w->window.pad[i], &count);
+        direct *= direct_products(classes, count);
+        winograd->pad[i] = w->window.pad[i];
+        winograd->tiles[i] = parts_of(w->out_size[i], WINOGRAD_TILE);
+    }
+    choose_gradient_tile(plan, w);
+    choose_gradient_chunk(plan, w, winograd);
+    if (!is_faster(direct, (double)(winograd->tiles[0] * winograd->tiles[1]),
+                   (double)w->in_channels, (double)w->out_channels))
+        return false;
+    long tiles = winograd->chunk[0] * winograd->chunk[1] * winograd->blocks_at_once;
+    winograd->image_point = point_stride(plan, w->in_channels, tiles);
+    winograd->result_point = point_stride(plan, w->out_channels, tiles);
+    long outs = parts_of(w->out_channels, w->tile_out), ins = parts_of(w->in_channels, w->tile_in);
+    winograd->region = parts_of(w->tile_out * w->tile_in, plan->lanes) * plan->lanes;
+    winograd->sums_point = outs * ins * winograd->region;
+    kernel->units = winograd->parts;
+    add_scratch(plan, kernel, winograd);
+    w->winograd = winograd;
+    return true;
 }
 
 /* ---- the kernels beside them ---- */
@@ -127,9 +182,16 @@ struct kernel *winograd_weights_kernel(struct program_plan *plan, const struct k
 }
 
 struct kernel *winograd_sums_kernel(struct program_plan *plan, struct kernel *kernel) {
+    const struct weight_gradient_kernel *w = &kernel->weight_gradient;
     struct kernel *sums =
         kernel_new(plan, KERNEL_WINOGRAD_SUMS, arena_format(plan->arena, "%s_result", kernel->name),
                    kernel->tensor);
+    struct shape shape = {1, {w->winograd->parts * WINOGRAD_POINTS * w->winograd->sums_point}};
+    const char *name = arena_format(plan->arena, "%s_sums", kernel->name);
     sums->owner = kernel;
+    sums->out = kernel->out;
+    sums->units = parts_of(w->out_channels, w->tile_out);
+    kernel->out =
+        view_new(plan, buffer_new(plan, name, shape.size[0], false), 0, &shape, LAYOUT_PLAIN);
     return sums;
 }
