@@ -17,9 +17,7 @@ static const struct command commands[] = {
     {"evaluate", command_evaluate, "loss, accuracy and confusion matrix of trained weights"},
     {"predict", command_predict, "classify images or arrays"},
     {"emit", command_emit, "write a model as standalone C"},
-#if __has_include("commands/bench.c")
     {"bench", command_bench, "compare specialized with generic kernels"},
-#endif
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
