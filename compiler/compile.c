@@ -89,7 +89,7 @@ static struct program_plan *compile_mode(struct arena *arena, const struct model
     struct program_plan *plan = ARENA_NEW(arena, struct program_plan);
     plan->arena = arena;
     plan->target = options->target;
-    plan->lanes = options->target->lanes;
+    plan->lanes = options->target->block_lanes;
     plan->rows = rows;
     plan->generic_products = options->generic_products;
     plan->use_double = options->use_double;
@@ -154,7 +154,7 @@ struct compilation *compile_model(struct arena *arena, const struct model *model
     struct compilation *compilation = ARENA_NEW(arena, struct compilation);
     const bool wanted[3] = {options->training, options->evaluation, options->prediction};
     long batch = options->batch ? options->batch : model->training.batch_size;
-    long lanes = options->target->lanes;
+    long lanes = options->target->block_lanes;
     if (batch < 1) batch = 1;
     long rows = has_images(model) ? (batch + lanes - 1) / lanes * lanes : batch;
     struct program_plan *plans[3] = {NULL, NULL, NULL};

@@ -98,12 +98,6 @@ static void write_tcc_prelude(struct writer *w) {
     if (w->uses_sgemm) write_line(w, "%s", sgemm_prototype);
 }
 
-static bool uses_winograd(const struct writer *w) {
-    for (int i = 0; i < w->symbol_count; i++)
-        if (!strncmp(w->symbols[i], "winograd_", 9)) return true;
-    return false;
-}
-
 static void write_cc_prelude(struct writer *w) {
     microkernel_prelude(&w->text, w->target);
     write_line(w, "#include <math.h>");
@@ -124,8 +118,8 @@ static void write_cc_prelude(struct writer *w) {
     write_blank(w);
     microkernel_print_helpers(&w->text, w->target, "LATHE_INLINE");
     microkernel_print_pool(&w->text, w->plan ? w->plan->lanes : w->target->lanes, "LATHE_FUNCTION");
-    if (uses_winograd(w))
-        microkernel_print_winograd(&w->text, w->target->lanes, "LATHE_FUNCTION");
+    for (int i = 0; i < w->symbol_count; i++)
+        microkernel_print_winograd(&w->text, w->symbols[i], w->plan->lanes, "LATHE_FUNCTION");
     for (int i = 0; i < w->tile_count; i++)
         microkernel_print(&w->text, &w->tiles[i], w->target, "LATHE_FUNCTION");
     if (w->uses_sgemm) write_line(w, "%s", sgemm_prototype);
@@ -137,12 +131,16 @@ static void write_kernel(struct writer *w, struct kernel *kernel) {
     switch (kernel->kind) {
     case KERNEL_LOOP: write_loop(w, kernel); break;
     case KERNEL_CONVOLUTION:
-        if (kernel->convolution.winograd) write_winograd(w, kernel);
-        else write_convolution(w, kernel);
+        if (kernel->convolution.winograd)
+            write_winograd(w, kernel);
+        else
+            write_convolution(w, kernel);
         break;
     case KERNEL_WEIGHT_GRADIENT:
-        if (kernel->weight_gradient.winograd) write_winograd_gradient(w, kernel);
-        else write_weight_gradient(w, kernel);
+        if (kernel->weight_gradient.winograd)
+            write_winograd_gradient(w, kernel);
+        else
+            write_weight_gradient(w, kernel);
         break;
     case KERNEL_WINOGRAD_WEIGHTS: write_winograd_weights(w, kernel); break;
     case KERNEL_WINOGRAD_SUMS: write_winograd_sums(w, kernel); break;

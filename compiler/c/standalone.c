@@ -121,10 +121,21 @@ static bool weights_are_finite(const struct emission *e, struct error *error) {
     return true;
 }
 
+/* The target with blocks of images no wider than a small batch needs: no rows are wasted. */
+static const struct target *fit_target(struct arena *arena, const struct target *target,
+                                       long batch) {
+    struct target *fitting = ARENA_NEW(arena, struct target);
+    *fitting = *target;
+    while (fitting->block_lanes > 1 && fitting->block_lanes / 2 >= batch)
+        fitting->block_lanes /= 2;
+    return fitting;
+}
+
 struct standalone *compile_standalone(struct arena *arena, const struct model *model,
                                       enum mode mode, const struct compile_options *options,
                                       const float *const *weights, struct error *error) {
     struct compile_options compile = *options;
+    long batch = options->batch ? options->batch : model->training.batch_size;
     const char *name = options->prefix ? options->prefix : model->name;
     compile.dialect = DIALECT_CC;
     compile.training = compile.evaluation = mode == MODE_TRAINING;
@@ -132,12 +143,7 @@ struct standalone *compile_standalone(struct arena *arena, const struct model *m
     compile.generic_products = compile.use_double = false;
     compile.standalone = true;
     compile.prefix = arena_format(arena, "%s_run", name);
-    if (compile.batch == 1) {
-        struct target *scalar = ARENA_NEW(arena, struct target);
-        *scalar = *options->target;
-        scalar->lanes = 1;
-        compile.target = scalar;
-    }
+    compile.target = fit_target(arena, options->target, batch);
     const struct compilation *compilation = compile_model(arena, model, &compile, error);
     if (!compilation) return NULL;
     struct emission *e = ARENA_NEW(arena, struct emission);

@@ -133,7 +133,7 @@ void microkernel_prelude(struct text *text, const struct target *target) {
 void microkernel_print(struct text *text, const struct microkernel *kernel,
                        const struct target *target, const char *qualifiers) {
     struct microkernel tile = *kernel;
-    if (tile.kind != MICROKERNEL_MATMUL) tile.lanes = target->lanes;
+    if (tile.kind != MICROKERNEL_MATMUL) tile.lanes = target->block_lanes;
     switch (tile.kind) {
     case MICROKERNEL_CONVOLUTION: microkernel_print_convolution(text, &tile, qualifiers); return;
     case MICROKERNEL_GRADIENT: microkernel_print_gradient(text, &tile, qualifiers); return;
@@ -153,10 +153,10 @@ bool microkernel_in_library(const struct microkernel *kernel, const struct targe
     if (a < 1 || b < 1 || !fits(a, b, target)) return false;
     switch (kernel->kind) {
     case MICROKERNEL_CONVOLUTION:
-        if (lanes != target->lanes) return false;
+        if (lanes != target->block_lanes) return false;
         return (a <= 8 && b <= 8) || (a == 12 && b <= 2);
     case MICROKERNEL_GRADIENT:
-        if (lanes != target->lanes) return false;
+        if (lanes != target->block_lanes) return false;
         return (a <= target->gradient_out && b <= target->gradient_in) || (a <= 8 && b == 1) ||
                (a == 1 && b <= 8);
     case MICROKERNEL_MATMUL:

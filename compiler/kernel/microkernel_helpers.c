@@ -85,7 +85,7 @@ void microkernel_print_helpers(struct text *text, const struct target *target,
     text_put(text, "#include <math.h>\n\n");
     microkernel_put(text, transposition, outline);
     microkernel_put(text, copy, outline);
-    print_lane_sum(text, target->lanes, qualifiers);
-    print_gradient_store(text, target->lanes, qualifiers);
+    print_lane_sum(text, target->block_lanes, qualifiers);
+    print_gradient_store(text, target->block_lanes, qualifiers);
     microkernel_print_math(text, qualifiers);
 }

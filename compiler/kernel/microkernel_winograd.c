@@ -318,14 +318,15 @@ static void print_gradient(struct form *f) {
 static void print_weights(struct form *f) {
     const char *in[TAPS], *out[POINTS];
     struct text *text = f->text;
-    text_add(
-        text,
-        "    real taps[%d] = {0};\n"
-        "    for (long c = 0; c < channels; c++, w += w_channel, u += outs) {\n"
-        "        for (long o = 0; o < outs; o++)\n"
-        "            for (long k = 0; k < %d; k++)\n"
-        "                taps[k * %d + o] = w[o * w_out + k / %d * w_row + k %% %d * w_column];\n",
-        TAPS * TAPS * f->lanes, TAPS * TAPS, f->lanes, TAPS, TAPS);
+    text_add(text,
+             "    real taps[%d] = {0};\n"
+             "    for (long c = 0; c < channels; c++, w += w_channel, u += outs)\n"
+             "    for (long first = 0; first < outs; first += %d) {\n"
+             "        for (long o = 0; o < %d && first + o < outs; o++)\n"
+             "            for (long k = 0; k < %d; k++)\n"
+             "                taps[k * %d + o] =\n"
+             "                    w[(first + o) * w_out + k / %d * w_row + k %% %d * w_column];\n",
+             TAPS * TAPS * f->lanes, f->lanes, f->lanes, TAPS * TAPS, f->lanes, TAPS, TAPS);
     f->indent = "            ";
     open_lanes(f);
     for (int column = 0; column < TAPS; column++) {
@@ -340,7 +341,8 @@ static void print_weights(struct form *f) {
         row_names(f, in, "t", TAPS, r);
         row_names(f, out, "u", POINTS, r);
         weight_points(f, in, out);
-        for (int i = 0; i < POINTS; i++) store(f, NAME("u + %d * u_point", r * POINTS + i), out[i]);
+        for (int i = 0; i < POINTS; i++)
+            store(f, NAME("u + first + %d * u_point", r * POINTS + i), out[i]);
     }
     text_put(text, "        }\n    }\n");
 }
@@ -387,49 +389,104 @@ static void print_weight_gradient(struct form *f) {
              f->lanes, TAPS * TAPS, TAPS, TAPS, f->lanes);
 }
 
-/* ---- sums over the lanes ---- */
+/* ---- the products of a weight gradient at one point ---- */
 
-/* Halves of two vectors at a time: lane i of the last vector is the sum of vector i's lanes, added
- * in lane_sum's order. */
-static void print_lane_sums(struct text *text, int lanes) {
-    text_add(text, "    for (long n = 0; n < count; n += %d) {\n", lanes);
-    for (int i = 0; i < lanes; i++)
-        text_add(text, "        vector%d s%d = *(const memory%d *)(sums + (n + %d) * %d);\n", lanes,
-                 i, lanes, i, lanes);
+static void print_load(struct text *text, int lanes, char name, int i, int uses) {
+    const char *address = i ? arena_format(text->arena, "%c + %d * %c_plane", name, i, name)
+                            : arena_format(text->arena, "%c", name);
+    text_put(text, "        ");
+    microkernel_print_load(text, lanes, arena_format(text->arena, "%c%d", name, i), address, uses);
+}
+
+/* The smaller side is held, the other streams. */
+static void print_products(struct text *text, int outs, int ins, int lanes) {
+    bool hold_x = ins < outs;
+    int held = hold_x ? ins : outs, streamed = hold_x ? outs : ins;
+    text_add(text, "    for (long q = 0; q < tiles; q++, x += %d, g += %d) {\n", lanes, lanes);
+    for (int h = 0; h < held; h++) print_load(text, lanes, hold_x ? 'x' : 'g', h, streamed);
+    for (int s = 0; s < streamed; s++) {
+        print_load(text, lanes, hold_x ? 'g' : 'x', s, held);
+        text_put(text, "       ");
+        for (int h = 0; h < held; h++) {
+            int o = hold_x ? s : h, i = hold_x ? h : s;
+            text_add(text, " a%d_%d += g%d * x%d;", o, i, o, i);
+        }
+        text_put(text, "\n");
+    }
+    text_put(text, "    }\n");
+}
+
+/* Adds the lanes of `count` vectors (names in s) in lane_sum's order, halves of two vectors at a
+ * time: lane i of the last vector is the sum of vector i. NULL: zeros. */
+static void print_lane_sums(struct text *text, const char *s[], int lanes) {
     for (int half = lanes / 2; half >= 1; half /= 2)
         for (int i = 0; i < half; i++) {
-            text_add(text, "        s%d =", i);
+            if (!s[i]) continue; /* then s[i + half] is NULL too */
+            const char *other = s[i + half] ? s[i + half] : "zero";
+            const char *name = arena_format(text->arena, "s%d_%s", half, s[i]);
+            text_add(text, "    const vector%d %s =", lanes, name);
             for (int side = 0; side < 2; side++) {
-                text_add(text, "%s__builtin_shufflevector(s%d, s%d",
-                         side ? " +\n            " : " ", i, i + half);
+                text_add(text, "%s__builtin_shufflevector(%s, %s",
+                         side ? " +\n        " : "\n        ", s[i], other);
                 for (int lane = 0; lane < lanes; lane++)
                     text_add(text, ", %d",
                              (lane & half ? lanes : 0) + (side ? lane | half : lane & ~half));
                 text_put(text, ")");
             }
             text_put(text, ";\n");
+            s[i] = name;
         }
-    text_add(text,
-             "        if (!is_first) s0 += *(const memory%d *)(to + n);\n"
-             "        *(memory%d *)(to + n) = s0;\n"
-             "    }\n",
-             lanes, lanes);
 }
 
-static void print_sums(struct text *text, int lanes, const char *qualifiers) {
-    text_add(text,
-             "/* to[i] = (or +=) the sum of the lanes of vector i; count is rounded up to whole\n"
-             " * vectors. */\n"
-             "%s%svoid winograd_sums(real *to, const real *sums, long count, long is_first) {\n"
-             "#if defined(LATHE_VECTORS) && (defined(__clang__) || __GNUC__ >= 12)\n",
-             qualifiers, *qualifiers ? " " : "");
-    print_lane_sums(text, lanes);
+static void print_vector_products(struct text *text, int outs, int ins, int lanes) {
+    struct microkernel tile = {MICROKERNEL_GRADIENT, outs, ins, lanes};
+    text_add(text, "    const vector%d zero = {0};\n", lanes);
+    if (outs == 1) text_put(text, "    (void)g_plane;\n");
+    if (ins == 1) text_put(text, "    (void)x_plane;\n");
+    microkernel_print_accumulators(text, &tile);
+    for (int o = 0; o < outs; o++) {
+        text_put(text, "    ");
+        for (int i = 0; i < ins; i++) text_add(text, "a%d_%d = ", o, i);
+        text_put(text, "zero;\n");
+    }
+    print_products(text, outs, ins, lanes);
+    for (int first = 0; first < outs * ins; first += lanes) {
+        const char **s = ARENA_ARRAY(text->arena, const char *, lanes);
+        for (int i = 0; i < lanes && first + i < outs * ins; i++)
+            s[i] = arena_format(text->arena, "a%d_%d", (first + i) / ins, (first + i) % ins);
+        print_lane_sums(text, s, lanes);
+        text_add(text,
+                 "    *(memory%d *)(to + %d) =\n"
+                 "        is_first ? %s : %s + *(const memory%d *)(to + %d);\n",
+                 lanes, first, s[0], s[0], lanes, first);
+    }
+}
+
+static const char products_parameters[] =
+    "real *to, const real *x, const real *g, long tiles, long x_plane,\n"
+    "        long g_plane, long is_first";
+
+static void print_products_function(struct text *text, int outs, int ins, int lanes,
+                                    const char *qualifiers) {
+    text_add(
+        text,
+        "/* At one point: to[%d][%d] = (or +=) g * x of %d output x %d input channels, over the\n"
+        " * tiles and samples. It writes whole vectors. */\n"
+        "%s%svoid winograd_products_%dx%d(%s) {\n"
+        "#if defined(LATHE_VECTORS) && (defined(__clang__) || __GNUC__ >= 12)\n",
+        outs, ins, outs, ins, qualifiers, *qualifiers ? " " : "", outs, ins, products_parameters);
+    print_vector_products(text, outs, ins, lanes);
     text_add(text,
              "#else\n"
-             "    for (long n = 0; n < (count + %d) / %d * %d; n++)\n"
-             "        to[n] = (is_first ? 0 : to[n]) + lane_sum_%d(sums + n * %d);\n"
+             "    for (long n = 0; n < %d; n++) {\n"
+             "        const real *xn = x + n %% %d * x_plane, *gn = g + n / %d * g_plane;\n"
+             "        real lanes[%d] = {0};\n"
+             "        for (long q = 0; q < tiles; q++, xn += %d, gn += %d)\n"
+             "            for (long i = 0; i < %d; i++) lanes[i] += gn[i] * xn[i];\n"
+             "        to[n] = (is_first ? 0 : to[n]) + lane_sum_%d(lanes);\n"
+             "    }\n"
              "#endif\n}\n\n",
-             lanes - 1, lanes, lanes, lanes, lanes);
+             outs * ins, ins, ins, lanes, lanes, lanes, lanes, lanes);
 }
 
 /* ---- the functions ---- */
@@ -475,37 +532,51 @@ static const struct transform transforms[] = {
 };
 enum { TRANSFORMS = sizeof transforms / sizeof *transforms };
 
-static const char sums_parameters[] = "real *to, const real *sums, long count, long is_first";
-
-void microkernel_print_winograd(struct text *text, int lanes, const char *qualifiers) {
-    for (int i = 0; i < TRANSFORMS; i++) {
-        const struct transform *transform = &transforms[i];
-        text_add(text, "%s%s%svoid %s(%s) {\n", transform->comment, qualifiers,
-                 *qualifiers ? " " : "", transform->name, transform->parameters);
-        if (transform->needs_nothing)
-            text_add(text, "    static const real nothing[%d] = {0};\n", lanes);
-        text_put(text, "#ifdef LATHE_VECTORS\n");
-        struct form vectors = form_of(text, lanes, true), plain = form_of(text, lanes, false);
-        transform->print(&vectors);
-        text_put(text, "#else\n");
-        transform->print(&plain);
-        text_put(text, "#endif\n}\n\n");
-    }
-    print_sums(text, lanes, qualifiers);
+static const struct transform *find_transform(const char *name) {
+    for (int i = 0; i < TRANSFORMS; i++)
+        if (!strcmp(transforms[i].name, name)) return &transforms[i];
+    return NULL;
 }
 
-void microkernel_each_winograd(void (*visit)(void *context, const char *name), void *context) {
-    for (int i = 0; i < TRANSFORMS; i++) visit(context, transforms[i].name);
-    visit(context, "winograd_sums");
+static bool is_products(const char *name, int *outs, int *ins) {
+    return sscanf(name, "winograd_products_%dx%d", outs, ins) == 2;
+}
+
+bool microkernel_print_winograd(struct text *text, const char *name, int lanes,
+                                const char *qualifiers) {
+    const struct transform *transform = find_transform(name);
+    int outs, ins;
+    if (is_products(name, &outs, &ins)) {
+        print_products_function(text, outs, ins, lanes, qualifiers);
+        return true;
+    }
+    if (!transform) return false;
+    text_add(text, "%s%s%svoid %s(%s) {\n", transform->comment, qualifiers, *qualifiers ? " " : "",
+             name, transform->parameters);
+    if (transform->needs_nothing)
+        text_add(text, "    static const real nothing[%d] = {0};\n", lanes);
+    text_put(text, "#ifdef LATHE_VECTORS\n");
+    struct form vectors = form_of(text, lanes, true), plain = form_of(text, lanes, false);
+    transform->print(&vectors);
+    text_put(text, "#else\n");
+    transform->print(&plain);
+    text_put(text, "#endif\n}\n\n");
+    return true;
 }
 
 bool microkernel_print_winograd_prototype(struct text *text, const char *name) {
-    for (int i = 0; i < TRANSFORMS; i++)
-        if (!strcmp(transforms[i].name, name)) {
-            text_add(text, "void %s(%s);\n", name, transforms[i].parameters);
-            return true;
-        }
-    if (strcmp(name, "winograd_sums")) return false;
-    text_add(text, "void winograd_sums(%s);\n", sums_parameters);
+    const struct transform *transform = find_transform(name);
+    int outs, ins;
+    if (!transform && !is_products(name, &outs, &ins)) return false;
+    text_add(text, "void %s(%s);\n", name, transform ? transform->parameters : products_parameters);
     return true;
+}
+
+void microkernel_each_winograd(const struct target *target,
+                               void (*visit)(void *context, const char *name), void *context,
+                               struct arena *arena) {
+    for (int i = 0; i < TRANSFORMS; i++) visit(context, transforms[i].name);
+    for (int outs = 1; outs <= target->gradient_out; outs++)
+        for (int ins = 1; ins <= target->gradient_in; ins++)
+            visit(context, arena_format(arena, "winograd_products_%dx%d", outs, ins));
 }

@@ -8,6 +8,7 @@ struct target {
     const char *name;    /* --target: "x86-64-v4", "x86-64-v3", "generic" */
     const char *march;   /* flags for gcc and clang: "-march=x86-64-v4"; "" = none */
     int lanes;           /* floats in a vector; 1 = scalar code */
+    int block_lanes;     /* samples in a block of images: lanes, or less for calls of few samples */
     int registers;       /* vector registers */
     long l1, l2;         /* bytes of data cache assumed per core */
     /* Register tiles, measured (tests/bench in compiler/kernel/README or the source says how). */
