@@ -169,12 +169,21 @@ void write_winograd_weights(struct writer *w, struct kernel *kernel) {
 
 /* ---- weight gradient ---- */
 
-/* `name`_begin and `name`s of the unit or loop variable `index`. */
-static void write_part(struct writer *w, const char *name, const char *index, struct split split) {
-    write_line(w, "const long %s_begin = %s * %ld + (%s < %ld ? %s : %ld);", name, index,
-               split.size, index, split.big, index, split.big);
-    write_line(w, "const long %ss = %s < %ld ? %ld : %ld;", name, index, split.big, split.size + 1,
-               split.size);
+/* `name`_begin of the part `index`, and how many `name`s it has. */
+static void write_begin(struct writer *w, const char *name, const char *index, struct split split) {
+    if (split.big && split.small)
+        write_line(w, "const long %s_begin = %s * %ld + (%s < %ld ? %s : %ld);", name, index,
+                   split.size, index, split.big, index, split.big);
+    else
+        write_line(w, "const long %s_begin = %s * %ld;", name, index, split.size + (split.big > 0));
+}
+
+static void write_size(struct writer *w, const char *name, const char *index, struct split split) {
+    if (split.big && split.small)
+        write_line(w, "const long %ss = %s < %ld ? %ld : %ld;", name, index, split.big,
+                   split.size + 1, split.size);
+    else
+        write_line(w, "const long %ss = %ld;", name, split.size + (split.big > 0));
 }
 
 /* Image and gradient of a chunk, of each block and row of tiles, at the points. */
@@ -207,13 +216,12 @@ static void write_gradient_points(struct writer *w, const struct weight_gradient
 static void write_gradient_call(struct writer *w, const struct weight_gradient_kernel *g, long outs,
                                 long ins, bool is_only) {
     const struct winograd *winograd = g->winograd;
-    long lanes = w->plan->lanes;
-    long plane = winograd->chunk[0] * winograd->chunk[1] * winograd->blocks_at_once * lanes;
-    const char *name = use_tile(w, MICROKERNEL_GRADIENT, (int)outs, (int)ins, (int)lanes);
+    long plane =
+        winograd->chunk[0] * winograd->chunk[1] * winograd->blocks_at_once * w->plan->lanes;
+    const char *name = arena_format(w->arena, "winograd_products_%ldx%ld", outs, ins);
     if (!is_only) write_open(w, "if (outs == %ld && ins == %ld)", outs, ins);
-    write_line(w, "%s(vk + in_begin * %ld, dk + out_begin * %ld, lanes, 1, tiles,", name, plane,
-               plane);
-    write_line(w, "    0, %ld, %ld, 0, %ld, %ld);", lanes, plane, lanes, plane);
+    write_line(w, "%s(to, vk + in_begin * %ld, dk + out_begin * %ld, tiles, %ld, %ld, is_first);",
+               use_symbol(w, name), plane, plane, plane, plane);
     if (!is_only) write_close(w);
 }
 
@@ -229,16 +237,16 @@ static void write_gradient_products(struct writer *w, const struct weight_gradie
     write_line(w, "real *to = sums + (unit * %d + k) * %ld;", WINOGRAD_POINTS,
                winograd->sums_point);
     write_open(w, "for (long out_tile = 0; out_tile < %ld; out_tile++)", outs.big + outs.small);
-    write_part(w, "out", "out_tile", outs);
+    write_begin(w, "out", "out_tile", outs);
+    if (!is_only) write_size(w, "out", "out_tile", outs);
     write_open(w, "for (long in_tile = 0; in_tile < %ld; in_tile++, to += %ld)",
                ins.big + ins.small, winograd->region);
-    write_part(w, "in", "in_tile", ins);
-    write_line(w, "memset(lanes, 0, %ld * sizeof(real));", winograd->region * w->plan->lanes);
+    write_begin(w, "in", "in_tile", ins);
+    if (!is_only) write_size(w, "in", "in_tile", ins);
     for (int i = 0; i < 2; i++)
         for (int j = 0; j < 2; j++)
             if ((i ? outs.small : outs.big) && (j ? ins.small : ins.big))
                 write_gradient_call(w, g, outs.size + !i, ins.size + !j, is_only);
-    write_line(w, "%s(to, lanes, outs * ins, is_first);", use_symbol(w, "winograd_sums"));
     write_close(w);
     write_close(w);
     write_close(w);
@@ -255,8 +263,6 @@ void write_winograd_gradient(struct writer *w, struct kernel *kernel) {
     write_pointer(w, "points", winograd->scratch, false);
     write_line(w, "real *const v = points + begin * %ld, *const d = v + %ld;", winograd->slot,
                WINOGRAD_POINTS * winograd->image_point);
-    write_line(w, "real space[%ld];", winograd->region * plan->lanes + 16);
-    write_line(w, "real *const lanes = space + (16 - (size_t)space / sizeof(real) %% 16) %% 16;");
     open_blocks(w, kernel);
     write_line(w, "long is_first = 1;");
     write_open(w, "for (; block < block_end; block += %ld)", winograd->blocks_at_once);
@@ -282,9 +288,11 @@ void write_winograd_sums(struct writer *w, struct kernel *kernel) {
     write_pointer(w, "sums", kernel->owner->out, true);
     write_pointer(w, "dw", kernel->out, false);
     write_open(w, "for (long unit = begin; unit < end; unit++)");
-    write_part(w, "out", "unit", outs);
+    write_begin(w, "out", "unit", outs);
+    write_size(w, "out", "unit", outs);
     write_open(w, "for (long in_tile = 0; in_tile < %ld; in_tile++)", in_tiles);
-    write_part(w, "in", "in_tile", ins);
+    write_begin(w, "in", "in_tile", ins);
+    write_size(w, "in", "in_tile", ins);
     write_line(w, "%s(dw + out_begin * %ld + in_begin * %ld, sums + (unit * %ld + in_tile) * %ld,",
                use_symbol(w, "winograd_weight_gradient"), g->w_out, g->w_in, in_tiles,
                winograd->region);

@@ -109,10 +109,13 @@ void microkernel_print_helpers(struct text *text, const struct target *target,
 /** Appends max_pool_plane and max_pool_gradient_plane for planes of so many lanes. */
 void microkernel_print_pool(struct text *text, int lanes, const char *qualifiers);
 
-/** Appends the transforms of Winograd's convolution for so many lanes (microkernel_winograd.c). */
-void microkernel_print_winograd(struct text *text, int lanes, const char *qualifiers);
+/** Appends a function of Winograd's convolution (microkernel_winograd.c): winograd_image, _result,
+ * _weights, _gradient, _weight_gradient, and _products_OxI for O output x I input channels, up to the
+ * target's gradient tile. False if there is none of this name. */
+bool microkernel_print_winograd(struct text *text, const char *name, int lanes,
+                                const char *qualifiers);
 
-/** Appends the prototype of one of them; false if there is none of this name. */
+/** Appends the prototype of one of them. */
 bool microkernel_print_winograd_prototype(struct text *text, const char *name);
 
 /** Appends the prototype only, for the tcc dialect. */

@@ -38,8 +38,10 @@ void microkernel_print_strips(struct text *text);
 void microkernel_each_function(void (*visit)(void *context, const char *name), void *context,
                                struct arena *arena);
 
-/** Calls visit with the name of each transform of microkernel_winograd.c. */
-void microkernel_each_winograd(void (*visit)(void *context, const char *name), void *context);
+/** Calls visit with the name of each function of microkernel_winograd.c. */
+void microkernel_each_winograd(const struct target *target,
+                               void (*visit)(void *context, const char *name), void *context,
+                               struct arena *arena);
 
 /** Appends a text with the qualifiers in place of each '@'. */
 void microkernel_put(struct text *text, const char *source, const char *qualifiers);

@@ -32,6 +32,12 @@ static void add_tile(void *context, const struct microkernel *kernel) {
     microkernel_print(&printer->text, kernel, printer->target, "static");
 }
 
+static void add_winograd(void *context, const char *name) {
+    struct printer *printer = context;
+    add_name(printer, name);
+    microkernel_print_winograd(&printer->text, name, printer->target->lanes, "static");
+}
+
 static int compare(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
@@ -77,10 +83,9 @@ int main(int count, char **arguments) {
     /* Inlined, so that the loops over strips vectorize. */
     microkernel_print_helpers(&printer.text, printer.target, "LATHE_INLINE");
     microkernel_print_pool(&printer.text, printer.target->lanes, "static");
-    microkernel_print_winograd(&printer.text, printer.target->lanes, "static");
     microkernel_print_strips(&printer.text);
     microkernel_each_function(add_name, &printer, &arena);
-    microkernel_each_winograd(add_name, &printer);
+    microkernel_each_winograd(printer.target, add_winograd, &printer, &arena);
     add_name(&printer, arena_format(&arena, "lane_sum_%d", printer.target->lanes));
     microkernel_each(printer.target, add_tile, &printer);
     print_table(&printer);

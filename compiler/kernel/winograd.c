@@ -22,9 +22,10 @@ static long parts_of(long n, long size) {
 static const double image_tile_cost = 140, result_tile_cost = 140, least_gain = 1.1;
 
 static bool has_form(const struct program_plan *plan, const struct window *window, long groups) {
-    return !plan->no_winograd && !plan->use_double && groups == 1 && window->kernel_size[0] == 3 &&
-           window->kernel_size[1] == 3 && window->strides[0] == 1 && window->strides[1] == 1 &&
-           window->dilation_rate[0] == 1 && window->dilation_rate[1] == 1;
+    return !plan->no_winograd && !plan->use_double && plan->lanes >= 4 && groups == 1 &&
+           window->kernel_size[0] == 3 && window->kernel_size[1] == 3 && window->strides[0] == 1 &&
+           window->strides[1] == 1 && window->dilation_rate[0] == 1 &&
+           window->dilation_rate[1] == 1;
 }
 
 /* Products of a plane's direct sums: taps that stay inside. */
@@ -107,15 +108,32 @@ bool schedule_winograd(struct program_plan *plan, struct kernel *kernel) {
     return true;
 }
 
-/* Register tiles, as the direct gradient's; the points of one tile's sums fill whole vectors. */
-static void choose_gradient_tile(const struct program_plan *plan,
-                                 struct weight_gradient_kernel *w) {
-    const struct target *target = plan->target;
-    struct split outs =
-        split_evenly(w->out_channels, smaller(w->out_channels, target->gradient_out));
-    struct split ins = split_evenly(w->in_channels, smaller(w->in_channels, target->gradient_in));
-    w->tile_out = (int)(outs.size + (outs.big > 0));
-    w->tile_in = (int)(ins.size + (ins.big > 0));
+/* Cycles to add up the lanes of n vectors, by halves of two at a time. */
+static double lane_sums_cost(long n, long lanes) {
+    long steps = 0;
+    for (; n > 0; n -= lanes)
+        for (long half = lanes / 2, left = smaller(n, lanes); half >= 1; half /= 2)
+            steps += left = smaller(left, half);
+    return 3 * (double)steps;
+}
+
+/* Register tiles of so many tiles of pixels; adding up the lanes prefers full vectors of sums. */
+static void choose_gradient_tile(const struct program_plan *plan, struct weight_gradient_kernel *w,
+                                 long tiles) {
+    double best = -1;
+    for (long o = 1; o <= plan->target->gradient_out; o++)
+        for (long i = 1; i <= plan->target->gradient_in; i++) {
+            struct split outs = split_evenly(w->out_channels, o);
+            struct split ins = split_evenly(w->in_channels, i);
+            long out = outs.size + (outs.big > 0), in = ins.size + (ins.big > 0);
+            double once = (double)larger(out * in, 4) + 0.2 * (double)(out + in) + 0.3;
+            double cost = (double)((outs.big + outs.small) * (ins.big + ins.small)) *
+                          ((double)tiles * once + lane_sums_cost(out * in, plan->lanes) + 25);
+            if (best >= 0 && cost >= best) continue;
+            best = cost;
+            w->tile_out = (int)out;
+            w->tile_in = (int)in;
+        }
 }
 
 /* Each unit keeps its own sums: enough units for the threads, but enough tiles in each chunk that
@@ -150,12 +168,12 @@ bool schedule_winograd_gradient(struct program_plan *plan, struct kernel *kernel
         winograd->pad[i] = w->window.pad[i];
         winograd->tiles[i] = parts_of(w->out_size[i], WINOGRAD_TILE);
     }
-    choose_gradient_tile(plan, w);
     choose_gradient_chunk(plan, w, winograd);
     if (!is_faster(direct, (double)(winograd->tiles[0] * winograd->tiles[1]),
                    (double)w->in_channels, (double)w->out_channels))
         return false;
     long tiles = winograd->chunk[0] * winograd->chunk[1] * winograd->blocks_at_once;
+    choose_gradient_tile(plan, w, tiles);
     winograd->image_point = point_stride(plan, w->in_channels, tiles);
     winograd->result_point = point_stride(plan, w->out_channels, tiles);
     long outs = parts_of(w->out_channels, w->tile_out), ins = parts_of(w->in_channels, w->tile_in);
