@@ -23,9 +23,15 @@ static struct kernel *transposing_kernel(struct program_plan *plan, const struct
     copy->copy.from = m->b;
     copy->copy.parts = ARENA_NEW(plan->arena, struct copy_part);
     copy->copy.part_count = 1;
-    copy->copy.parts[0] = (struct copy_part){.size = {1, 1, 1, m->depth, m->columns},
-                                             .to_stride = {0, 0, 0, m->columns, 1},
-                                             .from_stride = {0, 0, 0, m->b_depth, m->b_column}};
+    /* Parallel over pieces of the columns: each reads rows of b from end to end. */
+    long pieces = 1;
+    while (pieces < 16 && m->columns % (pieces * 2) == 0 && m->columns / pieces > 64) pieces *= 2;
+    long piece = m->columns / pieces;
+    copy->units = pieces;
+    copy->copy.parts[0] = (struct copy_part){
+        .size = {pieces, 1, 1, m->depth, piece},
+        .to_stride = {piece, 0, 0, m->columns, 1},
+        .from_stride = {piece * m->b_column, 0, 0, m->b_depth, m->b_column}};
     return copy;
 }
 
