@@ -1,9 +1,9 @@
 /* test_emit.c: standalone C: it builds without a warning under three compilers, gives what the
  * process gives, has no symbols but its own, and the same bytes each time. */
 #include "compiler/jit/jit.h"
-#include "runtime/files.h"
 #include "runtime/memory.h"
 #include "runtime/parallel.h"
+#include "runtime/weights.h"
 #include "tests/emit/values.h"
 
 #include <ctype.h>
@@ -365,6 +365,58 @@ static void same_model_same_bytes(void **state) {
     tear_down(&f);
 }
 
+/* ---- generated/ ---- */
+
+static char *read_text(const char *path) {
+    FILE *file = fopen(path, "rb");
+    if (!file) fail_msg("%s cannot be read", path);
+    size_t size = 0, capacity = 1 << 20;
+    char *text = malloc(capacity);
+    assert_non_null(text);
+    size = fread(text, 1, capacity - 1, file);
+    text[size] = '\0';
+    fclose(file);
+    return text;
+}
+
+static void check_generated(const char *name, const char *suffix, const char *expected) {
+    char path[128];
+    snprintf(path, sizeof path, "generated/%s%s", name, suffix);
+    if (getenv("LATHE_UPDATE")) {
+        FILE *file = fopen(path, "wb");
+        assert_non_null(file);
+        fputs(expected, file);
+        assert_int_equal(fclose(file), 0);
+    }
+    char *text = read_text(path);
+    size_t i = 0, line = 1;
+    while (text[i] && text[i] == expected[i]) line += text[i++] == '\n';
+    bool equal = text[i] == expected[i];
+    free(text);
+    if (!equal)
+        fail_msg("%s:%zu is not what is emitted now; if the change is meant, run "
+                 "LATHE_UPDATE=1 build/tests/test_emit",
+                 path, line);
+}
+
+static void generated_files_are_up_to_date(void **state) {
+    (void)state;
+    struct fixture f = {0};
+    struct error error = {""};
+    set_up(&f, "models/fashion_tiny.lua", 1, false);
+    if (!weights_load("generated/fashion_tiny.safetensors", f.program, f.memory.space, &error))
+        fail_msg("%s", error.text);
+    const float *const weights[] = {f.memory.space[0], f.memory.space[1], f.memory.space[2]};
+    const struct standalone *tiny = emit(&f, MODE_PREDICTION, 1, "generic", weights);
+    check_generated("fashion_tiny", ".h", tiny->header);
+    check_generated("fashion_tiny", ".c", tiny->source);
+    f.model = read_model(&f.arena, "models/fashion_micro.lua");
+    const struct standalone *micro = emit(&f, MODE_TRAINING, 0, "generic", NULL);
+    check_generated("fashion_micro", ".h", micro->header);
+    check_generated("fashion_micro", ".c", micro->source);
+    tear_down(&f);
+}
+
 /* ---- */
 
 static int start(void **state) {
@@ -419,9 +471,12 @@ int main(void) {
             (struct CMUnitTest){names[count], inference_agrees, NULL, NULL, &inferences[i]};
     }
     const struct CMUnitTest others[] = {
-        cmocka_unit_test(symbols_are_its_own),           cmocka_unit_test(two_models_link),
-        cmocka_unit_test(training_goes_on_from_weights), cmocka_unit_test(refuses_infinite_weights),
+        cmocka_unit_test(symbols_are_its_own),
+        cmocka_unit_test(two_models_link),
+        cmocka_unit_test(training_goes_on_from_weights),
+        cmocka_unit_test(refuses_infinite_weights),
         cmocka_unit_test(same_model_same_bytes),
+        cmocka_unit_test(generated_files_are_up_to_date),
     };
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) tests[count++] = others[i];
     return _cmocka_run_group_tests("emit", tests, count, start, finish);

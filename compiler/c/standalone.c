@@ -92,11 +92,14 @@ static const char *header_of(struct emission *e) {
 
 static const char *source_of(struct emission *e, const char *module) {
     e->text = (struct text){.arena = e->arena};
+    emit_functions(e);
+    const char *functions = text_string(&e->text);
+    e->text = (struct text){.arena = e->arena};
     emit_banner(e, ".c");
     emit_text(e, " */\n#include \"@.h\"\n\n#include <string.h>\n\n");
-    text_put(&e->text, module);
-    if (has_constant_weights(e)) emit_weights(e);
-    emit_functions(e);
+    text_put(&e->text, without_unused(e->arena, module, functions));
+    if (e->weights) emit_weights(e);
+    text_put(&e->text, functions);
     return text_string(&e->text);
 }
 
@@ -126,8 +129,7 @@ static const struct target *fit_target(struct arena *arena, const struct target 
                                        long batch) {
     struct target *fitting = ARENA_NEW(arena, struct target);
     *fitting = *target;
-    while (fitting->block_lanes > 1 && fitting->block_lanes / 2 >= batch)
-        fitting->block_lanes /= 2;
+    while (fitting->block_lanes > 1 && fitting->block_lanes / 2 >= batch) fitting->block_lanes /= 2;
     return fitting;
 }
 

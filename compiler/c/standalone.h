@@ -51,4 +51,8 @@ void emit_initial_values(struct emission *e);
 /** Appends the public functions (standalone_functions.c). */
 void emit_functions(struct emission *e);
 
+/** The text of a module without the helper functions that neither it nor the public functions call
+ * (standalone_unused.c). */
+const char *without_unused(struct arena *arena, const char *module, const char *functions);
+
 #endif

@@ -120,10 +120,7 @@ static void emit_fill(struct emission *e, int index) {
 }
 
 void emit_initial_values(struct emission *e) {
-    if (e->weights)
-        emit_weights(e);
-    else
-        emit_fill_functions(e);
+    if (!e->weights) emit_fill_functions(e);
     emit_text(e, "\n"
                  "void @_init(void *block, uint32_t seed) {\n"
                  "    struct @_state *const state = block;\n"
