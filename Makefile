@@ -16,7 +16,7 @@ LUA_CFLAGS = -I/usr/include/lua5.4
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(LUA_CFLAGS) -pthread
 # Modules that a C compiler built and jit loaded call lathe_sgemm of the executable.
 EXPORTS = -Wl,--export-dynamic-symbol=lathe_sgemm
-LIBRARIES = -llua5.4 -ltcc -lopenblas -lcjson -lpng -lz -ldl -lm -pthread
+LIBRARIES = -llua5.4 -ltcc -lcjson -lpng -lz -ldl -lm -pthread
 
 # The tcc library: microkernels printed by the compiler itself, one set a target.
 TARGETS = $(if $(filter x86_64,$(shell uname -m)),x86-64-v4 x86-64-v3 generic,generic)

@@ -1,10 +1,10 @@
 /* generic.c: kernels for any shape: textbook loops, and im2col with OpenBLAS. */
 #include "generic.h"
+#include "blas.h"
 
-#include <cblas.h>
 #include <limits.h>
 #include <math.h>
-#include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
 
 /* im2col unrolls as many samples at once as fit: large products, and a buffer that caches hold. */
@@ -16,10 +16,6 @@ static long smaller(long a, long b) {
 
 static long larger(long a, long b) {
     return a > b ? a : b;
-}
-
-static void one_blas_thread(void) {
-    openblas_set_num_threads(1);
 }
 
 static void product_naive(long m, long n, long depth, const float *a, long a_row, long a_depth,
@@ -50,20 +46,16 @@ static int blas_form(long rows, long columns, long row, long column, long *leadi
 void lathe_sgemm(long m, long n, long depth, const float *a, long a_row, long a_depth,
                  const float *b, long b_depth, long b_column, float *c, long c_row,
                  long accumulate) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     long lda, ldb, ldc = m == 1 ? larger(c_row, n) : c_row;
     int a_form = blas_form(m, depth, a_row, a_depth, &lda);
     int b_form = blas_form(depth, n, b_depth, b_column, &ldb);
     if (m <= 0 || n <= 0) return;
-    if (depth <= 0 || !a_form || !b_form || ldc < n ||
-        larger(larger(m, n), larger(depth, ldc)) > INT_MAX) {
-        product_naive(m, n, depth, a, a_row, a_depth, b, b_depth, b_column, c, c_row, accumulate);
+    bool fits = depth > 0 && a_form && b_form && ldc >= n &&
+                larger(larger(m, n), larger(depth, ldc)) <= INT_MAX;
+    if (fits && blas_sgemm(a_form == 2, b_form == 2, (int)m, (int)n, (int)depth, a, (int)lda, b,
+                           (int)ldb, accumulate ? 1.0f : 0.0f, c, (int)ldc))
         return;
-    }
-    pthread_once(&once, one_blas_thread);
-    cblas_sgemm(CblasRowMajor, a_form == 1 ? CblasNoTrans : CblasTrans,
-                b_form == 1 ? CblasNoTrans : CblasTrans, (int)m, (int)n, (int)depth, 1.0f, a,
-                (int)lda, b, (int)ldb, accumulate ? 1.0f : 0.0f, c, (int)ldc);
+    product_naive(m, n, depth, a, a_row, a_depth, b, b_depth, b_column, c, c_row, accumulate);
 }
 
 void generic_product(enum generic_method method, long m, long n, long depth, const float *a,

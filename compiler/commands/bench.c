@@ -1,8 +1,8 @@
 /* bench.c: `lathe bench`: the specialized builds against generic kernels, whole step and layer by
  * layer. */
 #include "bench.h"
+#include "../../runtime/blas.h"
 
-#include <cblas.h>
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,7 +123,10 @@ static const char *built_by(struct arena *arena, const struct variant *variant) 
     switch (variant->kind) {
     case VARIANT_CC:
     case VARIANT_TCC: return jit_compiler(variant->jit);
-    case VARIANT_OPENBLAS: return arena_format(arena, "im2col and %s", openblas_get_config());
+    case VARIANT_OPENBLAS:
+        return blas_description()
+                   ? arena_format(arena, "im2col and %s", blas_description())
+                   : "im2col and textbook loops: there is no OpenBLAS on this machine";
     case VARIANT_NAIVE:
     case VARIANTS: break;
     }
