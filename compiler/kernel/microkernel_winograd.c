@@ -322,11 +322,14 @@ static void print_weights(struct form *f) {
              "    real taps[%d] = {0};\n"
              "    for (long c = 0; c < channels; c++, w += w_channel, u += outs)\n"
              "    for (long first = 0; first < outs; first += %d) {\n"
-             "        for (long o = 0; o < %d && first + o < outs; o++)\n"
-             "            for (long k = 0; k < %d; k++)\n"
-             "                taps[k * %d + o] =\n"
-             "                    w[(first + o) * w_out + k / %d * w_row + k %% %d * w_column];\n",
-             TAPS * TAPS * f->lanes, f->lanes, f->lanes, TAPS * TAPS, f->lanes, TAPS, TAPS);
+             "        const long count = outs - first < %d ? outs - first : %d;\n"
+             "        for (long k = 0; k < %d; k++) {\n"
+             "            const real *const from =\n"
+             "                w + first * w_out + k / %d * w_row + k %% %d * w_column;\n"
+             "            for (long o = 0; o < count; o++) taps[k * %d + o] = from[o * w_out];\n"
+             "        }\n",
+             TAPS * TAPS * f->lanes, f->lanes, f->lanes, f->lanes, TAPS * TAPS, TAPS, TAPS,
+             f->lanes);
     f->indent = "            ";
     open_lanes(f);
     for (int column = 0; column < TAPS; column++) {

@@ -17,9 +17,13 @@ static long parts_of(long n, long size) {
 
 /* ---- where it is taken ---- */
 
-/* What the choice costs, in vector operations for each pair of channels and sample block. Loads and
- * stores, not the products, bound the transforms; measured on Zen 4. */
-static const double image_tile_cost = 140, result_tile_cost = 140, least_gain = 1.1;
+/* What the ways cost, in cycles of one vector product, measured on Zen 4. Of a tile: the transforms
+ * of one channel (their loads and stores take the time), the products of a pair of channels. Of a
+ * pair: transforming its weights, adding up the lanes of its sums, its gradient from the sums.
+ * Waiting for memory is not in them, but in least_gain. */
+static const double image_cost = 190, result_cost = 130, gradient_cost = 160, products_cost = 38;
+static const double weights_cost = 60, lanes_cost = 3, sums_cost = 25, direct_cost = 1.05;
+static const double least_gain = 1.3;
 
 static bool has_form(const struct program_plan *plan, const struct window *window, long groups) {
     return !plan->no_winograd && !plan->use_double && plan->lanes >= 4 && groups == 1 &&
@@ -35,10 +39,13 @@ static double direct_products(const struct axis_class *classes, int count) {
     return products;
 }
 
-static bool is_faster(double direct, double tiles, double in, double out) {
-    double winograd =
-        tiles * (WINOGRAD_POINTS * in * out + image_tile_cost * in + result_tile_cost * out);
-    return direct * in * out > least_gain * winograd;
+/* For each sample block: direct sums, and products at the points with all that belongs to them. */
+static bool is_faster(double direct, const struct winograd *winograd, double in, double out,
+                      double out_cost, double pair_overhead) {
+    double tiles = (double)(winograd->tiles[0] * winograd->tiles[1]);
+    double cost = tiles * (products_cost * in * out + image_cost * in + out_cost * out) +
+                  pair_overhead * in * out;
+    return direct_cost * direct * in * out > least_gain * cost;
 }
 
 /* ---- schedules ---- */
@@ -82,8 +89,9 @@ bool schedule_winograd(struct program_plan *plan, struct kernel *kernel) {
     }
     double direct =
         direct_products(c->rows, c->row_count) * direct_products(c->columns, c->column_count);
-    if (!is_faster(direct, (double)(winograd->tiles[0] * winograd->tiles[1]),
-                   (double)c->in_channels, (double)c->out_channels))
+    double blocks = (double)(plan->rows / plan->lanes);
+    if (!is_faster(direct, winograd, (double)c->in_channels, (double)c->out_channels, result_cost,
+                   weights_cost / blocks))
         return false;
     choose_chunk(plan, c, winograd);
     long tiles = winograd->chunk[0] * winograd->chunk[1];
@@ -144,7 +152,7 @@ static void choose_gradient_chunk(const struct program_plan *plan,
     const long *tiles = winograd->tiles;
     long blocks = plan->rows / plan->lanes, all = tiles[0] * tiles[1];
     long bytes = WINOGRAD_POINTS * (w->in_channels + w->out_channels) * plan->lanes * REAL_SIZE;
-    long most = smaller(64, larger(8, 8 * plan->target->l2 / bytes));
+    long most = smaller(64, larger(16, plan->target->l2 / bytes));
     winograd->parts = smaller(blocks, larger(1, smaller(8, blocks * all / 8)));
     winograd->chunk[1] = tiles[1];
     struct split rows = split_evenly(tiles[0], smaller(tiles[0], larger(1, most / tiles[1])));
@@ -169,8 +177,12 @@ bool schedule_winograd_gradient(struct program_plan *plan, struct kernel *kernel
         winograd->tiles[i] = parts_of(w->out_size[i], WINOGRAD_TILE);
     }
     choose_gradient_chunk(plan, w, winograd);
-    if (!is_faster(direct, (double)(winograd->tiles[0] * winograd->tiles[1]),
-                   (double)w->in_channels, (double)w->out_channels))
+    double chunks =
+        (double)parts_of(winograd->tiles[0], winograd->chunk[0]) / (double)winograd->blocks_at_once;
+    double blocks = (double)(plan->rows / plan->lanes);
+    if (!is_faster(direct, winograd, (double)w->in_channels, (double)w->out_channels, gradient_cost,
+                   WINOGRAD_POINTS * lanes_cost * chunks +
+                       sums_cost * (double)winograd->parts / blocks))
         return false;
     long tiles = winograd->chunk[0] * winograd->chunk[1] * winograd->blocks_at_once;
     choose_gradient_tile(plan, w, tiles);
