@@ -185,6 +185,12 @@ static bool can_have_epilogue(const struct fusion *f, struct tensor *t) {
     return kernel.kind == KERNEL_MATMUL && f->plan->batched[t->number];
 }
 
+static struct tensor *absorbed_operand(const struct fusion *f, const struct tensor *t) {
+    for (int i = 0; i < t->in_count; i++)
+        if (f->is_absorbed[t->in[i]->number]) return t->in[i];
+    return NULL;
+}
+
 static void find_absorbed(struct fusion *f) {
     f->is_absorbed = ARENA_ARRAY(f->plan->arena, bool, f->graph->tensor_count);
     for (int i = 0; i < f->graph->tensor_count; i++) {
@@ -193,6 +199,8 @@ static void find_absorbed(struct fusion *f) {
         if (f->user_count[i] != 1 || f->is_external[i]) continue;
         struct tensor *user = f->users[i][0];
         if (user->primitive != PRIMITIVE_MAP || !shape_equal(&t->shape, &user->shape)) continue;
+        /* A map is the epilogue of one: for a batch of 1, two products could be the other's bias. */
+        if (absorbed_operand(f, user)) continue;
         if (t->primitive == PRIMITIVE_MAX_POOL_GRADIENT) {
             /* relu before the pool: its mask is read from the pool's output or input */
             int mask = masking_operand(user->expression, operand_index(user, t));
@@ -470,12 +478,6 @@ static void place_concat(struct fusion *f, struct tensor *t) {
 }
 
 /* ---- all tensors ---- */
-
-static struct tensor *absorbed_operand(const struct fusion *f, const struct tensor *t) {
-    for (int i = 0; i < t->in_count; i++)
-        if (f->is_absorbed[t->in[i]->number]) return t->in[i];
-    return NULL;
-}
 
 static void place(struct fusion *f, struct tensor *t) {
     struct tensor *absorbed = t->primitive == PRIMITIVE_MAP ? absorbed_operand(f, t) : NULL;
