@@ -119,13 +119,15 @@ LATHE_INLINE unsigned real_to_bits(float value) {
 }
 
 /* exp(x) = 2^n * exp(r), n an integer, |r| <= log(2) / 2; exp(r) to 3e-9. Adding 1.5 * 2^23
- * rounds to an integer, which then stands in the low bits. 2^n is two factors, so that
- * results below the smallest normal number come out right. */
+ * rounds to an integer, which then stands in the low bits (read as bits: -ffast-math would
+ * cancel a subtraction). 2^n is two factors, so that results below the smallest normal
+ * number come out right. */
 LATHE_INLINE float real_exp(float x) {
     const float above = x < -104.0f ? -104.0f : x;
     const float within = above > 89.0f ? 89.0f : above;
     const float shifted = within * 1.44269504f + 12582912.0f;
-    const float n = shifted - 12582912.0f;
+    const unsigned whole_part = real_to_bits(shifted) - 0x4b400000u;
+    const float n = (float)(int)whole_part;
     const float r = (within - n * 0.693359375f) + n * 2.12194440e-4f;
     float p = 1.381446689e-3f;
     unsigned whole, half;
@@ -134,7 +136,7 @@ LATHE_INLINE float real_exp(float x) {
     p = p * r + 1.666652011e-1f;
     p = p * r + 4.999999341e-1f;
     p = p * (r * r) + r + 1.0f;
-    whole = real_to_bits(shifted) - 0x4b400000u + 254u; /* n + 2 * 127 */
+    whole = whole_part + 254u; /* n + 2 * 127 */
     half = whole >> 1;
     return p * real_from_bits(half << 23) * real_from_bits((whole - half) << 23);
 }
