@@ -129,7 +129,7 @@ void write_weight_gradient(struct writer *w, struct kernel *kernel) {
                groups.big, groups.big);
     write_line(w, "const long taps = part < %ld ? %ld : %ld;", groups.big, groups.size + 1,
                groups.size);
-    write_line(w, "memset(sums, 0, %ld * sizeof(real));", size);
+    write_line(w, "memset(space, 0, sizeof space);"); /* all of it: GCC follows that */
     write_sums(w, g);
     write_results(w, g);
     write_close(w);
