@@ -10,8 +10,7 @@ within rounding of zero two correct programs disagree on its gradient, and large
 difference by ten each time (images of pure noise and random labels, with the optimizers' default
 rates, part float32 from float64 at 1e-1 in C7). So the images differ strongly from one another
 (random blocks of 7 x 7 pixels plus noise), three labels of four are class 0, which gives the batch
-a clear common gradient, SGD runs at a learning rate of 1e-3, RMSprop (whose first step
-is three times as long) at 2e-5 and the others at 1e-4.
+a clear common gradient, and the learning rates are small: see rate().
 """
 import numpy
 import torch
@@ -36,7 +35,10 @@ MODELS = {
 
 WEIGHT_SEED = 7
 CHANGE_SEED = 99
-SGD_RATE, RMSPROP_RATE, RATE = 1e-3, 2e-5, 1e-4
+# RMSprop's first step is three times as long as its rate; batch normalization multiplies steps.
+RATES = {"sgd": 1e-3, "momentum": 1e-4, "nesterov": 1e-4, "rmsprop": 2e-5, "adam": 1e-4,
+         "nadam": 1e-4}
+RATE_FACTORS = {"c7": 0.1}
 BN_MOMENTUM, BN_EPSILON = 0.99, 1e-3
 
 
@@ -144,7 +146,7 @@ def forward(layers, weights, x):
 class Sgd:
     """v = momentum v - rate g; w += v, or with Nesterov w += momentum v - rate g."""
 
-    def __init__(self, weights, momentum, nesterov, rate):
+    def __init__(self, weights, rate, momentum=0.0, nesterov=False):
         self.momentum, self.nesterov, self.rate = momentum, nesterov, rate
         self.velocity = [torch.zeros_like(w) for w in weights]
 
@@ -156,20 +158,21 @@ class Sgd:
 class RmsProp:
     """s = rho s + (1 - rho) g^2; w -= rate g / (sqrt(s) + epsilon)."""
 
-    def __init__(self, weights, rho=0.9, epsilon=1e-7):
-        self.rho, self.epsilon = rho, epsilon
+    def __init__(self, weights, rate, rho=0.9, epsilon=1e-7):
+        self.rate, self.rho, self.epsilon = rate, rho, epsilon
         self.square = [torch.zeros_like(w) for w in weights]
 
     def update(self, step, i, w, g):
         s = self.square[i].mul_(self.rho).add_((1.0 - self.rho) * g * g)
-        w -= RMSPROP_RATE * g / (torch.sqrt(s) + self.epsilon)
+        w -= self.rate * g / (torch.sqrt(s) + self.epsilon)
 
 
 class Adam:
     """w -= rate m / (1 - beta_1^t) / (sqrt(v / (1 - beta_2^t)) + epsilon)."""
 
-    def __init__(self, weights, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
-        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+    def __init__(self, weights, rate, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
+        self.rate, self.epsilon = rate, epsilon
+        self.beta_1, self.beta_2 = beta_1, beta_2
         self.m = [torch.zeros_like(w) for w in weights]
         self.v = [torch.zeros_like(w) for w in weights]
 
@@ -182,7 +185,7 @@ class Adam:
 
     def update(self, step, i, w, g):
         m_hat = self.momentum(i, g) / (1.0 - self.beta_1 ** step)
-        w -= RATE * m_hat / self.deviation(step, i, g)
+        w -= self.rate * m_hat / self.deviation(step, i, g)
 
 
 class Nadam(Adam):
@@ -191,8 +194,8 @@ class Nadam(Adam):
     PyTorch 1.13's NAdam has u_t twice in the product over t + 1 steps (later versions, Keras and
     Dozat's paper have not); twice=True repeats that, for the comparison with it."""
 
-    def __init__(self, weights, twice=False):
-        super().__init__(weights)
+    def __init__(self, weights, rate, twice=False):
+        super().__init__(weights, rate)
         self.twice = twice
 
     def u(self, step):
@@ -206,28 +209,29 @@ class Nadam(Adam):
         product_next = product * following * (self.u(step) if self.twice else 1.0)
         m_hat = (following * self.momentum(i, g) / (1.0 - product_next)
                  + (1.0 - self.u(step)) * g / (1.0 - product))
-        w -= RATE * m_hat / self.deviation(step, i, g)
+        w -= self.rate * m_hat / self.deviation(step, i, g)
 
 
 # name: (ours, PyTorch's own)
 OPTIMIZERS = {
-    "sgd": (lambda w: Sgd(w, 0.0, False, SGD_RATE), lambda w: torch.optim.SGD(w, SGD_RATE)),
-    "momentum": (lambda w: Sgd(w, 0.9, False, RATE),
-                 lambda w: torch.optim.SGD(w, RATE, momentum=0.9)),
-    "nesterov": (lambda w: Sgd(w, 0.9, True, RATE),
-                 lambda w: torch.optim.SGD(w, RATE, momentum=0.9, nesterov=True)),
-    "rmsprop": (RmsProp, lambda w: torch.optim.RMSprop(w, RMSPROP_RATE, alpha=0.9, eps=1e-7)),
-    "adam": (Adam, lambda w: torch.optim.Adam(w, RATE, eps=1e-7)),
-    "nadam": (Nadam, lambda w: torch.optim.NAdam(w, RATE, eps=1e-7)),
+    "sgd": (Sgd, torch.optim.SGD),
+    "momentum": (lambda w, rate: Sgd(w, rate, 0.9),
+                 lambda w, rate: torch.optim.SGD(w, rate, momentum=0.9)),
+    "nesterov": (lambda w, rate: Sgd(w, rate, 0.9, True),
+                 lambda w, rate: torch.optim.SGD(w, rate, momentum=0.9, nesterov=True)),
+    "rmsprop": (RmsProp, lambda w, rate: torch.optim.RMSprop(w, rate, alpha=0.9, eps=1e-7)),
+    "adam": (Adam, lambda w, rate: torch.optim.Adam(w, rate, eps=1e-7)),
+    "nadam": (Nadam, lambda w, rate: torch.optim.NAdam(w, rate, eps=1e-7)),
 }
 
 
-def rate(optimizer):
-    return {"sgd": SGD_RATE, "rmsprop": RMSPROP_RATE}.get(optimizer, RATE)
+def rate(model, optimizer):
+    return RATES[optimizer] * RATE_FACTORS.get(model, 1.0)
 
 
-def run(model, optimizer, dtype, steps=10, own=False, **options):
-    """Trains; returns the losses and the final variables. own: use PyTorch's optimizer."""
+def run(model, optimizer, dtype, steps=10, own=False, disturbance=None, **options):
+    """Trains; returns the losses and the final variables. own: use PyTorch's optimizer.
+    disturbance: a random generator that changes the images by 1e-6."""
     batch, layers = MODELS[model]
     variables = initial_weights(layers)
     weights = [torch.tensor(v.astype(numpy.float32), dtype=dtype) for _, v, _ in variables]
@@ -235,10 +239,12 @@ def run(model, optimizer, dtype, steps=10, own=False, **options):
     for w in trained:
         w.requires_grad_(True)
     torch.set_default_dtype(dtype)  # of NAdam's own numbers
-    updates = OPTIMIZERS[optimizer][1 if own else 0](trained, **options)
+    updates = OPTIMIZERS[optimizer][1 if own else 0](trained, rate(model, optimizer), **options)
     losses = []
     for step in range(steps):
         x, labels = batch_of_step(step, batch, dtype)
+        if disturbance:
+            x = x * torch.tensor(1.0 + 1e-6 * disturbance.standard_normal(x.shape), dtype=dtype)
         loss = F.cross_entropy(forward(layers, weights, x), labels)
         losses.append(loss.item())
         for w in trained:

@@ -1,6 +1,6 @@
 """Times training steps of PyTorch and lathe in turn and prints the ratio of the medians.
 
-    /usr/bin/python3 tests/pytorch/time_step.py [--model a1] [--threads 1] [--rounds 5] [--backend cc]
+    /usr/bin/python3 tests/pytorch/time_step.py [--model a1] [--threads 1] [--backend cc]
 
 PyTorch runs in both memory layouts (contiguous and channels last), each measurement in a process of
 its own, interleaved with `lathe bench`, so that a slow minute of the machine meets all alike. The
@@ -78,7 +78,8 @@ def run_torch(options, layout):
                        OPENBLAS_NUM_THREADS=str(options.threads))
     command = [sys.executable, os.path.abspath(__file__), "--model", options.model, "--threads",
                str(options.threads), "--seconds", str(options.seconds), "--torch", layout]
-    return float(subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout)
+    result = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
+    return float(result.stdout)
 
 
 def run_lathe(options):
@@ -107,8 +108,8 @@ def main():
             times[layout].append(run_torch(options, layout))
         if options.backend != "none":
             times["lathe"].append(run_lathe(options))
-        print("  ".join("%s %.2f ms" % (name, values[-1]) for name, values in times.items() if values),
-              flush=True)
+        print("  ".join("%s %.2f ms" % (name, values[-1])
+                        for name, values in times.items() if values), flush=True)
     medians = {name: statistics.median(values) for name, values in times.items() if values}
     print("medians: " + ", ".join("%s %.2f ms" % item for item in medians.items()))
     if "lathe" in medians:
