@@ -1300,7 +1300,7 @@ static void fashion_micro_run_train_conv2d_kernel_gradient(const void *context, 
         const long ins = in_tile < 0 ? 2 : 1;
         const long tap_begin = part * 9 + (part < 0 ? part : 0);
         const long taps = part < 0 ? 10 : 9;
-        memset(sums, 0, 288 * sizeof(real));
+        memset(space, 0, sizeof space);
         for (long block = 0; block < 4; block++) {
             const real *const xb = x + (block * 1 + group * 1 + ins_begin) * 196;
             const real *const gb = g + (block * 8 + group * 8 + outs_begin) * 100;

@@ -97,8 +97,12 @@ static void write_standalone(const char *name, const struct standalone *standalo
 
 #define STRICT "-std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror "
 static const char *const compilers[] = {
-    "gcc " STRICT "-O2",   "gcc " STRICT "-O0",          "clang " STRICT "-O2",
-    "clang " STRICT "-O0", "tcc -std=c99 -Wall -Werror",
+    "gcc " STRICT "-O2",
+    "gcc " STRICT "-O0",
+    "clang " STRICT "-O2",
+    "clang " STRICT "-O0",
+    "gcc " STRICT "-O3 -ffast-math",
+    "tcc -std=c99 -Wall -Werror",
 };
 enum { COMPILERS = sizeof compilers / sizeof compilers[0] };
 
