@@ -26,7 +26,7 @@ static float *floats(long count, const double *values) {
 static void run_compiled(struct reference_model *m, struct jit_options options, int threads,
                          struct run *run) {
     struct error error = {""};
-    options.compile.target = target_native();
+    if (!options.compile.target) options.compile.target = target_native();
     options.compile.batch = m->batch;
     options.compile.training = options.compile.prediction = true;
     struct jit *jit = jit_new(m->model, &options, &error);
@@ -103,7 +103,8 @@ static void compare(struct reference_model *m, const struct expected *expected,
     }
 }
 
-static bool text_has_winograd(struct reference_model *m, bool no_winograd, enum dialect dialect) {
+static bool text_has(struct reference_model *m, bool no_winograd, enum dialect dialect,
+                     const char *name) {
     struct error error = {""};
     struct compile_options options = {.target = target_native(),
                                       .dialect = dialect,
@@ -112,48 +113,67 @@ static bool text_has_winograd(struct reference_model *m, bool no_winograd, enum 
                                       .no_winograd = no_winograd};
     struct compilation *compilation = compile_model(&m->arena, m->model, &options, &error);
     if (!compilation) fail_msg("%s", error.text);
-    return strstr(compilation->c_text, "winograd") != NULL;
+    return strstr(compilation->c_text, name) != NULL;
 }
 
-static void check_model(const char *layers, const char *shape, long batch) {
-    struct reference_model m;
+/* A model of these layers, and what the reference makes of it. */
+static void open_model(struct reference_model *m, struct expected *expected, const char *layers,
+                       const char *shape, long batch) {
     char text[1000];
     snprintf(text, sizeof text,
              "return model 'm' { input { %s }, %s,\n"
              "  global_average_pool2d {}, dense { 3 },\n"
              "  training = { loss = 'mean_squared_error', optimizer = sgd {} } }",
              shape, layers);
-    reference_open(&m, text, batch);
-    for (long i = 0; i < batch * 3; i++) m.labels[i] = uniform(13, i);
+    reference_open(m, text, batch);
+    for (long i = 0; i < batch * 3; i++) m->labels[i] = uniform(13, i);
     /* The weights as floats hold them, so that rounding them is no error of the kernels. */
-    for (long i = 0; i < m.graph[MODE_TRAINING]->space_size[SPACE_TRAINABLE]; i++)
-        m.spaces[SPACE_TRAINABLE][i] = (double)(float)m.spaces[SPACE_TRAINABLE][i];
-    for (long i = 0; i < batch * shape_elements(&m.model->input->output); i++)
-        m.samples[i] = (double)(float)m.samples[i];
-    assert_true(text_has_winograd(&m, false, DIALECT_CC));
-    assert_true(text_has_winograd(&m, false, DIALECT_TCC));
-    assert_false(text_has_winograd(&m, true, DIALECT_CC));
-    struct expected expected;
-    reference_run(&m, MODE_PREDICTION);
-    expected.predictions = m.predictions;
-    m.predictions = NULL;
-    expected.gradient = reference_gradient(&m);
+    for (long i = 0; i < m->graph[MODE_TRAINING]->space_size[SPACE_TRAINABLE]; i++)
+        m->spaces[SPACE_TRAINABLE][i] = (double)(float)m->spaces[SPACE_TRAINABLE][i];
+    for (long i = 0; i < batch * shape_elements(&m->model->input->output); i++)
+        m->samples[i] = (double)(float)m->samples[i];
+    reference_run(m, MODE_PREDICTION);
+    expected->predictions = m->predictions;
+    m->predictions = NULL;
+    expected->gradient = reference_gradient(m);
+}
+
+static void close_model(struct reference_model *m, struct expected *expected) {
+    free(expected->predictions), free(expected->gradient);
+    reference_close(m);
+}
+
+static void check_backends(struct reference_model *m, const struct expected *expected,
+                           const struct target *target, const char *what) {
     static const enum backend backends[] = {BACKEND_TCC, BACKEND_CC};
     for (int i = 0; i < 2; i++) {
         struct run direct, winograd, threaded;
-        struct jit_options options = {.backend = backends[i]};
-        run_compiled(&m, options, 1, &winograd);
-        run_compiled(&m, options, 3, &threaded);
+        struct jit_options options = {.backend = backends[i], .compile.target = target};
+        run_compiled(m, options, 1, &winograd);
+        run_compiled(m, options, 3, &threaded);
         options.compile.no_winograd = true;
-        run_compiled(&m, options, 1, &direct);
-        compare(&m, &expected, &direct, &winograd, text);
-        long weights = m.graph[MODE_TRAINING]->space_size[SPACE_TRAINABLE];
+        run_compiled(m, options, 1, &direct);
+        compare(m, expected, &direct, &winograd, what);
+        long weights = m->graph[MODE_TRAINING]->space_size[SPACE_TRAINABLE];
         assert_memory_equal(winograd.weights[0], threaded.weights[0],
                             sizeof(float) * (size_t)weights);
         run_free(&direct), run_free(&winograd), run_free(&threaded);
     }
-    free(expected.predictions), free(expected.gradient);
-    reference_close(&m);
+}
+
+static void check_model(const char *layers, const char *shape, long batch) {
+    struct reference_model m;
+    struct expected expected;
+    open_model(&m, &expected, layers, shape, batch);
+    static const char *const calls[] = {"winograd_image", "winograd_result",
+                                        "winograd_weight_gradient"};
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        assert_true(text_has(&m, false, DIALECT_CC, calls[i]));
+        assert_true(text_has(&m, false, DIALECT_TCC, calls[i]));
+        assert_false(text_has(&m, true, DIALECT_CC, calls[i]));
+    }
+    check_backends(&m, &expected, target_native(), layers);
+    close_model(&m, &expected);
 }
 
 static void test_same_padding(void **state) {
@@ -169,7 +189,7 @@ static void test_odd_shapes(void **state) {
     check_model("conv2d { 26, kernel_size = 3, padding = 'same', activation = 'tanh' },\n"
                 "conv2d { 33, kernel_size = 3, padding = 'valid', activation = 'relu' },\n"
                 "conv2d { 40, kernel_size = 3, padding = 'same', use_bias = false }",
-                "5, 9, 19", 20);
+                "7, 11, 19", 20);
 }
 
 static void test_wide(void **state) {
@@ -191,12 +211,26 @@ static void test_large_images(void **state) {
                 "28, 43, 1", 3);
 }
 
+/* Narrower vectors, in the library and in the C text. */
+static void test_other_targets(void **state) {
+    (void)state;
+    struct reference_model m;
+    struct expected expected;
+    open_model(&m, &expected,
+               "conv2d { 26, kernel_size = 3, padding = 'same', activation = 'relu' },\n"
+               "conv2d { 33, kernel_size = 3, padding = 'same', activation = 'relu' }",
+               "7, 10, 19", 20);
+    for (const struct target *const *target = targets(); *target; target++)
+        if (target_runs(*target) && *target != target_native())
+            check_backends(&m, &expected, *target, (*target)->name);
+    close_model(&m, &expected);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_padding),
-        cmocka_unit_test(test_odd_shapes),
-        cmocka_unit_test(test_wide),
-        cmocka_unit_test(test_large_images),
+        cmocka_unit_test(test_same_padding),  cmocka_unit_test(test_odd_shapes),
+        cmocka_unit_test(test_wide),          cmocka_unit_test(test_large_images),
+        cmocka_unit_test(test_other_targets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

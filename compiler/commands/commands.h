@@ -53,6 +53,7 @@ struct backend_options {
     long cc;      /* position in CC_CHOICES; -1: whichever is there */
     const char *target;
     long threads; /* 0: by the work to do */
+    bool no_winograd;
 };
 
 /* Their lines in a command's table; `field` is the struct backend_options in the command's struct.
@@ -79,9 +80,16 @@ struct backend_options {
          "NAME",                                                                             \
          NULL,                                                                               \
          "instruction set: x86-64-v4, x86-64-v3, generic, ... (default: this processor's)"}, \
+        {"threads",                                                                          \
+         0,                                                                                  \
+         COMMAND_COUNT,                                                                      \
+         offsetof(type, field.threads),                                                      \
+         "N",                                                                                \
+         NULL,                                                                               \
+         "number of threads (default: the processors; one for small models)"},               \
     {                                                                                        \
-        "threads", 0, COMMAND_COUNT, offsetof(type, field.threads), "N", NULL,               \
-            "number of threads (default: the processors; one for small models)"              \
+        "no-winograd", 0, COMMAND_FLAG, offsetof(type, field.no_winograd), NULL, NULL,       \
+            "sum 3x3 convolutions directly, with fewer roundings and more operations"        \
     }
 
 #define DATA_OPTION(type, field, text) \

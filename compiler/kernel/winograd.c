@@ -1,7 +1,7 @@
 /* winograd.c: which convolutions are computed by Winograd's F(4x4, 3x3), and their schedules. */
 #include "winograd.h"
 
-enum { REAL_SIZE = 4, TILE_PIXELS = WINOGRAD_TILE * WINOGRAD_TILE, MOST_UNITS = 16 };
+enum { REAL_SIZE = 4, MOST_BYTES = 64 << 20 };
 
 static long smaller(long a, long b) {
     return a < b ? a : b;
@@ -55,9 +55,14 @@ static long point_stride(const struct program_plan *plan, long channels, long ti
     return (channels * tiles | 1) * plan->lanes;
 }
 
+/* Fewer units where each needs much memory, down to four. */
+static long units_that_fit(long units, long reals_each) {
+    while (units > 4 && units * reals_each * REAL_SIZE > MOST_BYTES) units = parts_of(units, 2);
+    return units;
+}
+
 static void add_scratch(struct program_plan *plan, const struct kernel *kernel,
                         struct winograd *winograd) {
-    winograd->slot = WINOGRAD_POINTS * (winograd->image_point + winograd->result_point);
     struct shape shape = {1, {kernel->units * winograd->slot}};
     const char *name = arena_format(plan->arena, "%s_points", kernel->name);
     struct buffer *buffer = buffer_new(plan, name, shape.size[0], false);
@@ -70,7 +75,7 @@ static void choose_chunk(const struct program_plan *plan, const struct convoluti
                          struct winograd *winograd) {
     const long *tiles = winograd->tiles;
     long bytes = WINOGRAD_POINTS * (c->in_channels + c->out_channels) * plan->lanes * REAL_SIZE;
-    long most = smaller(8, larger(1, 4 * plan->target->l2 / bytes));
+    long most = smaller(8, larger(4, 4 * plan->target->l2 / bytes));
     winograd->chunk[0] = winograd->chunk[1] = 1;
     for (long columns = 1; columns <= tiles[1] && columns <= most; columns++)
         if (tiles[1] % columns == 0) winograd->chunk[1] = columns;
@@ -109,7 +114,8 @@ bool schedule_winograd(struct program_plan *plan, struct kernel *kernel) {
     const char *name = arena_format(plan->arena, "%s_packed", kernel->name);
     c->packed =
         view_new(plan, buffer_new(plan, name, shape.size[0], false), 0, &shape, LAYOUT_PLAIN);
-    kernel->units = smaller(plan->rows / plan->lanes, MOST_UNITS);
+    winograd->slot = WINOGRAD_POINTS * (winograd->image_point + winograd->result_point);
+    kernel->units = units_that_fit(smaller(plan->rows / plan->lanes, 16), winograd->slot);
     kernel->by_block = kernel->units == plan->rows / plan->lanes;
     add_scratch(plan, kernel, winograd);
     c->winograd = winograd;
@@ -154,6 +160,8 @@ static void choose_gradient_chunk(const struct program_plan *plan,
     long bytes = WINOGRAD_POINTS * (w->in_channels + w->out_channels) * plan->lanes * REAL_SIZE;
     long most = smaller(64, larger(16, plan->target->l2 / bytes));
     winograd->parts = smaller(blocks, larger(1, smaller(8, blocks * all / 8)));
+    winograd->parts =
+        units_that_fit(winograd->parts, WINOGRAD_POINTS * w->in_channels * w->out_channels);
     winograd->chunk[1] = tiles[1];
     struct split rows = split_evenly(tiles[0], smaller(tiles[0], larger(1, most / tiles[1])));
     winograd->chunk[0] = rows.size + (rows.big > 0);
@@ -191,6 +199,7 @@ bool schedule_winograd_gradient(struct program_plan *plan, struct kernel *kernel
     long outs = parts_of(w->out_channels, w->tile_out), ins = parts_of(w->in_channels, w->tile_in);
     winograd->region = parts_of(w->tile_out * w->tile_in, plan->lanes) * plan->lanes;
     winograd->sums_point = outs * ins * winograd->region;
+    winograd->slot = WINOGRAD_POINTS * (winograd->image_point + winograd->result_point);
     kernel->units = winograd->parts;
     add_scratch(plan, kernel, winograd);
     w->winograd = winograd;
