@@ -1,45 +1,18 @@
 /* expression_text.c: scalar expressions as C. A value that is used twice becomes a temporary. */
 #include "writer.h"
 
-#include <string.h>
+#include "../tensor/expression_list.h"
 
 struct printer {
     struct writer *w;
     const struct expression_names *names;
-    const struct expression **nodes; /* seen so far */
-    int *uses;
+    struct expression_list nodes;
     const char **text; /* what stands for a node, once written */
-    int count, capacity, temporaries;
+    int temporaries;
 };
 
 static int find(struct printer *p, const struct expression *e) {
-    for (int i = 0; i < p->count; i++)
-        if (p->nodes[i] == e || expression_equal(p->nodes[i], e)) return i;
-    return -1;
-}
-
-static void count_uses(struct printer *p, const struct expression *e) {
-    int i = find(p, e);
-    if (i >= 0) {
-        p->uses[i]++;
-        return;
-    }
-    if (p->count == p->capacity) {
-        int capacity = p->capacity ? 2 * p->capacity : 64;
-        struct printer old = *p;
-        p->nodes = ARENA_ARRAY(p->w->arena, const struct expression *, capacity);
-        p->uses = ARENA_ARRAY(p->w->arena, int, capacity);
-        p->text = ARENA_ARRAY(p->w->arena, const char *, capacity);
-        if (old.count) {
-            memcpy(p->nodes, old.nodes, sizeof *p->nodes * (size_t)old.count);
-            memcpy(p->uses, old.uses, sizeof *p->uses * (size_t)old.count);
-        }
-        p->capacity = capacity;
-    }
-    p->nodes[p->count] = e;
-    p->uses[p->count++] = 1;
-    for (int k = 0; k < 3; k++)
-        if (e->in[k]) count_uses(p, e->in[k]);
+    return expression_list_add(&p->nodes, e);
 }
 
 static bool is_leaf(const struct expression *e) {
@@ -134,7 +107,7 @@ static const char *print(struct printer *p, const struct expression *e) {
     int i = find(p, e);
     if (p->text[i]) return p->text[i];
     const char *text = compute(p, e);
-    if (p->uses[i] < 2) return text;
+    if (p->nodes.nodes[i].uses < 2) return text;
     const char *name = arena_format(p->w->arena, "%s%d", p->names->prefix, p->temporaries++);
     write_line(p->w, "const %s %s = %s;", p->names->is_double ? "double" : "real", name, text);
     return p->text[i] = name;
@@ -143,6 +116,8 @@ static const char *print(struct printer *p, const struct expression *e) {
 const char *write_expression(struct writer *w, const struct expression *e,
                              const struct expression_names *names) {
     struct printer p = {.w = w, .names = names};
-    count_uses(&p, e);
+    expression_list_init(&p.nodes, w->arena);
+    expression_list_add(&p.nodes, e);
+    p.text = ARENA_ARRAY(w->arena, const char *, p.nodes.count);
     return print(&p, e);
 }

@@ -3,6 +3,8 @@
  * that stay in the L1 cache. */
 #include "loop.h"
 
+#include "../tensor/expression_list.h"
+
 #include <string.h>
 
 enum { PIECE = 512 };
@@ -19,14 +21,13 @@ struct strips {
     const struct nest *nest;
     struct place *values; /* by statement */
     bool *is_used;        /* slots */
-    int slot_count;
+    int slot_count, slot_capacity;
     /* the statement being written */
     const struct statement *statement;
-    const struct expression **nodes;
-    int *uses;
+    struct expression_list nodes;
+    int *uses; /* by node: reads that are still to come */
     struct place *places;
     bool *is_placed;
-    int node_count;
 };
 
 static const char *variable_index(const struct strips *s) {
@@ -36,27 +37,19 @@ static const char *variable_index(const struct strips *s) {
 static struct place new_slot(struct strips *s) {
     int slot = 0;
     while (slot < s->slot_count && s->is_used[slot]) slot++;
+    if (slot == s->slot_capacity) {
+        bool *is_used = ARENA_ARRAY(s->w->arena, bool, 2 * slot + 16);
+        if (slot) memcpy(is_used, s->is_used, sizeof *is_used * (size_t)slot);
+        s->is_used = is_used;
+        s->slot_capacity = 2 * slot + 16;
+    }
     if (slot == s->slot_count) s->slot_count++;
     s->is_used[slot] = true;
     return (struct place){arena_format(s->w->arena, "strip[%d]", slot), 1, slot};
 }
 
-static int find_node(const struct strips *s, const struct expression *e) {
-    for (int i = 0; i < s->node_count; i++)
-        if (s->nodes[i] == e || expression_equal(s->nodes[i], e)) return i;
-    return -1;
-}
-
-static void count_nodes(struct strips *s, const struct expression *e) {
-    int i = find_node(s, e);
-    if (i >= 0) {
-        s->uses[i]++;
-        return;
-    }
-    s->nodes[s->node_count] = e;
-    s->uses[s->node_count++] = 1;
-    for (int k = 0; k < 3; k++)
-        if (e->in[k]) count_nodes(s, e->in[k]);
+static int find_node(struct strips *s, const struct expression *e) {
+    return expression_list_add(&s->nodes, e);
 }
 
 static struct place memory_place(struct strips *s, int a) {
@@ -211,29 +204,21 @@ static void write_sum(struct strips *s, int number, struct place value) {
         s->is_used[copy.slot] = false;
         value = copy;
     }
-    if (is_sum) {
-        write_line(s->w, "sum%d[0] += %s(%s, n);", number, use_symbol(s->w, "vector_sum"),
-                   value.address);
-        return;
-    }
-    write_open(s->w, "%s", "");
-    write_line(s->w, "const real top = %s(%s, n);", use_symbol(s->w, "vector_maximum_of"),
+    write_line(s->w, "%s(sum%d, %s, n);",
+               use_symbol(s->w, is_sum ? "vector_sum_into" : "vector_maximum_into"), number,
                value.address);
-    write_line(s->w, "if (top > sum%d[0]) sum%d[0] = top;", number, number);
-    write_close(s->w);
 }
 
 static void write_statement(struct strips *s, int number) {
     const struct loop_kernel *loop = &s->nest->kernel->loop;
     struct arena *arena = s->w->arena;
     s->statement = &loop->statements[number];
-    int most = 256;
-    s->nodes = ARENA_ARRAY(arena, const struct expression *, most);
-    s->uses = ARENA_ARRAY(arena, int, most);
-    s->places = ARENA_ARRAY(arena, struct place, most);
-    s->is_placed = ARENA_ARRAY(arena, bool, most);
-    s->node_count = 0;
-    count_nodes(s, s->statement->expression);
+    expression_list_init(&s->nodes, arena);
+    int root = expression_list_add(&s->nodes, s->statement->expression), count = s->nodes.count;
+    s->uses = ARENA_ARRAY(arena, int, count);
+    s->places = ARENA_ARRAY(arena, struct place, count);
+    s->is_placed = ARENA_ARRAY(arena, bool, count);
+    for (int i = 0; i < count; i++) s->uses[i] = s->nodes.nodes[i].uses + (i == root);
     struct place destination;
     bool at_once = s->statement->kind == STATEMENT_VALUE && s->statement->is_stored &&
                    can_store_at_once(s, number);
@@ -273,7 +258,6 @@ void write_strips(struct writer *w, const struct nest *nest) {
     int statements = nest->kernel->loop.statement_count;
     struct strips s = {.w = w, .nest = nest};
     s.values = ARENA_ARRAY(arena, struct place, statements);
-    s.is_used = ARENA_ARRAY(arena, bool, 256 + statements);
     struct text before = w->text;
     w->text = (struct text){.arena = arena};
     w->depth++;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { HOOK_INTERVAL = 1000 }; /* sandbox.lua's THREAD_COST */
 
@@ -121,12 +122,13 @@ static int host_where(lua_State *L) {
 
 /* Reads a file into the arena; returns NULL with errno, 0 meaning that it is too large. */
 static char *read_file(struct arena *arena, const char *path, size_t *size) {
+    struct stat status;
+    if (stat(path, &status) != 0) return NULL;
+    long length = S_ISREG(status.st_mode) ? (long)status.st_size : SANDBOX_FILE_BYTES;
+    if (length > SANDBOX_FILE_BYTES) length = SANDBOX_FILE_BYTES;
+    char *text = arena_alloc(arena, (size_t)length + 2); /* may jump: before the file is open */
     FILE *file = fopen(path, "rb");
     if (!file) return NULL;
-    long length = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
-    if (length < 0 || length > SANDBOX_FILE_BYTES) length = SANDBOX_FILE_BYTES;
-    rewind(file);
-    char *text = arena_alloc(arena, (size_t)length + 2);
     errno = 0;
     *size = fread(text, 1, (size_t)length + 1, file);
     int reason = ferror(file) ? errno : 0;

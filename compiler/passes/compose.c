@@ -26,7 +26,7 @@ static bool can_absorb(const struct tensor *t, const struct tensor *operand, con
     return operand->primitive == PRIMITIVE_MAP && users[operand->number] == 1 &&
            shape_equal(&operand->shape, &t->shape) &&
            t->in_count + operand->in_count <= MOST_OPERANDS &&
-           expression_cost(t->expression) + expression_cost(operand->expression) <= MOST_COST;
+           expression_cost(t->expression) <= MOST_COST - expression_cost(operand->expression);
 }
 
 /* Substitutes operand `which` of t by its expression. */

@@ -95,6 +95,8 @@ static int add_node(struct expression_list *list, const struct expression *sourc
 }
 
 int expression_list_add(struct expression_list *list, const struct expression *e) {
+    const struct expression_seen *place = seen_place(list, e);
+    if (place->source) return place->number;
     /* An own stack: traced functions can be deep. Each node pushes its unseen inputs and is visited
      * again once they are in the list. */
     int capacity = 64, depth = 0;
