@@ -34,6 +34,19 @@ typedef int mask2 __attribute__((vector_size(8)));
 typedef float vector1, memory1;
 #endif
 
+/* Products and sums are fused in the tiles alone. Elsewhere each rounds, so that all compilers
+ * and both ways to run a model give the same bits. */
+#if defined(LATHE_VECTORS) && defined(__clang__)
+#define LATHE_FUSED
+#define LATHE_FUSE _Pragma("clang fp contract(fast)")
+#elif defined(LATHE_VECTORS)
+#define LATHE_FUSED __attribute__((optimize("fp-contract=fast")))
+#define LATHE_FUSE
+#else
+#define LATHE_FUSED
+#define LATHE_FUSE
+#endif
+
 #include <math.h>
 #include <stddef.h>
 #include <string.h>
@@ -206,10 +219,11 @@ LATHE_INLINE real real_random(unsigned key, unsigned element) {
 
 /* 1 output channels x 7 pixels of 4 samples: y += w * x over input channels and
  * taps (pairs: offset into x, offset into w). */
-LATHE_FUNCTION void convolution_tile_1x7(const real *x, const real *w, const real *bias, real *y,
+LATHE_FUNCTION LATHE_FUSED void convolution_tile_1x7(const real *x, const real *w, const real *bias, real *y,
         const real *mask, const long *taps, long tap_count, long channels,
         long x_plane, long w_channel, long x_step, long y_step, long y_plane,
         long flags) {
+    LATHE_FUSE
 #ifdef LATHE_VECTORS
     const vector4 zero = {0};
     (void)y_plane;
@@ -292,10 +306,11 @@ LATHE_FUNCTION void convolution_tile_1x7(const real *x, const real *w, const rea
 
 /* 2 output channels x 5 pixels of 4 samples: y += w * x over input channels and
  * taps (pairs: offset into x, offset into w). */
-LATHE_FUNCTION void convolution_tile_2x5(const real *x, const real *w, const real *bias, real *y,
+LATHE_FUNCTION LATHE_FUSED void convolution_tile_2x5(const real *x, const real *w, const real *bias, real *y,
         const real *mask, const long *taps, long tap_count, long channels,
         long x_plane, long w_channel, long x_step, long y_step, long y_plane,
         long flags) {
+    LATHE_FUSE
 #ifdef LATHE_VECTORS
     const vector4 zero = {0};
     vector4 a0_0, a0_1, a0_2, a0_3, a0_4;
@@ -386,9 +401,10 @@ LATHE_FUNCTION void convolution_tile_2x5(const real *x, const real *w, const rea
 }
 
 /* 6 rows x 2 vectors of 4 columns, the last at column `last`: c += a * b. */
-LATHE_FUNCTION void matmul_tile_6x2x4(const real *a, const real *b, const real *bias, real *c,
+LATHE_FUNCTION LATHE_FUSED void matmul_tile_6x2x4(const real *a, const real *b, const real *bias, real *c,
         const real *mask, long depth, long a_row, long a_depth, long b_depth,
         long c_row, long last, long flags) {
+    LATHE_FUSE
 #ifdef LATHE_VECTORS
     const vector4 zero = {0};
     vector4 a0_0, a0_1;
@@ -493,9 +509,10 @@ LATHE_FUNCTION void matmul_tile_6x2x4(const real *a, const real *b, const real *
 }
 
 /* 6 rows x 1 vectors of 4 columns, the last at column `last`: c += a * b. */
-LATHE_FUNCTION void matmul_tile_6x1x4(const real *a, const real *b, const real *bias, real *c,
+LATHE_FUNCTION LATHE_FUSED void matmul_tile_6x1x4(const real *a, const real *b, const real *bias, real *c,
         const real *mask, long depth, long a_row, long a_depth, long b_depth,
         long c_row, long last, long flags) {
+    LATHE_FUSE
 #ifdef LATHE_VECTORS
     const vector4 zero = {0};
     vector4 a0_0;
@@ -574,9 +591,10 @@ LATHE_FUNCTION void matmul_tile_6x1x4(const real *a, const real *b, const real *
 }
 
 /* 5 rows x 2 vectors of 4 columns, the last at column `last`: c += a * b. */
-LATHE_FUNCTION void matmul_tile_5x2x4(const real *a, const real *b, const real *bias, real *c,
+LATHE_FUNCTION LATHE_FUSED void matmul_tile_5x2x4(const real *a, const real *b, const real *bias, real *c,
         const real *mask, long depth, long a_row, long a_depth, long b_depth,
         long c_row, long last, long flags) {
+    LATHE_FUSE
 #ifdef LATHE_VECTORS
     const vector4 zero = {0};
     vector4 a0_0, a0_1;
@@ -669,9 +687,10 @@ LATHE_FUNCTION void matmul_tile_5x2x4(const real *a, const real *b, const real *
 }
 
 /* 5 rows x 1 vectors of 4 columns, the last at column `last`: c += a * b. */
-LATHE_FUNCTION void matmul_tile_5x1x4(const real *a, const real *b, const real *bias, real *c,
+LATHE_FUNCTION LATHE_FUSED void matmul_tile_5x1x4(const real *a, const real *b, const real *bias, real *c,
         const real *mask, long depth, long a_row, long a_depth, long b_depth,
         long c_row, long last, long flags) {
+    LATHE_FUSE
 #ifdef LATHE_VECTORS
     const vector4 zero = {0};
     vector4 a0_0;
@@ -743,9 +762,10 @@ LATHE_FUNCTION void matmul_tile_5x1x4(const real *a, const real *b, const real *
 
 /* Weight gradient of 8 output x 1 input channels: acc[8][1][4] += g * x over
  * rows x columns pixels of 4 samples. */
-LATHE_FUNCTION void gradient_tile_8x1(const real *x, const real *g, real *acc, long rows, long columns,
+LATHE_FUNCTION LATHE_FUSED void gradient_tile_8x1(const real *x, const real *g, real *acc, long rows, long columns,
         long x_row, long x_column, long x_plane, long g_row, long g_column,
         long g_plane) {
+    LATHE_FUSE
 #ifdef LATHE_VECTORS
     (void)x_plane;
     vector4 a0_0;

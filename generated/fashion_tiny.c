@@ -34,6 +34,19 @@ typedef int mask2 __attribute__((vector_size(8)));
 typedef float vector1, memory1;
 #endif
 
+/* Products and sums are fused in the tiles alone. Elsewhere each rounds, so that all compilers
+ * and both ways to run a model give the same bits. */
+#if defined(LATHE_VECTORS) && defined(__clang__)
+#define LATHE_FUSED
+#define LATHE_FUSE _Pragma("clang fp contract(fast)")
+#elif defined(LATHE_VECTORS)
+#define LATHE_FUSED __attribute__((optimize("fp-contract=fast")))
+#define LATHE_FUSE
+#else
+#define LATHE_FUSED
+#define LATHE_FUSE
+#endif
+
 #include <math.h>
 #include <stddef.h>
 #include <string.h>
@@ -166,10 +179,11 @@ LATHE_FUNCTION void max_pool_plane(const real *x, real *y, long height, long wid
 
 /* 1 output channels x 7 pixels of 1 samples: y += w * x over input channels and
  * taps (pairs: offset into x, offset into w). */
-LATHE_FUNCTION void convolution_tile_1x7(const real *x, const real *w, const real *bias, real *y,
+LATHE_FUNCTION LATHE_FUSED void convolution_tile_1x7(const real *x, const real *w, const real *bias, real *y,
         const real *mask, const long *taps, long tap_count, long channels,
         long x_plane, long w_channel, long x_step, long y_step, long y_plane,
         long flags) {
+    LATHE_FUSE
 #ifdef LATHE_VECTORS
     const vector1 zero = {0};
     (void)y_plane;
@@ -252,10 +266,11 @@ LATHE_FUNCTION void convolution_tile_1x7(const real *x, const real *w, const rea
 
 /* 2 output channels x 1 pixels of 1 samples: y += w * x over input channels and
  * taps (pairs: offset into x, offset into w). */
-LATHE_FUNCTION void convolution_tile_2x1(const real *x, const real *w, const real *bias, real *y,
+LATHE_FUNCTION LATHE_FUSED void convolution_tile_2x1(const real *x, const real *w, const real *bias, real *y,
         const real *mask, const long *taps, long tap_count, long channels,
         long x_plane, long w_channel, long x_step, long y_step, long y_plane,
         long flags) {
+    LATHE_FUSE
 #ifdef LATHE_VECTORS
     const vector1 zero = {0};
     (void)x_step, (void)y_step;
@@ -309,10 +324,11 @@ LATHE_FUNCTION void convolution_tile_2x1(const real *x, const real *w, const rea
 
 /* 2 output channels x 6 pixels of 1 samples: y += w * x over input channels and
  * taps (pairs: offset into x, offset into w). */
-LATHE_FUNCTION void convolution_tile_2x6(const real *x, const real *w, const real *bias, real *y,
+LATHE_FUNCTION LATHE_FUSED void convolution_tile_2x6(const real *x, const real *w, const real *bias, real *y,
         const real *mask, const long *taps, long tap_count, long channels,
         long x_plane, long w_channel, long x_step, long y_step, long y_plane,
         long flags) {
+    LATHE_FUSE
 #ifdef LATHE_VECTORS
     const vector1 zero = {0};
     vector1 a0_0, a0_1, a0_2, a0_3, a0_4, a0_5;
@@ -414,10 +430,11 @@ LATHE_FUNCTION void convolution_tile_2x6(const real *x, const real *w, const rea
 
 /* 2 output channels x 5 pixels of 1 samples: y += w * x over input channels and
  * taps (pairs: offset into x, offset into w). */
-LATHE_FUNCTION void convolution_tile_2x5(const real *x, const real *w, const real *bias, real *y,
+LATHE_FUNCTION LATHE_FUSED void convolution_tile_2x5(const real *x, const real *w, const real *bias, real *y,
         const real *mask, const long *taps, long tap_count, long channels,
         long x_plane, long w_channel, long x_step, long y_step, long y_plane,
         long flags) {
+    LATHE_FUSE
 #ifdef LATHE_VECTORS
     const vector1 zero = {0};
     vector1 a0_0, a0_1, a0_2, a0_3, a0_4;
@@ -508,9 +525,10 @@ LATHE_FUNCTION void convolution_tile_2x5(const real *x, const real *w, const rea
 }
 
 /* 1 rows x 2 vectors of 4 columns, the last at column `last`: c += a * b. */
-LATHE_FUNCTION void matmul_tile_1x2x4(const real *a, const real *b, const real *bias, real *c,
+LATHE_FUNCTION LATHE_FUSED void matmul_tile_1x2x4(const real *a, const real *b, const real *bias, real *c,
         const real *mask, long depth, long a_row, long a_depth, long b_depth,
         long c_row, long last, long flags) {
+    LATHE_FUSE
 #ifdef LATHE_VECTORS
     const vector4 zero = {0};
     (void)a_row, (void)c_row;
@@ -556,9 +574,10 @@ LATHE_FUNCTION void matmul_tile_1x2x4(const real *a, const real *b, const real *
 }
 
 /* 1 rows x 1 vectors of 4 columns, the last at column `last`: c += a * b. */
-LATHE_FUNCTION void matmul_tile_1x1x4(const real *a, const real *b, const real *bias, real *c,
+LATHE_FUNCTION LATHE_FUSED void matmul_tile_1x1x4(const real *a, const real *b, const real *bias, real *c,
         const real *mask, long depth, long a_row, long a_depth, long b_depth,
         long c_row, long last, long flags) {
+    LATHE_FUSE
 #ifdef LATHE_VECTORS
     const vector4 zero = {0};
     (void)a_row, (void)c_row;

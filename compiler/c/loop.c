@@ -228,7 +228,7 @@ static bool has_sums(const struct nest *nest) {
 static void declare_sums(struct writer *w, const struct nest *nest) {
     const struct loop_kernel *loop = &nest->kernel->loop;
     bool inner = nest->strip < 0 || nest->is_reduced[nest->strip];
-    long size = nest->strip < 0 ? 1 : inner ? WIDTH : nest->chunk;
+    long size = inner ? WIDTH : nest->chunk;
     for (int i = 0; i < loop->statement_count; i++) {
         if (loop->statements[i].kind == STATEMENT_VALUE) continue;
         const char *start = loop->statements[i].kind == STATEMENT_SUM ? "0" : "-LATHE_LARGEST";
@@ -243,7 +243,7 @@ static void store_sum(struct writer *w, const struct nest *nest, int i) {
     const char *row = loop_row(w, nest, a);
     const char *type = nest->addresses[a].view->buffer->is_double ? "(double)" : "";
     if (nest->strip < 0) {
-        write_line(w, "%s[0] = %ssum%d[0];", row, type, i);
+        write_line(w, "%s[0] = %ssum%d[0];", row, type, i); /* a single element */
     } else if (!nest->is_reduced[nest->strip]) {
         const char *first = is_chunked(nest) ? "first" : "0";
         const char *last =

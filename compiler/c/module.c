@@ -52,8 +52,8 @@ static const char *const prototypes[][2] = {
     {"vector_accumulate", "void vector_accumulate(real *to, const real *a, long a_step, long n);"},
     {"vector_accumulate_maximum",
      "void vector_accumulate_maximum(real *to, const real *a, long a_step, long n);"},
-    {"vector_sum", "real vector_sum(const real *a, long n);"},
-    {"vector_maximum_of", "real vector_maximum_of(const real *a, long n);"},
+    {"vector_sum_into", "void vector_sum_into(real *sum, const real *a, long n);"},
+    {"vector_maximum_into", "void vector_maximum_into(real *top, const real *a, long n);"},
 };
 
 static const char sgemm_prototype[] =

@@ -72,7 +72,7 @@ static void choose_flags(struct cc_module *module, const struct target *target) 
     bool is_clang = strstr(name ? name : module->compiler, "clang") != NULL;
     snprintf(module->flags, sizeof module->flags,
              "-std=gnu11 -O2 -ftree-vectorize%s -fno-math-errno -fno-trapping-math "
-             "-ffp-contract=fast%s%s%s -fPIC -shared -pipe -Wall -Wextra -Wpedantic -Werror",
+             "-ffp-contract=off%s%s%s -fPIC -shared -pipe -Wall -Wextra -Wpedantic -Werror",
              is_clang ? "" : " -fvect-cost-model=dynamic", *target->march ? " " : "", target->march,
              /* Else compilers keep to 256 bits, for the sake of older processors' clocks. */
              target->lanes >= 16 && !strstr(target->march, "prefer-vector-width")

@@ -113,6 +113,20 @@ static const char *const prelude_keep =
     "#define LATHE_KEEP(vector) (void)(vector)\n"
     "#endif\n";
 
+static const char prelude_fuse[] =
+    "/* Products and sums are fused in the tiles alone. Elsewhere each rounds, so that all compilers\n"
+    " * and both ways to run a model give the same bits. */\n"
+    "#if defined(LATHE_VECTORS) && defined(__clang__)\n"
+    "#define LATHE_FUSED\n"
+    "#define LATHE_FUSE _Pragma(\"clang fp contract(fast)\")\n"
+    "#elif defined(LATHE_VECTORS)\n"
+    "#define LATHE_FUSED __attribute__((optimize(\"fp-contract=fast\")))\n"
+    "#define LATHE_FUSE\n"
+    "#else\n"
+    "#define LATHE_FUSED\n"
+    "#define LATHE_FUSE\n"
+    "#endif\n\n";
+
 void microkernel_prelude(struct text *text, const struct target *target) {
     text_put(text, prelude_start);
     for (int lanes = target->lanes; lanes > 1; lanes /= 2) {
@@ -128,6 +142,7 @@ void microkernel_prelude(struct text *text, const struct target *target) {
     if (target->lanes > 8) text_add(text, prelude_keep, "__AVX512VL__");
     if (target->lanes == 8) text_add(text, prelude_keep, "__AVX__");
     text_put(text, "#endif\n\n");
+    text_put(text, prelude_fuse);
 }
 
 void microkernel_print(struct text *text, const struct microkernel *kernel,

@@ -61,7 +61,8 @@
  *   void vector_index(real *to, long first, long step, long n);
  *   void vector_accumulate(real *to, const real *a, long a_step, long n);  to[i] += a[i]
  *   void vector_accumulate_maximum(real *to, const real *a, long a_step, long n);
- *   real vector_sum(const real *a, long n);  real vector_maximum_of(const real *a, long n);
+ *   void vector_sum_into(real *sum, const real *a, long n);       sum[i % 16] += a[i]
+ *   void vector_maximum_into(real *top, const real *a, long n);   the same with the maximum
  */
 #ifndef LATHE_MICROKERNEL_H
 #define LATHE_MICROKERNEL_H

@@ -131,9 +131,9 @@ void microkernel_print_convolution(struct text *text, const struct microkernel *
              "/* %d output channels x %d pixels of %d samples: y += w * x over input channels and\n"
              " * taps (pairs: offset into x, offset into w). */\n",
              kernel->a, kernel->b, kernel->lanes);
-    text_add(text, "%s%s", qualifiers, *qualifiers ? " " : "");
+    text_add(text, "%s%sLATHE_FUSED ", qualifiers, *qualifiers ? " " : "");
     microkernel_print_head(text, kernel);
-    text_add(text, " {\n#ifdef LATHE_VECTORS\n    const vector%d zero = {0};\n", kernel->lanes);
+    text_add(text, " {\n    LATHE_FUSE\n#ifdef LATHE_VECTORS\n    const vector%d zero = {0};\n", kernel->lanes);
     if (kernel->a == 1) text_put(text, "    (void)y_plane;\n");
     if (kernel->b == 1) text_put(text, "    (void)x_step, (void)y_step;\n");
     microkernel_print_accumulators(text, kernel);

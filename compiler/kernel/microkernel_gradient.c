@@ -61,9 +61,9 @@ void microkernel_print_gradient(struct text *text, const struct microkernel *ker
              "/* Weight gradient of %d output x %d input channels: acc[%d][%d][%d] += g * x over\n"
              " * rows x columns pixels of %d samples. */\n",
              kernel->a, kernel->b, kernel->a, kernel->b, lanes, lanes);
-    text_add(text, "%s%s", qualifiers, *qualifiers ? " " : "");
+    text_add(text, "%s%sLATHE_FUSED ", qualifiers, *qualifiers ? " " : "");
     microkernel_print_head(text, kernel);
-    text_put(text, " {\n#ifdef LATHE_VECTORS\n");
+    text_put(text, " {\n    LATHE_FUSE\n#ifdef LATHE_VECTORS\n");
     if (kernel->a == 1) text_put(text, "    (void)g_plane;\n");
     if (kernel->b == 1) text_put(text, "    (void)x_plane;\n");
     microkernel_print_accumulators(text, kernel);

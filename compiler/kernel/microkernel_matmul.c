@@ -127,9 +127,9 @@ void microkernel_print_matmul(struct text *text, const struct microkernel *kerne
     text_add(text,
              "/* %d rows x %d vectors of %d columns, the last at column `last`: c += a * b. */\n",
              kernel->a, kernel->b, kernel->lanes);
-    text_add(text, "%s%s", qualifiers, *qualifiers ? " " : "");
+    text_add(text, "%s%sLATHE_FUSED ", qualifiers, *qualifiers ? " " : "");
     microkernel_print_head(text, kernel);
-    text_put(text, " {\n");
+    text_put(text, " {\n    LATHE_FUSE\n");
     text_add(text, "#ifdef LATHE_VECTORS\n    const vector%d zero = {0};\n", kernel->lanes);
     if (kernel->a == 1) text_put(text, "    (void)a_row, (void)c_row;\n");
     microkernel_print_accumulators(text, kernel);

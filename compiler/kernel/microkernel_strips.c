@@ -85,26 +85,21 @@ static const char *const reduction =
     "static void vector_accumulate_maximum(real *to, const real *a, long a_step, long n) {\n"
     "    vector_maximum(to, to, 1, a, a_step, n);\n"
     "}\n\n"
-    "/* Sixteen partial sums on every target, so that all give the same bits. */\n"
-    "static real vector_sum(const real *a, long n) {\n"
-    "    real sum[16] = {0};\n"
+    "/* Sixteen partial sums on every target, as modules for a C compiler have: the same bits. */\n"
+    "static void vector_sum_into(real *sum, const real *a, long n) {\n"
+    "    real s[16];\n"
     "    long i = 0;\n"
+    "    for (int k = 0; k < 16; k++) s[k] = sum[k];\n"
     "    for (; i + 16 <= n; i += 16)\n"
-    "        for (int k = 0; k < 16; k++) sum[k] += a[i + k];\n"
-    "    for (int k = 0; i < n; i++, k++) sum[k] += a[i];\n"
-    "    for (int half = 8; half > 0; half /= 2)\n"
-    "        for (int k = 0; k < half; k++) sum[k] += sum[k + half];\n"
-    "    return sum[0];\n"
+    "        for (int k = 0; k < 16; k++) s[k] += a[i + k];\n"
+    "    for (int k = 0; i < n; i++, k++) s[k] += a[i];\n"
+    "    for (int k = 0; k < 16; k++) sum[k] = s[k];\n"
     "}\n\n"
-    "static real vector_maximum_of(const real *a, long n) {\n"
-    "    real top[16];\n"
+    "static void vector_maximum_into(real *top, const real *a, long n) {\n"
     "    long i = 0;\n"
-    "    for (int k = 0; k < 16; k++) top[k] = a[0];\n"
     "    for (; i + 16 <= n; i += 16)\n"
     "        for (int k = 0; k < 16; k++) top[k] = a[i + k] > top[k] ? a[i + k] : top[k];\n"
-    "    for (; i < n; i++) top[0] = a[i] > top[0] ? a[i] : top[0];\n"
-    "    for (int k = 1; k < 16; k++) top[0] = top[k] > top[0] ? top[k] : top[0];\n"
-    "    return top[0];\n"
+    "    for (int k = 0; i < n; i++, k++) top[k] = a[i] > top[k] ? a[i] : top[k];\n"
     "}\n\n";
 
 static void print_unary(struct text *text, const struct strip_operation *operation) {
@@ -194,8 +189,8 @@ void microkernel_each_function(void (*visit)(void *context, const char *name), v
         "vector_index",
         "vector_accumulate",
         "vector_accumulate_maximum",
-        "vector_sum",
-        "vector_maximum_of",
+        "vector_sum_into",
+        "vector_maximum_into",
     };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) visit(context, others[i]);
     for (int i = 0; i < UNARY; i++) visit(context, arena_format(arena, "vector_%s", unary[i].name));

@@ -475,7 +475,8 @@ static void print_products_function(struct text *text, int outs, int ins, int la
         text,
         "/* At one point: to[%d][%d] = (or +=) g * x of %d output x %d input channels, over the\n"
         " * tiles and samples. It writes whole vectors. */\n"
-        "%s%svoid winograd_products_%dx%d(%s) {\n"
+        "%s%sLATHE_FUSED void winograd_products_%dx%d(%s) {\n"
+        "    LATHE_FUSE\n"
         "#if defined(LATHE_VECTORS) && (defined(__clang__) || __GNUC__ >= 12)\n",
         outs, ins, outs, ins, qualifiers, *qualifiers ? " " : "", outs, ins, products_parameters);
     print_vector_products(text, outs, ins, lanes);
@@ -554,7 +555,7 @@ bool microkernel_print_winograd(struct text *text, const char *name, int lanes,
         return true;
     }
     if (!transform) return false;
-    text_add(text, "%s%s%svoid %s(%s) {\n", transform->comment, qualifiers, *qualifiers ? " " : "",
+    text_add(text, "%s%s%sLATHE_FUSED void %s(%s) {\n    LATHE_FUSE\n", transform->comment, qualifiers, *qualifiers ? " " : "",
              name, transform->parameters);
     if (transform->needs_nothing)
         text_add(text, "    static const real nothing[%d] = {0};\n", lanes);
