@@ -65,8 +65,9 @@ struct tensor *graph_map_shaped(struct graph *graph, const struct expression *ex
         renumbered = true;
     }
     if (renumbered) expression = expression_substitute(arena, expression, image, in_count);
-    if (expression->op == EXPRESSION_OPERAND && shape_equal(&kept[0]->shape, &shape))
-        return kept[0];
+    if (expression->op == EXPRESSION_OPERAND &&
+        shape_equal(&kept[expression->index]->shape, &shape))
+        return kept[expression->index];
     return graph_add_map(graph, expression, kept, count, shape);
 }
 
