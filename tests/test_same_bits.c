@@ -1,0 +1,98 @@
+/* test_same_bits.c: libtcc's form of a model and the C compiler's give the same bits, so that the
+ * switch between them in the middle of a run leaves no mark. */
+#include "../compiler/jit/jit.h"
+#include "../runtime/parallel.h"
+#include "../runtime/random.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { STEPS = 30 };
+
+struct run {
+    double losses[STEPS];
+    float *weights;
+    long weight_count;
+};
+
+static float *numbers(size_t count) {
+    size_t bytes = (count * sizeof(float) + 127) / 64 * 64;
+    float *memory = aligned_alloc(64, bytes);
+    assert_non_null(memory);
+    return memset(memory, 0, bytes);
+}
+
+static void train(const struct program *program, struct run *run) {
+    struct program_call call = {.parallel = pool_parallel};
+    float *samples = numbers((size_t)(program->rows * program->sample_size));
+    float *labels = numbers((size_t)(program->rows * program->label_size));
+    for (int i = 0; i < PROGRAM_SPACES; i++)
+        call.space[i] = numbers((size_t)program->space_size[i]);
+    call.arena = numbers(program->arena_bytes / sizeof(float));
+    program_initialize(program, 3, call.space);
+    call.inputs[0] = samples;
+    call.inputs[1] = labels;
+    for (int step = 1; step <= STEPS; step++) {
+        for (long i = 0; i < program->batch * program->sample_size; i++)
+            samples[i] = (float)((i * 7919 + step * 104729) % 1009) / 1009.0f;
+        memset(labels, 0, sizeof(float) * (size_t)(program->rows * program->label_size));
+        for (long i = 0; i < program->batch; i++) {
+            long class = (i * 3 + step) % 10;
+            if (program->sparse_labels) labels[i] = (float)class;
+            else labels[i * program->label_size + class] = 1;
+        }
+        double scalars[] = {2e-3, step, (double)program->batch, 5};
+        memcpy(call.scalars, scalars, sizeof scalars);
+        program->train(&call);
+        run->losses[step - 1] = call.results[0];
+    }
+    run->weight_count = program->space_size[PROGRAM_TRAINABLE];
+    run->weights = call.space[PROGRAM_TRAINABLE];
+    for (int i = 1; i < PROGRAM_SPACES; i++) free(call.space[i]);
+    free(call.arena);
+    free(samples);
+    free(labels);
+}
+
+static struct run run_with(const char *path, enum backend backend) {
+    struct arena arena;
+    struct error error = {""};
+    struct run run;
+    arena_init(&arena);
+    if (setjmp(arena.exhausted)) fail_msg("out of memory");
+    const struct model *model = model_read(&arena, path, &error);
+    if (!model) fail_msg("%s", error.text);
+    struct jit_options options = {.backend = backend, .cc = "gcc", .compile = {.training = true}};
+    struct jit *jit = jit_new(model, &options, &error);
+    if (!jit) fail_msg("%s", error.text);
+    train(jit_program(jit), &run);
+    jit_free(jit);
+    arena_free(&arena);
+    return run;
+}
+
+static void same_bits(void **state) {
+    struct run tcc = run_with(*state, BACKEND_TCC), cc = run_with(*state, BACKEND_CC);
+    assert_memory_equal(tcc.losses, cc.losses, sizeof tcc.losses);
+    assert_memory_equal(tcc.weights, cc.weights, sizeof(float) * (size_t)tcc.weight_count);
+    assert_true(tcc.losses[0] > 0 && tcc.losses[STEPS - 1] != tcc.losses[0]);
+    free(tcc.weights);
+    free(cc.weights);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        {"dense", same_bits, NULL, NULL, (void *)"models/mnist_mlp.lua"},
+        {"convolutions", same_bits, NULL, NULL, (void *)"models/cnn_increasing.lua"},
+        {"norm, dropout", same_bits, NULL, NULL, (void *)"models/fashion_cnn.lua"},
+        {"nadam, uneven pools", same_bits, NULL, NULL, (void *)"models/cnn_small.lua"},
+        {"sigmoids", same_bits, NULL, NULL, (void *)"models/sigmoid_cnn.lua"},
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
