@@ -83,9 +83,11 @@ def run_torch(options, layout):
 
 
 def run_lathe(options):
+    import reference
     lathe = os.environ.get("LATHE", os.path.join(TOP, "lathe"))
     command = [lathe, "bench", os.path.join(TOP, MODEL_FILES[options.model]),
-               "--backend", options.backend, "--threads", str(options.threads), "--json"]
+               "--backend", options.backend, "--threads", str(options.threads), "--json",
+               "--batch", str(reference.MODELS[options.model][0])]
     result = subprocess.run(command, check=True, stdout=subprocess.PIPE)
     return json.loads(result.stdout)["step_ms"]["median"]
 
