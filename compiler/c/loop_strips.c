@@ -103,38 +103,6 @@ static void generate(struct strips *s, const struct expression *e, const char *t
     }
 }
 
-static const char *operation_name(enum expression_operator op) {
-    switch (op) {
-    case EXPRESSION_ADD: return "vector_add";
-    case EXPRESSION_SUBTRACT: return "vector_subtract";
-    case EXPRESSION_MULTIPLY: return "vector_multiply";
-    case EXPRESSION_DIVIDE: return "vector_divide";
-    case EXPRESSION_MAXIMUM: return "vector_maximum";
-    case EXPRESSION_MINIMUM: return "vector_minimum";
-    case EXPRESSION_POWER: return "vector_power";
-    case EXPRESSION_NEGATE: return "vector_negate";
-    case EXPRESSION_ABSOLUTE: return "vector_absolute";
-    case EXPRESSION_EXP: return "vector_exp";
-    case EXPRESSION_LOG: return "vector_log";
-    case EXPRESSION_SQRT: return "vector_sqrt";
-    case EXPRESSION_TANH: return "vector_tanh";
-    case EXPRESSION_ERF: return "vector_erf";
-    case EXPRESSION_SIN: return "vector_sin";
-    case EXPRESSION_COS: return "vector_cos";
-    case EXPRESSION_FLOOR: return "vector_floor";
-    case EXPRESSION_LESS: return "vector_less";
-    case EXPRESSION_LESS_EQUAL: return "vector_less_equal";
-    case EXPRESSION_EQUAL: return "vector_equal";
-    case EXPRESSION_SELECT: return "vector_select";
-    case EXPRESSION_CONSTANT:
-    case EXPRESSION_OPERAND:
-    case EXPRESSION_INDEX:
-    case EXPRESSION_RANDOM:
-    case EXPRESSION_OPERATOR_COUNT: break;
-    }
-    return "";
-}
-
 static struct place evaluate(struct strips *s, const struct expression *e,
                              const struct place *destination) {
     int node = find_node(s, e);
@@ -163,7 +131,7 @@ static struct place evaluate(struct strips *s, const struct expression *e,
         result = destination ? *destination : new_slot(s);
         for (int k = 0; k < 3 && e->in[k]; k++)
             if (!in[k].step) release(s, e->in[k]);
-        write_line(s->w, "%s(%s%s, n);", use_symbol(s->w, operation_name(e->op)), result.address,
+        write_line(s->w, "%s(%s%s, n);", use_symbol(s->w, microkernel_vector_name(e->op)), result.address,
                    text_string(&arguments));
     }
     s->places[node] = result;

@@ -17,38 +17,6 @@ typedef void select_function(float *to, const float *c, long c_step, const float
                              const float *b, long b_step, long n);
 typedef void random_function(float *to, unsigned key, unsigned first, long element_step, long n);
 
-static const char *function_name(enum expression_operator op) {
-    switch (op) {
-    case EXPRESSION_RANDOM: return "vector_random";
-    case EXPRESSION_ADD: return "vector_add";
-    case EXPRESSION_SUBTRACT: return "vector_subtract";
-    case EXPRESSION_MULTIPLY: return "vector_multiply";
-    case EXPRESSION_DIVIDE: return "vector_divide";
-    case EXPRESSION_MAXIMUM: return "vector_maximum";
-    case EXPRESSION_MINIMUM: return "vector_minimum";
-    case EXPRESSION_POWER: return "vector_power";
-    case EXPRESSION_NEGATE: return "vector_negate";
-    case EXPRESSION_ABSOLUTE: return "vector_absolute";
-    case EXPRESSION_EXP: return "vector_exp";
-    case EXPRESSION_LOG: return "vector_log";
-    case EXPRESSION_SQRT: return "vector_sqrt";
-    case EXPRESSION_TANH: return "vector_tanh";
-    case EXPRESSION_ERF: return "vector_erf";
-    case EXPRESSION_SIN: return "vector_sin";
-    case EXPRESSION_COS: return "vector_cos";
-    case EXPRESSION_FLOOR: return "vector_floor";
-    case EXPRESSION_LESS: return "vector_less";
-    case EXPRESSION_LESS_EQUAL: return "vector_less_equal";
-    case EXPRESSION_EQUAL: return "vector_equal";
-    case EXPRESSION_SELECT: return "vector_select";
-    case EXPRESSION_CONSTANT:
-    case EXPRESSION_OPERAND: return "vector_copy";
-    case EXPRESSION_INDEX:
-    case EXPRESSION_OPERATOR_COUNT: break;
-    }
-    return NULL;
-}
-
 /* --- preparation --- */
 
 /* Registers in use, and how often each node will still be read. */
@@ -107,7 +75,7 @@ void prepare_map(struct step *step, struct arena *arena, const struct target *ta
         o->op = e->op;
         o->index = e->index;
         if (e->op != EXPRESSION_INDEX && e->op != EXPRESSION_OPERAND)
-            o->function = microkernel_symbol(target, function_name(e->op));
+            o->function = microkernel_symbol(target, microkernel_vector_name(e->op));
         int arity = expression_arity(e->op);
         for (int k = 0; k < arity; k++)
             o->in[k] = source_of(step, list.nodes[node->in[k]].source, node_register, node->in[k]);

@@ -68,6 +68,7 @@
 #define LATHE_MICROKERNEL_H
 
 #include "../base/text.h"
+#include "../tensor/expression.h"
 #include "target.h"
 
 #include <stdbool.h>
@@ -125,6 +126,10 @@ void microkernel_print_prototype(struct text *text, const struct microkernel *ke
 /** True if the library for tcc holds this kernel for the target. The schedule asks it, so that both
  * dialects run the same tiles. */
 bool microkernel_in_library(const struct microkernel *kernel, const struct target *target);
+
+/** The vector operation that computes an operator ("vector_add"), or NULL: INDEX has parameters of
+ * its own. (vector_name.c) */
+const char *microkernel_vector_name(enum expression_operator op);
 
 /** Address of a library function for the target ("convolution_tile_6x4", "vector_exp", ...), or NULL. */
 typedef void microkernel_function(void);
