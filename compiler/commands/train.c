@@ -67,6 +67,7 @@ struct run {
     double validation_split;
     struct dataset_pair data;
     struct jit *jit;
+    const struct program *first_program; /* of the first step */
     struct pool *pool;
     int threads;
     struct trainer *trainer;
@@ -80,8 +81,13 @@ struct run {
 
 /* --- what the trainer asks and tells --- */
 
+/* The second time it is asked, jit starts the C compiler: not before the first step is done. */
 static const struct program *current_program(void *context) {
-    return jit_program(((struct run *)context)->jit);
+    struct run *run = context;
+
+    if (run->first_step_ms != 0) return jit_program(run->jit);
+    if (!run->first_program) run->first_program = jit_program(run->jit);
+    return run->first_program;
 }
 
 static double learning_rate(void *context, long step) {
