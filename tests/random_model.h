@@ -14,7 +14,8 @@
 struct random_model {
     char text[12000];
     long batch;
-    bool binary; /* labels are zeros and ones, not one class of several */
+    bool is_wide; /* many channels and units */
+    bool binary;  /* labels are zeros and ones, not one class of several */
     /* of the generator */
     uint64_t state;
     size_t length;
@@ -90,6 +91,11 @@ struct random_window {
 static inline struct random_window random_window(struct random_model *m, struct random_value *x,
                                                  long most, long most_stride, bool dilates) {
     struct random_window w = {.same = random_chance(m, 55)};
+    if (m->is_wide && dilates && x->size[0] > 3 && x->size[1] > 3 && random_chance(m, 60)) {
+        w = (struct random_window){{3, 3}, {1, 1}, {1, 1}, w.same}; /* Winograd's */
+        for (int i = 0; i < 2; i++) x->size[i] = random_extent(x->size[i], 3, 1, w.same);
+        return w;
+    }
     bool square = random_chance(m, 60), dilated = dilates && random_chance(m, 25);
     for (int i = 0; i < 2; i++) {
         long fits = w.same ? most : random_least(most, x->size[i]);
@@ -110,12 +116,13 @@ static inline struct random_window random_window(struct random_model *m, struct 
 static inline struct random_value random_convolution(struct random_model *m,
                                                      struct random_value x) {
     long channels = x.size[2], groups = 1, in = x.number;
-    if (random_chance(m, 25)) {
+    if (random_chance(m, m->is_wide ? 10 : 25)) {
         groups = random_pick(m, 1, channels);
         while (channels % groups) groups--;
         if (random_chance(m, 40)) groups = channels;
     }
     long filters = groups * random_pick(m, 1, groups > 7 ? 2 : 20 / groups);
+    if (m->is_wide && groups == 1) filters = random_pick(m, 14, 40);
     x.number = random_begin(m);
     struct random_window w = random_window(m, &x, 5, 3, true);
     random_add(m, "conv2d { %ld, kernel_size = { %ld, %ld }", filters, w.kernel[0], w.kernel[1]);
@@ -248,11 +255,11 @@ static inline struct random_value random_branches(struct random_model *m, struct
 static inline struct random_value random_layer(struct random_model *m, struct random_value x) {
     long kind = random_pick(m, 1, 100);
     bool image = x.rank == 3;
-    if (kind <= 8) return random_branches(m, x);
-    if (kind <= 13) return random_reshape(m, x);
-    if (kind <= 35) return random_pointwise(m, x);
-    if (kind <= 45 || !image)
-        return random_dense(m, x, image ? random_pick(m, 1, 12) : random_pick(m, 1, 70), NULL);
+    if (kind <= 14) return random_branches(m, x);
+    if (kind <= 18) return random_reshape(m, x);
+    if (kind <= 38) return random_pointwise(m, x);
+    if (kind <= 46 || !image)
+        return random_dense(m, x, random_pick(m, 1, image ? 12 : m->is_wide ? 500 : 70), NULL);
     if (kind <= 62) return random_pool(m, x);
     return random_convolution(m, x);
 }
@@ -313,14 +320,20 @@ static inline void random_optimizer(struct random_model *m, bool gradient) {
                                                 : RANDOM_NAME(m, kinds));
 }
 
-/* The model of a seed. gradient: its optimizer is SGD with learning rate 1, so that a step
- * subtracts the gradient. */
+/* The model of a seed; one of eight is wide. gradient: its optimizer is SGD with learning rate 1,
+ * so that a step subtracts the gradient. */
 static inline void random_model(struct random_model *m, uint64_t seed, bool gradient) {
     memset(m, 0, sizeof *m);
     m->state = seed * 0x2545f4914f6cdd1du + 1;
     m->batch = random_chance(m, 15) ? 1 : random_pick(m, 2, 37);
+    m->is_wide = seed % 8 == 5;
+    if (m->is_wide && m->batch > 20) m->batch -= 18;
     struct random_value x = {.number = 0, .rank = 3};
-    if (random_chance(m, 80)) {
+    if (m->is_wide) {
+        x.size[0] = random_pick(m, 4, 9);
+        x.size[1] = random_pick(m, 4, 9);
+        x.size[2] = random_pick(m, 10, 40);
+    } else if (random_chance(m, 80)) {
         x.size[0] = random_pick(m, 1, 17);
         x.size[1] = random_chance(m, 50) ? x.size[0] : random_pick(m, 1, 17);
         x.size[2] = random_chance(m, 50) ? random_pick(m, 1, 3) : random_pick(m, 1, 20);
