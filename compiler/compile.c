@@ -67,7 +67,8 @@ static bool run_passes(struct pipeline *p) {
 
 /* ---- a compilation ---- */
 
-/* Does a layer work on images? Then the rows of a batch are padded to whole vectors of samples. */
+/* Does a layer, or the loss, work on images? Then the rows of a batch are padded to whole vectors of
+ * samples. */
 static bool has_images(const struct model *model) {
     for (int i = 0; i < model->layer_count; i++) {
         const struct layer *layer = model->layers[i];
@@ -76,7 +77,7 @@ static bool has_images(const struct model *model) {
         for (int j = 0; j < layer->input_count; j++)
             if (layer->inputs[j]->output.rank == 3) return true;
     }
-    return false;
+    return model->output->output.rank == 3;
 }
 
 static struct program_plan *compile_mode(struct arena *arena, const struct model *model,

@@ -55,6 +55,7 @@ void pass_layout(struct program_plan *plan) {
     for (int i = 0; i < graph->tensor_count; i++) {
         const struct tensor *t = graph->tensors[i];
         plan->batched[i] = is_batched(plan, t);
-        plan->layouts[i] = plan->batched[i] && t->shape.rank == 4 ? LAYOUT_BLOCKED : LAYOUT_PLAIN;
+        bool is_image = t->shape.rank == 4 && plan->rows % plan->lanes == 0;
+        plan->layouts[i] = plan->batched[i] && is_image ? LAYOUT_BLOCKED : LAYOUT_PLAIN;
     }
 }
