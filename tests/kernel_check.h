@@ -244,9 +244,9 @@ static inline void add_noise(const struct tensor *tensor, double *value, uint64_
     for (long i = 0; i < count; i++) largest = fmax(largest, fabs(value[i]));
     for (long i = 0; i < count; i++) {
         if (value[i] == floor(value[i])) continue; /* a zero, a comparison, an index: exact */
-        double share = (double)random_pick(&random, -1000, 1000) / 1000;
         double noise = FLT_EPSILON * size * (fabs(value[i]) + 0.25 * largest);
-        value[i] += share * fmin(noise, 0.5 * fabs(value[i])); /* keeps the sign, for sqrt */
+        noise = fmin(noise, 0.5 * fabs(value[i])); /* keeps the sign, for sqrt */
+        value[i] += random_chance(&random, 50) ? noise : -noise;
     }
 }
 

@@ -232,7 +232,7 @@ static inline double compare_trace(const struct kernel_check *check, const doubl
         const double *got = trace + segment->begin, *expected = check->expected + segment->begin;
         double largest = segment->scale;
         for (long i = 0; i < segment->count; i++) largest = fmax(largest, fabs(expected[i]));
-        double allowed = times * check->noise[s] + relative * largest + DBL_MIN;
+        double allowed = times * check->noise[s] + relative * largest + 1e-14;
         for (long i = 0; i < segment->count; i++) {
             double error = fabs(got[i] - expected[i]);
             if (error <= allowed) {

@@ -144,7 +144,7 @@ static void check_other_text(struct compiling *c, const struct compilation *comp
     assert_true(set_entry(&built, "m_train", &built.program.train));
     assert_true(set_entry(&built, "m_evaluate", &built.program.evaluate));
     assert_true(set_entry(&built, "m_predict", &built.program.predict));
-    check_built(&c->check, &built, NULL, 16, 4 * FLT_EPSILON, "with little memory");
+    check_built(&c->check, &built, NULL, 10, 4 * FLT_EPSILON, "with little memory");
     built_free(&built);
 }
 
@@ -167,24 +167,33 @@ static enum outcome compile(void *context, struct error *error) {
     return outcome;
 }
 
+/* Some random model: which seeds give models that are small and far from kinks is left to
+ * check_open, for it changes with what random models are. */
+static void check_compiling(struct compiling *c) {
+    struct error error = {""};
+    c->options = (struct compile_options){.target = target_native(), .dialect = DIALECT_TCC};
+    c->options.training = c->options.evaluation = c->options.prediction = true;
+    c->options.prefix = "m";
+    struct compilation *compilation =
+        compile_model(&c->check.m.arena, c->check.m.model, &c->options, &error);
+    assert_non_null(compilation);
+    c->text = compilation->c_text;
+    int failed = walk(compile, c);
+    print_message("%d compilations failed, %d gave another text\n", failed, c->others);
+    assert_true(failed > 100);
+}
+
 static void test_compile_model(void **state) {
     (void)state;
-    static const uint64_t seeds[] = {6, 21, 73};
-    for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
-        struct compiling c = {.options = {.target = target_native(), .dialect = DIALECT_TCC}};
-        struct error error = {""};
-        c.options.training = c.options.evaluation = c.options.prediction = true;
-        c.options.prefix = "m";
-        assert_true(check_open(&c.check, seeds[i], false, 1e7));
-        struct compilation *compilation =
-            compile_model(&c.check.m.arena, c.check.m.model, &c.options, &error);
-        assert_non_null(compilation);
-        c.text = compilation->c_text;
-        int failed = walk(compile, &c);
-        print_message("%d compilations failed, %d gave another text\n", failed, c.others);
-        assert_true(failed > 100);
+    int models = 0;
+    for (uint64_t seed = 1; models < 3 && seed < 100; seed++) {
+        struct compiling c = {.text = NULL};
+        if (!check_open(&c.check, seed, false, 1e7)) continue;
+        check_compiling(&c);
         check_close_all(&c.check);
+        models++;
     }
+    assert_int_equal(models, 3);
     assert_int_equal(check_failures, 0);
 }
 

@@ -57,7 +57,7 @@ static double check_tcc(struct kernel_check *check) {
         struct compile_options options = random_options(check, DIALECT_TCC, *target);
         if (!build(check, options, NULL, &built)) continue;
         worst =
-            fmax(worst, check_built(check, &built, pools, 16, 4 * FLT_EPSILON, (*target)->name));
+            fmax(worst, check_built(check, &built, pools, 10, 4 * FLT_EPSILON, (*target)->name));
         built_free(&built);
     }
     return worst;
@@ -111,7 +111,7 @@ static void test_cc(void **state) {
         if (!check_open(&check, seed, false, most_cost)) continue;
         struct compile_options options = random_options(&check, DIALECT_CC, target_native());
         if (build(&check, options, NULL, &built)) {
-            worst = fmax(worst, check_built(&check, &built, pools, 16, 4 * FLT_EPSILON, "cc"));
+            worst = fmax(worst, check_built(&check, &built, pools, 10, 4 * FLT_EPSILON, "cc"));
             built_free(&built);
             checked++;
         }
@@ -214,7 +214,7 @@ static int check_by_hand(uint64_t first, uint64_t count, uint64_t step) {
         check_text(&check, DIALECT_CC);
         struct compile_options options = random_options(&check, DIALECT_CC, target_native());
         if (count < 10 && build(&check, options, NULL, &built)) {
-            worst = fmax(worst, check_built(&check, &built, pools, 16, 4 * FLT_EPSILON, "cc"));
+            worst = fmax(worst, check_built(&check, &built, pools, 10, 4 * FLT_EPSILON, "cc"));
             built_free(&built);
         }
         check_close_all(&check);
