@@ -29,8 +29,8 @@ struct train_options {
 static const struct command_option options[] = {
     DATA_OPTION(struct train_options, data, "the data set: a folder of IDX files, or a name"),
     BACKEND_OPTIONS(struct train_options, backend, "auto"),
-    {"seed", 0, COMMAND_SEED, offsetof(struct train_options, seed), "N", "1",
-     "of all random numbers (a resumed run keeps its own)"},
+    {"seed", 0, COMMAND_SEED, offsetof(struct train_options, seed), "N", NULL,
+     "of all random numbers (default: the model's; a resumed run keeps its own)"},
     COUNT("epochs", epochs, "how often all samples are seen (default: the model's)"),
     COUNT("batch-size", batch_size, "samples of one step (default: the model's)"),
     {"validation-split", 0, COMMAND_FRACTION, offsetof(struct train_options, validation_split), "F",
@@ -135,7 +135,7 @@ static bool set_up_trainer(struct run *run, struct error *error) {
         .data = &run->data.train,
         .validation_split = run->validation_split,
         .epochs = run->epochs,
-        .seed = (uint32_t)o->seed,
+        .seed = (uint32_t)(o->seed >= 0 ? o->seed : run->model->training.seed),
         .pool = run->pool,
         .directory = o->save,
         .resume = o->resume,
@@ -321,6 +321,6 @@ static int work(struct arena *arena, const struct arguments *arguments, void *va
 }
 
 int command_train(int argc, char **argv) {
-    struct train_options values = {.backend = {.cc = -1}, .validation_split = -1};
+    struct train_options values = {.backend = {.cc = -1}, .validation_split = -1, .seed = -1};
     return command_run(&line, argc, argv, &values, work);
 }

@@ -72,6 +72,7 @@ struct training {
     struct optimizer optimizer;
     long batch_size, epochs;
     double validation_split;
+    long seed; /* of all random numbers, if the command line gives none */
     bool accuracy; /* metrics = { "accuracy" }; on by default for the crossentropies */
 };
 

@@ -3,11 +3,13 @@
 
 #include <limits.h>
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 const char *option_expects(const struct option *option) {
     switch (option->kind) {
     case OPTION_COUNT: return "a whole number of at least 1";
+    case OPTION_SEED: return "a whole number from 0 to 4294967295";
     case OPTION_PAIR: return "a whole number of at least 1, or a pair of them { height, width }";
     case OPTION_FRACTION: return "a number of at least 0 and below 1";
     case OPTION_NUMBER: return "a finite number";
@@ -37,10 +39,10 @@ static bool wrong_value(const struct reader *reader, const struct subject *subje
 }
 
 /* A whole number on top of the stack, in [least, INT_MAX]; texts do not count as numbers. */
-static bool whole_number(lua_State *L, long least, long *number) {
+static bool whole_number(lua_State *L, long least, long most, long *number) {
     int is_integer;
     long value = (long)lua_tointegerx(L, -1, &is_integer);
-    if (lua_type(L, -1) != LUA_TNUMBER || !is_integer || value < least || value > INT_MAX)
+    if (lua_type(L, -1) != LUA_TNUMBER || !is_integer || value < least || value > most)
         return false;
     *number = value;
     return true;
@@ -53,14 +55,14 @@ static bool finite_number(lua_State *L, double *number) {
 
 static bool read_pair(const struct reader *reader, long pair[2]) {
     lua_State *L = reader->L;
-    if (whole_number(L, 1, &pair[0])) {
+    if (whole_number(L, 1, INT_MAX, &pair[0])) {
         pair[1] = pair[0];
         return true;
     }
     if (!lua_istable(L, -1) || lua_rawlen(L, -1) != 2) return false;
     for (int i = 0; i < 2; i++) {
         lua_rawgeti(L, -1, i + 1);
-        bool good = whole_number(L, 1, &pair[i]);
+        bool good = whole_number(L, 1, INT_MAX, &pair[i]);
         lua_pop(L, 1);
         if (!good) return false;
     }
@@ -76,8 +78,8 @@ static bool read_shape(const struct reader *reader, bool open, struct shape *sha
     *shape = (struct shape){.rank = (int)rank};
     for (int i = 0; i < shape->rank; i++) {
         lua_rawgeti(L, -1, i + 1);
-        bool good = whole_number(L, 1, &shape->size[i]);
-        if (!good && open && whole_number(L, -1, &shape->size[i]) && shape->size[i] == -1) {
+        bool good = whole_number(L, 1, INT_MAX, &shape->size[i]);
+        if (!good && open && whole_number(L, -1, INT_MAX, &shape->size[i]) && shape->size[i] == -1) {
             open = false;
             good = true;
         }
@@ -150,8 +152,9 @@ bool read_value(const struct reader *reader, const struct subject *subject,
     double *number = field;
     bool good = false;
     switch (option->kind) {
-    case OPTION_COUNT: good = whole_number(L, 1, field); break;
-    case OPTION_AXIS: good = whole_number(L, -MAX_RANK, field); break;
+    case OPTION_COUNT: good = whole_number(L, 1, INT_MAX, field); break;
+    case OPTION_SEED: good = whole_number(L, 0, UINT32_MAX, field); break;
+    case OPTION_AXIS: good = whole_number(L, -MAX_RANK, INT_MAX, field); break;
     case OPTION_PAIR: good = read_pair(reader, field); break;
     case OPTION_FRACTION: good = finite_number(L, number) && *number >= 0 && *number < 1; break;
     case OPTION_NUMBER: good = finite_number(L, number); break;

@@ -9,6 +9,7 @@
 
 enum option_kind {
     OPTION_COUNT,    /* an integer of at least 1 */
+    OPTION_SEED,     /* an integer from 0 to 2^32 - 1 */
     OPTION_PAIR,     /* one such, or { height, width } */
     OPTION_FRACTION, /* a number in [0, 1) */
     OPTION_NUMBER,   /* any finite number */
