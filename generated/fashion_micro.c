@@ -47,10 +47,6 @@ typedef float vector1, memory1;
 #define LATHE_FUSE
 #endif
 
-#include <math.h>
-#include <stddef.h>
-#include <string.h>
-
 /* The iterations of the next loop do not depend on each other. */
 #if defined(__clang__)
 #pragma clang diagnostic ignored "-Wpass-failed" /* short loops stay loops */
@@ -60,6 +56,10 @@ typedef float vector1, memory1;
 #else
 #define LATHE_INDEPENDENT
 #endif
+
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
 #define LATHE_LARGEST ((real)3.4028234663852886e38)
 
 #include <math.h>
@@ -893,7 +893,8 @@ static void fashion_micro_run_train_average_pool2d_output(const void *context, l
     if (begin >= end) return;
     LATHE_INDEPENDENT
     for (int i = 0; i < 784; i++) {
-        const real v0 = (average_pool2d_product_1_[i] * (real)0.0625);
+        const real x0 = average_pool2d_product_1_[i];
+        const real v0 = (x0 * (real)0.0625);
         average_pool2d_output_[i] = v0;
     }
 }
@@ -999,7 +1000,8 @@ static void fashion_micro_run_train_dense_maximum_15(const void *context, long b
         real sum0[16];
         for (long k = 0; k < 16; k++) sum0[k] = -LATHE_LARGEST;
         for (int i = 0; i < 10; i++) {
-            const real v0 = dense_value_14_row[i];
+            const real x0 = dense_value_14_row[i];
+            const real v0 = x0;
             sum0[i - 0] = v0 > sum0[i - 0] ? v0 : sum0[i - 0];
         }
         for (long k = 1; k < 16; k++) if (sum0[k] > sum0[0]) sum0[0] = sum0[k];
@@ -1015,7 +1017,8 @@ static void fashion_micro_run_train_dense_value_16(const void *context, long beg
     if (begin >= end) return;
     LATHE_INDEPENDENT
     for (int i = 0; i < 16; i++) {
-        const real v0 = real_floor(dense_maximum_15_[i]);
+        const real x0 = dense_maximum_15_[i];
+        const real v0 = real_floor(x0);
         dense_value_16_[i] = v0;
     }
 }
@@ -1048,11 +1051,12 @@ static void fashion_micro_run_train_dense_value_17(const void *context, long beg
         real sum5[16];
         for (long k = 0; k < 16; k++) sum5[k] = -LATHE_LARGEST;
         for (int i = 0; i < 10; i++) {
-            const real v0 = real_exp((dense_value_14_row[i] - dense_value_16_value));
+            const real x0 = dense_value_14_row[i];
+            const real v0 = real_exp((x0 - dense_value_16_value));
             sum1[i - 0] += v0;
-            const real v2 = ((real)(index1 + i * 1) == value_19_value ? (dense_value_14_row[i] - dense_value_16_value) : (real)0.0);
+            const real v2 = ((real)(index1 + i * 1) == value_19_value ? (x0 - dense_value_16_value) : (real)0.0);
             sum3[i - 0] += v2;
-            const real v4 = (dense_value_14_row[i] == dense_maximum_15_value ? (-(real)(index1 + i * 1)) : (real)-1e+01);
+            const real v4 = (x0 == dense_maximum_15_value ? (-(real)(index1 + i * 1)) : (real)-1e+01);
             const real v5 = v4;
             sum5[i - 0] = v5 > sum5[i - 0] ? v5 : sum5[i - 0];
             dense_value_17_row[i] = v0;
@@ -1086,7 +1090,9 @@ static void fashion_micro_run_train_sum_24(const void *context, long begin, long
     for (long k = 0; k < 16; k++) sum1[k] = 0;
     LATHE_INDEPENDENT
     for (int k = 0; k < 16; k++) {
-        const real v0 = ((real)(index0 + k * 1) < value_22_value ? (real_log(dense_sum_18_[k]) - sum_21_[k]) : (real)0.0);
+        const real x0 = dense_sum_18_[k];
+        const real x1 = sum_21_[k];
+        const real v0 = ((real)(index0 + k * 1) < value_22_value ? (real_log(x0) - x1) : (real)0.0);
         sum1[k] += v0;
     }
     for (long k = 0; k < 8; k++) sum1[k] += sum1[k + 8];
@@ -1110,7 +1116,9 @@ static void fashion_micro_run_train_sum_29(const void *context, long begin, long
     for (long k = 0; k < 16; k++) sum1[k] = 0;
     LATHE_INDEPENDENT
     for (int k = 0; k < 16; k++) {
-        const real v0 = ((real)(index0 + k * 1) < value_22_value ? (real)(maximum_27_[k] == (-value_19_[k])) : (real)0.0);
+        const real x0 = maximum_27_[k];
+        const real x1 = value_19_[k];
+        const real v0 = ((real)(index0 + k * 1) < value_22_value ? (real)(x0 == (-x1)) : (real)0.0);
         sum1[k] += v0;
     }
     for (long k = 0; k < 8; k++) sum1[k] += sum1[k + 8];
@@ -1150,7 +1158,8 @@ static void fashion_micro_run_train_value_33(const void *context, long begin, lo
     if (begin >= end) return;
     LATHE_INDEPENDENT
     for (int i = 0; i < 16; i++) {
-        const real v0 = ((real)(index0 + i * 1) < value_22_value ? (view_32_value * ((real)1.0 / dense_sum_18_[i])) : (real)0.0);
+        const real x0 = dense_sum_18_[i];
+        const real v0 = ((real)(index0 + i * 1) < value_22_value ? (view_32_value * ((real)1.0 / x0)) : (real)0.0);
         const real v1 = ((real)(index0 + i * 1) < value_22_value ? (-view_32_value) : (real)0.0);
         value_33_[i] = v0;
         value_34_[i] = v1;
@@ -1178,7 +1187,8 @@ static void fashion_micro_run_train_dense_value_35(const void *context, long beg
         real *const dense_value_35_row = dense_value_35_ + i0 * 10;
         LATHE_INDEPENDENT
         for (int i = 0; i < 10; i++) {
-            const real v0 = (((real)(index1 + i * 1) == value_19_value ? value_34_value : (real)0.0) + (value_33_value * dense_value_17_row[i]));
+            const real x1 = dense_value_17_row[i];
+            const real v0 = (((real)(index1 + i * 1) == value_19_value ? value_34_value : (real)0.0) + (value_33_value * x1));
             sum1[i] += v0;
             dense_value_35_row[i] = v0;
         }
@@ -1281,12 +1291,16 @@ static void fashion_micro_run_train_conv2d_value_41(const void *context, long be
             for (int i = 0; i < 96; i += 16)
                 LATHE_INDEPENDENT
                 for (int k = 0; k < 16; k++) {
-                    const real v0 = ((real)0.0 < conv2d_output_row[(i + k)] ? flatten_view_40_row[(i + k)] : (real)0.0);
+                    const real x0 = flatten_view_40_row[(i + k)];
+                    const real x1 = conv2d_output_row[(i + k)];
+                    const real v0 = ((real)0.0 < x1 ? x0 : (real)0.0);
                     sum1[k] += v0;
                     conv2d_value_41_row[(i + k)] = v0;
                 }
             for (int i = 96; i < 100; i++) {
-                const real v0 = ((real)0.0 < conv2d_output_row[i] ? flatten_view_40_row[i] : (real)0.0);
+                const real x0 = flatten_view_40_row[i];
+                const real x1 = conv2d_output_row[i];
+                const real v0 = ((real)0.0 < x1 ? x0 : (real)0.0);
                 sum1[i - 96] += v0;
                 conv2d_value_41_row[i] = v0;
             }
@@ -1364,11 +1378,15 @@ static void fashion_micro_run_train_value_59(const void *context, long begin, lo
     if (begin >= end) return;
     LATHE_INDEPENDENT
     for (int i = 0; i < 2090; i++) {
-        const real v0 = ((view_50_[i] * (real)0.9) + (optimizer_gradient_[i] * (real)0.09999999999999998));
+        const real x0 = optimizer_gradient_[i];
+        const real x1 = view_50_[i];
+        const real x3 = view_54_[i];
+        const real x7 = conv2d_value_3_[i];
+        const real v0 = ((x1 * (real)0.9) + (x0 * (real)0.09999999999999998));
         const real v1 = v0;
-        const real v2 = ((view_54_[i] * (real)0.999) + ((optimizer_gradient_[i] * optimizer_gradient_[i]) * (real)0.0010000000000000009));
+        const real v2 = ((x3 * (real)0.999) + ((x0 * x0) * (real)0.0010000000000000009));
         const real v3 = v2;
-        const real v4 = (conv2d_value_3_[i] - ((value_53_value * v0) / (real_sqrt((v2 * value_56_value)) + (real)1e-07)));
+        const real v4 = (x7 - ((value_53_value * v0) / (real_sqrt((v2 * value_56_value)) + (real)1e-07)));
         value_59_[i] = v1;
         value_60_[i] = v3;
         value_61_[i] = v4;
@@ -1448,7 +1466,8 @@ static void fashion_micro_run_evaluate_average_pool2d_output(const void *context
     if (begin >= end) return;
     LATHE_INDEPENDENT
     for (int i = 0; i < 784; i++) {
-        const real v0 = (average_pool2d_product_1_[i] * (real)0.0625);
+        const real x0 = average_pool2d_product_1_[i];
+        const real v0 = (x0 * (real)0.0625);
         average_pool2d_output_[i] = v0;
     }
 }
@@ -1554,7 +1573,8 @@ static void fashion_micro_run_evaluate_dense_maximum_15(const void *context, lon
         real sum0[16];
         for (long k = 0; k < 16; k++) sum0[k] = -LATHE_LARGEST;
         for (int i = 0; i < 10; i++) {
-            const real v0 = dense_value_14_row[i];
+            const real x0 = dense_value_14_row[i];
+            const real v0 = x0;
             sum0[i - 0] = v0 > sum0[i - 0] ? v0 : sum0[i - 0];
         }
         for (long k = 1; k < 16; k++) if (sum0[k] > sum0[0]) sum0[0] = sum0[k];
@@ -1570,7 +1590,8 @@ static void fashion_micro_run_evaluate_dense_value_16(const void *context, long 
     if (begin >= end) return;
     LATHE_INDEPENDENT
     for (int i = 0; i < 16; i++) {
-        const real v0 = real_floor(dense_maximum_15_[i]);
+        const real x0 = dense_maximum_15_[i];
+        const real v0 = real_floor(x0);
         dense_value_16_[i] = v0;
     }
 }
@@ -1603,11 +1624,12 @@ static void fashion_micro_run_evaluate_dense_value_17(const void *context, long 
         real sum5[16];
         for (long k = 0; k < 16; k++) sum5[k] = -LATHE_LARGEST;
         for (int i = 0; i < 10; i++) {
-            const real v0 = real_exp((dense_value_14_row[i] - dense_value_16_value));
+            const real x0 = dense_value_14_row[i];
+            const real v0 = real_exp((x0 - dense_value_16_value));
             sum1[i - 0] += v0;
-            const real v2 = ((real)(index1 + i * 1) == value_19_value ? (dense_value_14_row[i] - dense_value_16_value) : (real)0.0);
+            const real v2 = ((real)(index1 + i * 1) == value_19_value ? (x0 - dense_value_16_value) : (real)0.0);
             sum3[i - 0] += v2;
-            const real v4 = (dense_value_14_row[i] == dense_maximum_15_value ? (-(real)(index1 + i * 1)) : (real)-1e+01);
+            const real v4 = (x0 == dense_maximum_15_value ? (-(real)(index1 + i * 1)) : (real)-1e+01);
             const real v5 = v4;
             sum5[i - 0] = v5 > sum5[i - 0] ? v5 : sum5[i - 0];
             dense_value_17_row[i] = v0;
@@ -1641,7 +1663,9 @@ static void fashion_micro_run_evaluate_sum_24(const void *context, long begin, l
     for (long k = 0; k < 16; k++) sum1[k] = 0;
     LATHE_INDEPENDENT
     for (int k = 0; k < 16; k++) {
-        const real v0 = ((real)(index0 + k * 1) < value_22_value ? (real_log(dense_sum_18_[k]) - sum_21_[k]) : (real)0.0);
+        const real x0 = dense_sum_18_[k];
+        const real x1 = sum_21_[k];
+        const real v0 = ((real)(index0 + k * 1) < value_22_value ? (real_log(x0) - x1) : (real)0.0);
         sum1[k] += v0;
     }
     for (long k = 0; k < 8; k++) sum1[k] += sum1[k + 8];
@@ -1665,7 +1689,9 @@ static void fashion_micro_run_evaluate_sum_29(const void *context, long begin, l
     for (long k = 0; k < 16; k++) sum1[k] = 0;
     LATHE_INDEPENDENT
     for (int k = 0; k < 16; k++) {
-        const real v0 = ((real)(index0 + k * 1) < value_22_value ? (real)(maximum_27_[k] == (-value_19_[k])) : (real)0.0);
+        const real x0 = maximum_27_[k];
+        const real x1 = value_19_[k];
+        const real v0 = ((real)(index0 + k * 1) < value_22_value ? (real)(x0 == (-x1)) : (real)0.0);
         sum1[k] += v0;
     }
     for (long k = 0; k < 8; k++) sum1[k] += sum1[k + 8];
@@ -1697,7 +1723,8 @@ static void fashion_micro_run_evaluate_dense_value_33(const void *context, long 
         real *const dense_value_33_row = dense_value_33_ + i0 * 10;
         LATHE_INDEPENDENT
         for (int i = 0; i < 10; i++) {
-            const real v0 = (dense_value_17_row[i] / dense_sum_18_value);
+            const real x0 = dense_value_17_row[i];
+            const real v0 = (x0 / dense_sum_18_value);
             dense_value_33_row[i] = v0;
         }
     }
@@ -1768,7 +1795,8 @@ static void fashion_micro_run_predict_average_pool2d_output(const void *context,
     if (begin >= end) return;
     LATHE_INDEPENDENT
     for (int i = 0; i < 784; i++) {
-        const real v0 = (average_pool2d_product_1_[i] * (real)0.0625);
+        const real x0 = average_pool2d_product_1_[i];
+        const real v0 = (x0 * (real)0.0625);
         average_pool2d_output_[i] = v0;
     }
 }
@@ -1874,7 +1902,8 @@ static void fashion_micro_run_predict_dense_maximum_15(const void *context, long
         real sum0[16];
         for (long k = 0; k < 16; k++) sum0[k] = -LATHE_LARGEST;
         for (int i = 0; i < 10; i++) {
-            const real v0 = dense_value_14_row[i];
+            const real x0 = dense_value_14_row[i];
+            const real v0 = x0;
             sum0[i - 0] = v0 > sum0[i - 0] ? v0 : sum0[i - 0];
         }
         for (long k = 1; k < 16; k++) if (sum0[k] > sum0[0]) sum0[0] = sum0[k];
@@ -1890,7 +1919,8 @@ static void fashion_micro_run_predict_dense_value_16(const void *context, long b
     if (begin >= end) return;
     LATHE_INDEPENDENT
     for (int i = 0; i < 16; i++) {
-        const real v0 = real_floor(dense_maximum_15_[i]);
+        const real x0 = dense_maximum_15_[i];
+        const real v0 = real_floor(x0);
         dense_value_16_[i] = v0;
     }
 }
@@ -1910,7 +1940,8 @@ static void fashion_micro_run_predict_dense_value_17(const void *context, long b
         real sum1[16];
         for (long k = 0; k < 16; k++) sum1[k] = 0;
         for (int i = 0; i < 10; i++) {
-            const real v0 = real_exp((dense_value_14_row[i] - dense_value_16_value));
+            const real x0 = dense_value_14_row[i];
+            const real v0 = real_exp((x0 - dense_value_16_value));
             sum1[i - 0] += v0;
             dense_value_17_row[i] = v0;
         }
@@ -1934,7 +1965,8 @@ static void fashion_micro_run_predict_dense_value_19(const void *context, long b
         real *const dense_value_19_row = dense_value_19_ + i0 * 10;
         LATHE_INDEPENDENT
         for (int i = 0; i < 10; i++) {
-            const real v0 = (dense_value_17_row[i] / dense_sum_18_value);
+            const real x0 = dense_value_17_row[i];
+            const real v0 = (x0 / dense_sum_18_value);
             dense_value_19_row[i] = v0;
         }
     }

@@ -47,10 +47,6 @@ typedef float vector1, memory1;
 #define LATHE_FUSE
 #endif
 
-#include <math.h>
-#include <stddef.h>
-#include <string.h>
-
 /* The iterations of the next loop do not depend on each other. */
 #if defined(__clang__)
 #pragma clang diagnostic ignored "-Wpass-failed" /* short loops stay loops */
@@ -60,6 +56,10 @@ typedef float vector1, memory1;
 #else
 #define LATHE_INDEPENDENT
 #endif
+
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
 #define LATHE_LARGEST ((real)3.4028234663852886e38)
 
 #include <math.h>
@@ -156,6 +156,46 @@ LATHE_INLINE float real_exp(float x) {
 
 #endif
 
+LATHE_INLINE void max_pool_window_2x2(const real *x, real *y, long row) {
+    LATHE_INDEPENDENT
+    for (long i = 0; i < 1; i++) {
+        real top = x[i];
+        top = x[1 + i] > top ? x[1 + i] : top;
+        top = x[row + i] > top ? x[row + i] : top;
+        top = x[row + 1 + i] > top ? x[row + 1 + i] : top;
+        y[i] = top;
+    }
+}
+
+LATHE_INLINE void max_pool_window_3x3(const real *x, real *y, long row) {
+    LATHE_INDEPENDENT
+    for (long i = 0; i < 1; i++) {
+        real top = x[i];
+        top = x[1 + i] > top ? x[1 + i] : top;
+        top = x[2 + i] > top ? x[2 + i] : top;
+        top = x[row + i] > top ? x[row + i] : top;
+        top = x[row + 1 + i] > top ? x[row + 1 + i] : top;
+        top = x[row + 2 + i] > top ? x[row + 2 + i] : top;
+        top = x[2 * row + i] > top ? x[2 * row + i] : top;
+        top = x[2 * row + 1 + i] > top ? x[2 * row + 1 + i] : top;
+        top = x[2 * row + 2 + i] > top ? x[2 * row + 2 + i] : top;
+        y[i] = top;
+    }
+}
+
+/* y = the maximum over a window of x. */
+LATHE_INLINE void max_pool_window(const real *x, real *y, long rows, long columns,
+        long width) {
+    real top[1];
+    for (long i = 0; i < 1; i++) top[i] = x[i];
+    for (long s = 0; s < rows; s++)
+        for (long t = 0; t < columns; t++) {
+            const real *at = x + (s * width + t) * 1;
+            for (long i = 0; i < 1; i++) top[i] = at[i] > top[i] ? at[i] : top[i];
+        }
+    for (long i = 0; i < 1; i++) y[i] = top[i];
+}
+
 /* y[row][column] = the maximum over its window of x. */
 LATHE_FUNCTION void max_pool_plane(const real *x, real *y, long height, long width, long out_height,
         long out_width, long kernel_height, long kernel_width, long stride_y, long stride_x,
@@ -166,14 +206,11 @@ LATHE_FUNCTION void max_pool_plane(const real *x, real *y, long height, long wid
             const long r_end = r + kernel_height < height ? r + kernel_height : height;
             const long c_end = c + kernel_width < width ? c + kernel_width : width;
             const long r_begin = r > 0 ? r : 0, c_begin = c > 0 ? c : 0;
-            real top[1];
-            for (long i = 0; i < 1; i++) top[i] = x[(r_begin * width + c_begin) * 1 + i];
-            for (long s = r_begin; s < r_end; s++)
-                for (long t = c_begin; t < c_end; t++) {
-                    const real *at = x + (s * width + t) * 1;
-                    for (long i = 0; i < 1; i++) top[i] = at[i] > top[i] ? at[i] : top[i];
-                }
-            for (long i = 0; i < 1; i++) y[i] = top[i];
+            const long rows = r_end - r_begin, columns = c_end - c_begin;
+            const real *const at = x + (r_begin * width + c_begin) * 1;
+            if (rows == 2 && columns == 2) max_pool_window_2x2(at, y, width * 1);
+            else if (rows == 3 && columns == 3) max_pool_window_3x3(at, y, width * 1);
+            else max_pool_window(at, y, rows, columns, width);
         }
 }
 
@@ -680,7 +717,8 @@ static void fashion_tiny_run_predict_average_pool2d_output(const void *context, 
     if (begin >= end) return;
     LATHE_INDEPENDENT
     for (int i = 0; i < 196; i++) {
-        const real v0 = (average_pool2d_product_1_[i] * (real)0.25);
+        const real x0 = average_pool2d_product_1_[i];
+        const real v0 = (x0 * (real)0.25);
         average_pool2d_output_[i] = v0;
     }
 }
@@ -1097,7 +1135,8 @@ static void fashion_tiny_run_predict_dense_maximum_22(const void *context, long 
     real sum0[16];
     for (long k = 0; k < 16; k++) sum0[k] = -LATHE_LARGEST;
     for (int i = 0; i < 10; i++) {
-        const real v0 = dense_value_21_[i];
+        const real x0 = dense_value_21_[i];
+        const real v0 = x0;
         sum0[i - 0] = v0 > sum0[i - 0] ? v0 : sum0[i - 0];
     }
     for (long k = 1; k < 16; k++) if (sum0[k] > sum0[0]) sum0[0] = sum0[k];
@@ -1127,7 +1166,8 @@ static void fashion_tiny_run_predict_dense_value_24(const void *context, long be
     real sum1[16];
     for (long k = 0; k < 16; k++) sum1[k] = 0;
     for (int i = 0; i < 10; i++) {
-        const real v0 = real_exp((dense_value_21_[i] - dense_value_23_value));
+        const real x0 = dense_value_21_[i];
+        const real v0 = real_exp((x0 - dense_value_23_value));
         sum1[i - 0] += v0;
         dense_value_24_[i] = v0;
     }
@@ -1148,7 +1188,8 @@ static void fashion_tiny_run_predict_dense_value_26(const void *context, long be
     if (begin >= end) return;
     LATHE_INDEPENDENT
     for (int i = 0; i < 10; i++) {
-        const real v0 = (dense_value_24_[i] / dense_sum_25_value);
+        const real x0 = dense_value_24_[i];
+        const real v0 = (x0 / dense_sum_25_value);
         dense_value_26_[i] = v0;
     }
 }

@@ -129,6 +129,28 @@ static const char *element_text(struct writer *w, const struct nest *nest, int a
     return arena_format(w->arena, "%s + %s * %ld", address->name, variable, stride);
 }
 
+/* What an element reads, in a variable: "x3". */
+static const char *read_name(struct writer *w, const struct nest *nest, int a,
+                             const char *variable) {
+    if (is_number(w, nest, &nest->addresses[a])) return element_text(w, nest, a, variable);
+    return arena_format(w->arena, "x%d", a);
+}
+
+/* Reads what the statements need, before anything: under a condition, GCC leaves a loop scalar. */
+static void write_reads(struct writer *w, const struct nest *nest, const char *variable) {
+    const struct loop_kernel *loop = &nest->kernel->loop;
+    bool is_read[MAX_ADDRESSES] = {false};
+    for (int i = 0; i < loop->statement_count; i++)
+        for (int j = 0; j < loop->statements[i].operand_count; j++) {
+            const struct loop_operand *operand = &loop->statements[i].operands[j];
+            if (operand->statement >= 0) continue;
+            int a = nest_find(nest, nest->plan_views[operand->tensor->number]);
+            if (is_read[a] || is_number(w, nest, &nest->addresses[a])) continue;
+            is_read[a] = true;
+            write_line(w, "const real x%d = %s;", a, element_text(w, nest, a, variable));
+        }
+}
+
 static const char *statement_value(struct writer *w, const struct nest *nest, int number,
                                    const char *variable) {
     const struct statement *s = &nest->kernel->loop.statements[number];
@@ -138,9 +160,9 @@ static const char *statement_value(struct writer *w, const struct nest *nest, in
         operand[j] =
             source >= 0
                 ? arena_format(w->arena, "v%d", source)
-                : element_text(w, nest,
-                               nest_find(nest, nest->plan_views[s->operands[j].tensor->number]),
-                               variable);
+                : read_name(w, nest,
+                            nest_find(nest, nest->plan_views[s->operands[j].tensor->number]),
+                            variable);
     }
     for (int a = 0; a < MAX_RANK; a++)
         if (nest->index_address[a] >= 0)
@@ -162,6 +184,7 @@ static const char *statement_value(struct writer *w, const struct nest *nest, in
 static void write_body(struct writer *w, const struct nest *nest, const char *variable,
                        const char *slot) {
     const struct loop_kernel *loop = &nest->kernel->loop;
+    write_reads(w, nest, variable);
     for (int i = 0; i < loop->statement_count; i++) {
         const char *value = statement_value(w, nest, i, variable);
         if (loop->statements[i].kind == STATEMENT_VALUE) {

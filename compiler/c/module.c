@@ -103,17 +103,6 @@ static void write_cc_prelude(struct writer *w) {
     write_line(w, "#include <math.h>");
     write_line(w, "#include <stddef.h>");
     write_line(w, "#include <string.h>");
-    write_blank(w);
-    write_comment(w, "The iterations of the next loop do not depend on each other.");
-    write_line(w, "#if defined(__clang__)");
-    write_line(w,
-               "#pragma clang diagnostic ignored \"-Wpass-failed\" /* short loops stay loops */");
-    write_line(w, "#define LATHE_INDEPENDENT _Pragma(\"clang loop vectorize(assume_safety)\")");
-    write_line(w, "#elif defined(__GNUC__) && !defined(__TINYC__)");
-    write_line(w, "#define LATHE_INDEPENDENT _Pragma(\"GCC ivdep\")");
-    write_line(w, "#else");
-    write_line(w, "#define LATHE_INDEPENDENT");
-    write_line(w, "#endif");
     write_line(w, "#define LATHE_LARGEST ((real)3.4028234663852886e38)");
     write_blank(w);
     microkernel_print_helpers(&w->text, w->target, "LATHE_INLINE");

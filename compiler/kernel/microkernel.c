@@ -127,6 +127,17 @@ static const char prelude_fuse[] =
     "#define LATHE_FUSE\n"
     "#endif\n\n";
 
+static const char prelude_independent[] =
+    "/* The iterations of the next loop do not depend on each other. */\n"
+    "#if defined(__clang__)\n"
+    "#pragma clang diagnostic ignored \"-Wpass-failed\" /* short loops stay loops */\n"
+    "#define LATHE_INDEPENDENT _Pragma(\"clang loop vectorize(assume_safety)\")\n"
+    "#elif defined(__GNUC__) && !defined(__TINYC__)\n"
+    "#define LATHE_INDEPENDENT _Pragma(\"GCC ivdep\")\n"
+    "#else\n"
+    "#define LATHE_INDEPENDENT\n"
+    "#endif\n\n";
+
 void microkernel_prelude(struct text *text, const struct target *target) {
     text_put(text, prelude_start);
     for (int lanes = target->lanes; lanes > 1; lanes /= 2) {
@@ -143,6 +154,7 @@ void microkernel_prelude(struct text *text, const struct target *target) {
     if (target->lanes == 8) text_add(text, prelude_keep, "__AVX__");
     text_put(text, "#endif\n\n");
     text_put(text, prelude_fuse);
+    text_put(text, prelude_independent);
 }
 
 void microkernel_print(struct text *text, const struct microkernel *kernel,
