@@ -64,17 +64,54 @@ typedef float vector1, memory1;
 
 #include <math.h>
 
+#if defined(LATHE_VECTORS) && defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define LATHE_SQUARE 4
+#define LATHE_MIX_LOW(a, b) __builtin_shufflevector(a, b, \
+    0, 4, 1, 5)
+#define LATHE_MIX_HIGH(a, b) __builtin_shufflevector(a, b, \
+    2, 6, 3, 7)
+/* to[i * to_i + j] = from[j * from_j + i] for 4 x 4 numbers. */
+LATHE_INLINE void transpose_square(real *to, const real *from, long to_i,
+        long from_j) {
+    const vector4 a0 = *(const memory4 *)(from + 0 * from_j);
+    const vector4 a1 = *(const memory4 *)(from + 1 * from_j);
+    const vector4 a2 = *(const memory4 *)(from + 2 * from_j);
+    const vector4 a3 = *(const memory4 *)(from + 3 * from_j);
+    const vector4 b0 = LATHE_MIX_LOW(a0, a2);
+    const vector4 b1 = LATHE_MIX_HIGH(a0, a2);
+    const vector4 b2 = LATHE_MIX_LOW(a1, a3);
+    const vector4 b3 = LATHE_MIX_HIGH(a1, a3);
+    const vector4 c0 = LATHE_MIX_LOW(b0, b2);
+    const vector4 c1 = LATHE_MIX_HIGH(b0, b2);
+    const vector4 c2 = LATHE_MIX_LOW(b1, b3);
+    const vector4 c3 = LATHE_MIX_HIGH(b1, b3);
+    *(memory4 *)(to + 0 * to_i) = c0;
+    *(memory4 *)(to + 1 * to_i) = c1;
+    *(memory4 *)(to + 2 * to_i) = c2;
+    *(memory4 *)(to + 3 * to_i) = c3;
+}
+#endif
+#endif
+
 /* to[i * to_i + j] = from[i + j * from_j]: both sides have one dense direction. Sixteen streams
  * are read side by side, and whole lines written. */
 LATHE_FUNCTION void strided_transpose(real *to, const real *from, long rows, long columns, long to_i,
         long from_j) {
     for (long j = 0; j < columns; j += 16) {
         const long j_end = j + 16 < columns ? j + 16 : columns;
+        long i = 0;
+#ifdef LATHE_SQUARE
         if (j_end == j + 16)
-            for (long i = 0; i < rows; i++)
+            for (; i + LATHE_SQUARE <= rows; i += LATHE_SQUARE)
+                for (long s = j; s < j_end; s += LATHE_SQUARE)
+                    transpose_square(to + i * to_i + s, from + i + s * from_j, to_i, from_j);
+#endif
+        if (j_end == j + 16)
+            for (; i < rows; i++)
                 for (long s = 0; s < 16; s++) to[i * to_i + j + s] = from[i + (j + s) * from_j];
         else
-            for (long i = 0; i < rows; i++)
+            for (; i < rows; i++)
                 for (long s = j; s < j_end; s++) to[i * to_i + s] = from[i + s * from_j];
     }
 }
@@ -83,29 +120,31 @@ LATHE_FUNCTION void strided_transpose(real *to, const real *from, long rows, lon
  * last. */
 LATHE_FUNCTION void strided_copy(real *to, const real *from, const long *size, const long *to_stride,
         const long *from_stride) {
-    const long t4 = to_stride[4], f4 = from_stride[4];
-    int across = 4; /* a loop dense on the other side than the innermost: transpose both */
-    for (int d = 3; d >= 0 && (t4 == 1) != (f4 == 1); d--)
-        if (across == 4 && (t4 == 1 ? from_stride[d] : to_stride[d]) == 1 && size[d] > 1)
+    int inner = 4; /* the innermost loop that is one */
+    while (inner > 0 && size[inner] == 1) inner--;
+    const long n = size[inner], t4 = to_stride[inner], f4 = from_stride[inner];
+    int across = inner; /* dense on the other side than the innermost: transpose both */
+    for (int d = inner - 1; d >= 0 && (t4 == 1) != (f4 == 1); d--)
+        if (across == inner && (t4 == 1 ? from_stride[d] : to_stride[d]) == 1 && size[d] > 1)
             across = d;
-    for (long i0 = 0; i0 < (across == 0 ? 1 : size[0]); i0++)
-        for (long i1 = 0; i1 < (across == 1 ? 1 : size[1]); i1++)
-            for (long i2 = 0; i2 < (across == 2 ? 1 : size[2]); i2++)
-                for (long i3 = 0; i3 < (across == 3 ? 1 : size[3]); i3++) {
+    long count[4]; /* of the loops around those two */
+    for (int d = 0; d < 4; d++) count[d] = d >= inner || d == across ? 1 : size[d];
+    for (long i0 = 0; i0 < count[0]; i0++)
+        for (long i1 = 0; i1 < count[1]; i1++)
+            for (long i2 = 0; i2 < count[2]; i2++)
+                for (long i3 = 0; i3 < count[3]; i3++) {
                     real *t = to + i0 * to_stride[0] + i1 * to_stride[1] +
                         i2 * to_stride[2] + i3 * to_stride[3];
                     const real *f = from + i0 * from_stride[0] + i1 * from_stride[1] +
                         i2 * from_stride[2] + i3 * from_stride[3];
-                    if (across < 4 && t4 == 1)
-                        strided_transpose(t, f, size[across], size[4], to_stride[across],
-                            f4);
-                    else if (across < 4)
-                        strided_transpose(t, f, size[4], size[across], t4,
-                            from_stride[across]);
+                    if (across < inner && t4 == 1)
+                        strided_transpose(t, f, size[across], n, to_stride[across], f4);
+                    else if (across < inner)
+                        strided_transpose(t, f, n, size[across], t4, from_stride[across]);
                     else if (t4 == 1 && f4 == 1)
-                        for (long i = 0; i < size[4]; i++) t[i] = f[i];
+                        for (long i = 0; i < n; i++) t[i] = f[i];
                     else
-                        for (long i = 0; i < size[4]; i++) t[i * t4] = f[i * f4];
+                        for (long i = 0; i < n; i++) t[i * t4] = f[i * f4];
                 }
 }
 

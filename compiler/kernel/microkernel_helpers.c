@@ -6,50 +6,36 @@
 
 #include <string.h>
 
-static const char *const transposition =
-    "/* to[i * to_i + j] = from[i + j * from_j]: both sides have one dense direction. Sixteen streams\n"
-    " * are read side by side, and whole lines written. */\n"
-    "@void strided_transpose(real *to, const real *from, long rows, long columns, long to_i,\n"
-    "        long from_j) {\n"
-    "    for (long j = 0; j < columns; j += 16) {\n"
-    "        const long j_end = j + 16 < columns ? j + 16 : columns;\n"
-    "        if (j_end == j + 16)\n"
-    "            for (long i = 0; i < rows; i++)\n"
-    "                for (long s = 0; s < 16; s++) to[i * to_i + j + s] = from[i + (j + s) * from_j];\n"
-    "        else\n"
-    "            for (long i = 0; i < rows; i++)\n"
-    "                for (long s = j; s < j_end; s++) to[i * to_i + s] = from[i + s * from_j];\n"
-    "    }\n"
-    "}\n\n";
-
 static const char *const copy =
     "/* to[sum of i * to_stride] = from[sum of i * from_stride] over five loops, innermost\n"
     " * last. */\n"
     "@void strided_copy(real *to, const real *from, const long *size, const long *to_stride,\n"
     "        const long *from_stride) {\n"
-    "    const long t4 = to_stride[4], f4 = from_stride[4];\n"
-    "    int across = 4; /* a loop dense on the other side than the innermost: transpose both */\n"
-    "    for (int d = 3; d >= 0 && (t4 == 1) != (f4 == 1); d--)\n"
-    "        if (across == 4 && (t4 == 1 ? from_stride[d] : to_stride[d]) == 1 && size[d] > 1)\n"
+    "    int inner = 4; /* the innermost loop that is one */\n"
+    "    while (inner > 0 && size[inner] == 1) inner--;\n"
+    "    const long n = size[inner], t4 = to_stride[inner], f4 = from_stride[inner];\n"
+    "    int across = inner; /* dense on the other side than the innermost: transpose both */\n"
+    "    for (int d = inner - 1; d >= 0 && (t4 == 1) != (f4 == 1); d--)\n"
+    "        if (across == inner && (t4 == 1 ? from_stride[d] : to_stride[d]) == 1 && size[d] > 1)\n"
     "            across = d;\n"
-    "    for (long i0 = 0; i0 < (across == 0 ? 1 : size[0]); i0++)\n"
-    "        for (long i1 = 0; i1 < (across == 1 ? 1 : size[1]); i1++)\n"
-    "            for (long i2 = 0; i2 < (across == 2 ? 1 : size[2]); i2++)\n"
-    "                for (long i3 = 0; i3 < (across == 3 ? 1 : size[3]); i3++) {\n"
+    "    long count[4]; /* of the loops around those two */\n"
+    "    for (int d = 0; d < 4; d++) count[d] = d >= inner || d == across ? 1 : size[d];\n"
+    "    for (long i0 = 0; i0 < count[0]; i0++)\n"
+    "        for (long i1 = 0; i1 < count[1]; i1++)\n"
+    "            for (long i2 = 0; i2 < count[2]; i2++)\n"
+    "                for (long i3 = 0; i3 < count[3]; i3++) {\n"
     "                    real *t = to + i0 * to_stride[0] + i1 * to_stride[1] +\n"
     "                        i2 * to_stride[2] + i3 * to_stride[3];\n"
     "                    const real *f = from + i0 * from_stride[0] + i1 * from_stride[1] +\n"
     "                        i2 * from_stride[2] + i3 * from_stride[3];\n"
-    "                    if (across < 4 && t4 == 1)\n"
-    "                        strided_transpose(t, f, size[across], size[4], to_stride[across],\n"
-    "                            f4);\n"
-    "                    else if (across < 4)\n"
-    "                        strided_transpose(t, f, size[4], size[across], t4,\n"
-    "                            from_stride[across]);\n"
+    "                    if (across < inner && t4 == 1)\n"
+    "                        strided_transpose(t, f, size[across], n, to_stride[across], f4);\n"
+    "                    else if (across < inner)\n"
+    "                        strided_transpose(t, f, n, size[across], t4, from_stride[across]);\n"
     "                    else if (t4 == 1 && f4 == 1)\n"
-    "                        for (long i = 0; i < size[4]; i++) t[i] = f[i];\n"
+    "                        for (long i = 0; i < n; i++) t[i] = f[i];\n"
     "                    else\n"
-    "                        for (long i = 0; i < size[4]; i++) t[i * t4] = f[i * f4];\n"
+    "                        for (long i = 0; i < n; i++) t[i * t4] = f[i * f4];\n"
     "                }\n"
     "}\n\n";
 
@@ -85,7 +71,7 @@ void microkernel_print_helpers(struct text *text, const struct target *target,
     /* Too large to go into each caller. */
     const char *outline = strcmp(qualifiers, "LATHE_INLINE") == 0 ? "LATHE_FUNCTION" : qualifiers;
     text_put(text, "#include <math.h>\n\n");
-    microkernel_put(text, transposition, outline);
+    microkernel_print_transpose(text, target, outline);
     microkernel_put(text, copy, outline);
     print_lane_sum(text, target->block_lanes, qualifiers);
     print_gradient_store(text, target->block_lanes, qualifiers);

@@ -28,6 +28,10 @@ void microkernel_print_load(struct text *text, int lanes, const char *name, cons
 void microkernel_print_select(struct text *text, int lanes, const char *accumulator,
                               const char *condition);
 
+/** Appends strided_transpose (microkernel_transpose.c). */
+void microkernel_print_transpose(struct text *text, const struct target *target,
+                                 const char *qualifiers);
+
 /** Appends the scalar mathematics: real_exp, real_log, ... (microkernel_math.c). */
 void microkernel_print_math(struct text *text, const char *qualifiers);
 
