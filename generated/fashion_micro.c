@@ -825,25 +825,25 @@ LATHE_FUNCTION LATHE_FUSED void gradient_tile_8x1(const real *x, const real *g, 
     a7_0 = *(const memory4 *)(acc + 28);
     for (long row = 0; row < rows; row++, x += x_row, g += g_row) {
         const real *xc = x, *gc = g;
-        for (long column = 0; column < columns;
-             column++, xc += x_column, gc += g_column) {
-            const vector4 x0 = *(const memory4 *)(xc);
-            const vector4 g0 = *(const memory4 *)(gc);
-            a0_0 += g0 * x0;
-            const vector4 g1 = *(const memory4 *)(gc + g_plane);
-            a1_0 += g1 * x0;
-            const vector4 g2 = *(const memory4 *)(gc + 2 * g_plane);
-            a2_0 += g2 * x0;
-            const vector4 g3 = *(const memory4 *)(gc + 3 * g_plane);
-            a3_0 += g3 * x0;
-            const vector4 g4 = *(const memory4 *)(gc + 4 * g_plane);
-            a4_0 += g4 * x0;
-            const vector4 g5 = *(const memory4 *)(gc + 5 * g_plane);
-            a5_0 += g5 * x0;
-            const vector4 g6 = *(const memory4 *)(gc + 6 * g_plane);
-            a6_0 += g6 * x0;
-            const vector4 g7 = *(const memory4 *)(gc + 7 * g_plane);
-            a7_0 += g7 * x0;
+        long column = 0;
+        for (; column < columns; column++, xc += x_column, gc += g_column) {
+            const vector4 x0_0 = *(const memory4 *)(xc);
+            const vector4 g0_0 = *(const memory4 *)(gc);
+            a0_0 += g0_0 * x0_0;
+            const vector4 g1_0 = *(const memory4 *)(gc + g_plane);
+            a1_0 += g1_0 * x0_0;
+            const vector4 g2_0 = *(const memory4 *)(gc + 2 * g_plane);
+            a2_0 += g2_0 * x0_0;
+            const vector4 g3_0 = *(const memory4 *)(gc + 3 * g_plane);
+            a3_0 += g3_0 * x0_0;
+            const vector4 g4_0 = *(const memory4 *)(gc + 4 * g_plane);
+            a4_0 += g4_0 * x0_0;
+            const vector4 g5_0 = *(const memory4 *)(gc + 5 * g_plane);
+            a5_0 += g5_0 * x0_0;
+            const vector4 g6_0 = *(const memory4 *)(gc + 6 * g_plane);
+            a6_0 += g6_0 * x0_0;
+            const vector4 g7_0 = *(const memory4 *)(gc + 7 * g_plane);
+            a7_0 += g7_0 * x0_0;
         }
     }
     *(memory4 *)(acc + 0) = a0_0;
@@ -1365,37 +1365,53 @@ static void fashion_micro_run_train_conv2d_kernel_gradient(const void *context, 
     real space[304];
     real *const sums = space + (16 - (size_t)space / sizeof(real) % 16) % 16;
     for (long unit = begin; unit < end; unit++) {
-        const long part = unit % 1, in_tile = unit / 1 % 1;
-        const long out_tile = unit / 1 % 1, group = unit / 1;
-        const long outs_begin = out_tile * 8 + (out_tile < 0 ? out_tile : 0);
-        const long outs = out_tile < 0 ? 9 : 8;
-        const long ins_begin = in_tile * 1 + (in_tile < 0 ? in_tile : 0);
-        const long ins = in_tile < 0 ? 2 : 1;
-        const long tap_begin = part * 9 + (part < 0 ? part : 0);
-        const long taps = part < 0 ? 10 : 9;
+        const long part = unit % 1, in_part = unit / 1 % 1;
+        const long out_part = unit / 1 % 1, group = unit / 1;
+        const long out_tile = out_part * 1;
+        const long out_tiles = 1;
+        const long in_tile = in_part * 1;
+        const long in_tiles = 1;
+        const long tap_begin = part * 9;
+        const long taps = 9;
         memset(space, 0, sizeof space);
         for (long block = 0; block < 4; block++) {
-            const real *const xb = x + (block * 1 + group * 1 + ins_begin) * 196;
-            const real *const gb = g + (block * 8 + group * 8 + outs_begin) * 100;
             for (long top = 0; top < 5; top += 5) {
-                for (long tap = tap_begin; tap < tap_begin + taps; tap++) {
-                    const long ky = tap / 3, kx = tap % 3;
-                    const long row = row_begin[ky] > top ? row_begin[ky] : top;
-                    const long bottom = row_end[ky] < top + 5 ? row_end[ky] : top + 5;
-                    const long rows = bottom - row, column = column_begin[kx];
-                    const long columns = column_end[kx] - column;
-                    if (rows <= 0 || columns <= 0) continue;
-                    const real *const xt = xb + ((row * 1 + ky * 1 - 0) * 7 + column * 1 + kx * 1 - 0) * 4;
-                    const real *const gt = gb + (row * 5 + column) * 4;
-                    gradient_tile_8x1(xt, gt, sums + (tap - tap_begin) * 32, rows, columns,
-                        28, 4, 196, 20, 4, 100);
+                for (long out = out_tile; out < out_tile + out_tiles; out++) {
+                    const long outs_begin = out * 8;
+                    const real *const gb = g + (block * 8 + group * 8 + outs_begin) * 100;
+                    for (long in = in_tile; in < in_tile + in_tiles; in++) {
+                        const long ins_begin = in * 1;
+                        const real *const xb = x + (block * 1 + group * 1 + ins_begin) * 196;
+                        real *const tile_sums = sums + ((out - out_tile) * 1 + in - in_tile) * 288;
+                        for (long tap = 0; tap < taps; tap++) {
+                            const long ky = (tap_begin + tap) / 3, kx = (tap_begin + tap) % 3;
+                            const long row = row_begin[ky] > top ? row_begin[ky] : top;
+                            const long bottom = row_end[ky] < top + 5 ? row_end[ky] : top + 5;
+                            const long rows = bottom - row, column = column_begin[kx];
+                            const long columns = column_end[kx] - column;
+                            if (rows <= 0 || columns <= 0) continue;
+                            const real *const xt = xb + ((row * 1 + ky * 1 - 0) * 7 + column * 1 + kx * 1 - 0) * 4;
+                            const real *const gt = gb + (row * 5 + column) * 4;
+                            gradient_tile_8x1(xt, gt, tile_sums + tap * 32, rows, columns,
+                                28, 4, 196, 20, 4, 100);
+                        }
+                    }
                 }
             }
         }
-        for (long tap = 0; tap < taps; tap++) {
-            const long ky = (tap_begin + tap) / 3, kx = (tap_begin + tap) % 3;
-            real *const to = dw + group * 0 + outs_begin * 1 + ins_begin * 8 + ky * 24 + kx * 8;
-            gradient_store(to, sums + tap * 32, outs, ins, 1, 8);
+        for (long out = out_tile; out < out_tile + out_tiles; out++) {
+            const long outs_begin = out * 8;
+            const long outs = 8;
+            for (long in = in_tile; in < in_tile + in_tiles; in++) {
+                const long ins_begin = in * 1;
+                const long ins = 1;
+                real *const tile_sums = sums + ((out - out_tile) * 1 + in - in_tile) * 288;
+                for (long tap = 0; tap < taps; tap++) {
+                    const long ky = (tap_begin + tap) / 3, kx = (tap_begin + tap) % 3;
+                    real *const to = dw + group * 0 + outs_begin * 1 + ins_begin * 8 + ky * 24 + kx * 8;
+                    gradient_store(to, tile_sums + tap * 32, outs, ins, 1, 8);
+                }
+            }
         }
     }
 }

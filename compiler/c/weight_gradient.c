@@ -1,5 +1,5 @@
-/* weight_gradient.c: writes the driver of a convolution's weight gradient: each unit owns a tile of
- * output x input channels and some taps; it sums over samples and pixels in vectors over samples,
+/* weight_gradient.c: writes the driver of a convolution's weight gradient: each unit owns some tiles
+ * of output x input channels and some taps; it sums over samples and pixels in vectors over samples,
  * and adds the lanes at the end. */
 #include "writer.h"
 
@@ -24,12 +24,53 @@ static void write_tap_range(struct writer *w, const struct weight_gradient_kerne
     write_line(w, "static const long %s_end[] = {%s};", name, text_string(&end));
 }
 
+/* Channel tiles of two sizes: how many there are in all, and at most in a unit. */
+struct tiles {
+    const char *name, *tile; /* of channels, "outs"; of their tiles, "out" */
+    struct split channels, tiles;
+};
+
+static struct tiles tiles_of(const char *name, const char *tile, long channels, long size,
+                             long at_once) {
+    struct tiles t = {.name = name, .tile = tile, .channels = split_evenly(channels, size)};
+    t.tiles = split_evenly(t.channels.big + t.channels.small, at_once);
+    return t;
+}
+
+static long most_tiles(const struct tiles *t) {
+    return t->tiles.size + (t->tiles.big > 0);
+}
+
+/* `begin` and `count` (NULL: not needed) of part number `index` of a split. */
+static void write_part(struct writer *w, const char *begin, const char *count, const char *index,
+                       struct split split) {
+    if (split.big)
+        write_line(w, "const long %s = %s * %ld + (%s < %ld ? %s : %ld);", begin, index, split.size,
+                   index, split.big, index, split.big);
+    else
+        write_line(w, "const long %s = %s * %ld;", begin, index, split.size);
+    if (!count) return;
+    if (split.big)
+        write_line(w, "const long %s = %s < %ld ? %ld : %ld;", count, index, split.big,
+                   split.size + 1, split.size);
+    else
+        write_line(w, "const long %s = %ld;", count, split.size);
+}
+
+/* A loop over the unit's tiles; in it, the first channel of one, and how many they are. */
+static void open_tiles(struct writer *w, const struct tiles *t, bool needs_count) {
+    write_open(w, "for (long %s = %s_tile; %s < %s_tile + %s_tiles; %s++)", t->tile, t->tile, t->tile,
+               t->tile, t->tile, t->tile);
+    write_part(w, arena_format(w->arena, "%s_begin", t->name), needs_count ? t->name : NULL,
+               t->tile, t->channels);
+}
+
 static void write_call(struct writer *w, const struct weight_gradient_kernel *g, long out, long in,
                        bool is_only) {
     long lanes = w->plan->lanes;
     const char *name = use_tile(w, MICROKERNEL_GRADIENT, (int)out, (int)in, (int)lanes);
     if (!is_only) write_open(w, "if (outs == %ld && ins == %ld)", out, in);
-    write_line(w, "%s(xt, gt, sums + (tap - tap_begin) * %ld, rows, columns,", name,
+    write_line(w, "%s(xt, gt, tile_sums + tap * %ld, rows, columns,", name,
                (long)g->tile_out * g->tile_in * lanes);
     write_line(w, "    %ld, %ld, %ld, %ld, %ld, %ld);",
                g->window.strides[0] * g->in_size[1] * lanes, g->window.strides[1] * lanes,
@@ -38,37 +79,35 @@ static void write_call(struct writer *w, const struct weight_gradient_kernel *g,
     if (!is_only) write_close(w);
 }
 
-static void write_calls(struct writer *w, const struct weight_gradient_kernel *g) {
-    struct split outs = split_evenly(g->out_channels, g->tile_out);
-    struct split ins = split_evenly(g->in_channels, g->tile_in);
-    bool is_only = !(outs.big && outs.small) && !(ins.big && ins.small);
+/* All tiles are of one size. */
+static bool is_even(struct split outs, struct split ins) {
+    return !(outs.big && outs.small) && !(ins.big && ins.small);
+}
+
+static void write_calls(struct writer *w, const struct weight_gradient_kernel *g, struct split outs,
+                        struct split ins) {
+    bool is_only = is_even(outs, ins);
     for (int i = 0; i < 2; i++)
         for (int j = 0; j < 2; j++)
             if ((i ? outs.small : outs.big) && (j ? ins.small : ins.big))
                 write_call(w, g, outs.size + !i, ins.size + !j, is_only);
 }
 
-static void write_part(struct writer *w, const char *name, const char *index, struct split split) {
-    write_line(w, "const long %s_begin = %s * %ld + (%s < %ld ? %s : %ld);", name, index,
-               split.size, index, split.big, index, split.big);
-    write_line(w, "const long %s = %s < %ld ? %ld : %ld;", name, index, split.big, split.size + 1,
-               split.size);
+/* Where the sums of the tile (out, in) are. */
+static void write_tile_sums(struct writer *w, const struct weight_gradient_kernel *g,
+                            const struct tiles *ins) {
+    write_line(w,
+               "real *const tile_sums = sums + ((out - out_tile) * %ld + in - in_tile) * %ld;",
+               most_tiles(ins), g->taps_at_once * g->tile_out * g->tile_in * w->plan->lanes);
 }
 
-/* All samples and pixels, in pieces whose rows stay in the L1 cache. */
-static void write_sums(struct writer *w, const struct weight_gradient_kernel *g) {
+/* The taps of a tile over some rows of pixels. */
+static void write_taps(struct writer *w, const struct weight_gradient_kernel *g,
+                       const struct tiles *outs, const struct tiles *ins) {
     long lanes = w->plan->lanes;
-    long in_plane = g->in_size[0] * g->in_size[1] * lanes;
-    long out_plane = g->out_size[0] * g->out_size[1] * lanes;
-    write_open(w, "for (long block = 0; block < %ld; block++)", w->plan->rows / lanes);
-    write_line(w, "const real *const xb = x + (block * %ld + group * %ld + ins_begin) * %ld;",
-               g->groups * g->in_channels, g->in_channels, in_plane);
-    write_line(w, "const real *const gb = g + (block * %ld + group * %ld + outs_begin) * %ld;",
-               g->groups * g->out_channels, g->out_channels, out_plane);
-    write_open(w, "for (long top = 0; top < %ld; top += %ld)", g->out_size[0], g->rows_at_once);
-    write_open(w, "for (long tap = tap_begin; tap < tap_begin + taps; tap++)");
-    write_line(w, "const long ky = tap / %ld, kx = tap %% %ld;", g->window.kernel_size[1],
-               g->window.kernel_size[1]);
+    write_open(w, "for (long tap = 0; tap < taps; tap++)");
+    write_line(w, "const long ky = (tap_begin + tap) / %ld, kx = (tap_begin + tap) %% %ld;",
+               g->window.kernel_size[1], g->window.kernel_size[1]);
     write_line(w, "const long row = row_begin[ky] > top ? row_begin[ky] : top;");
     write_line(w, "const long bottom = row_end[ky] < top + %ld ? row_end[ky] : top + %ld;",
                g->rows_at_once, g->rows_at_once);
@@ -81,14 +120,35 @@ static void write_sums(struct writer *w, const struct weight_gradient_kernel *g)
                g->window.strides[0], g->window.dilation_rate[0], g->window.pad[0], g->in_size[1],
                g->window.strides[1], g->window.dilation_rate[1], g->window.pad[1], lanes);
     write_line(w, "const real *const gt = gb + (row * %ld + column) * %ld;", g->out_size[1], lanes);
-    write_calls(w, g);
-    write_close(w);
-    write_close(w);
+    write_calls(w, g, outs->channels, ins->channels);
     write_close(w);
 }
 
-static void write_results(struct writer *w, const struct weight_gradient_kernel *g) {
+/* All samples and pixels, in pieces whose rows stay in the L1 cache. */
+static void write_sums(struct writer *w, const struct weight_gradient_kernel *g,
+                       const struct tiles *outs, const struct tiles *ins) {
     long lanes = w->plan->lanes;
+    bool needs_count = !is_even(outs->channels, ins->channels);
+    write_open(w, "for (long block = 0; block < %ld; block++)", w->plan->rows / lanes);
+    write_open(w, "for (long top = 0; top < %ld; top += %ld)", g->out_size[0], g->rows_at_once);
+    open_tiles(w, outs, needs_count);
+    write_line(w, "const real *const gb = g + (block * %ld + group * %ld + outs_begin) * %ld;",
+               g->groups * g->out_channels, g->out_channels,
+               g->out_size[0] * g->out_size[1] * lanes);
+    open_tiles(w, ins, needs_count);
+    write_line(w, "const real *const xb = x + (block * %ld + group * %ld + ins_begin) * %ld;",
+               g->groups * g->in_channels, g->in_channels, g->in_size[0] * g->in_size[1] * lanes);
+    write_tile_sums(w, g, ins);
+    write_taps(w, g, outs, ins);
+    for (int i = 0; i < 4; i++) write_close(w);
+}
+
+static void write_results(struct writer *w, const struct weight_gradient_kernel *g,
+                          const struct tiles *outs, const struct tiles *ins) {
+    long lanes = w->plan->lanes;
+    open_tiles(w, outs, true);
+    open_tiles(w, ins, true);
+    write_tile_sums(w, g, ins);
     write_open(w, "for (long tap = 0; tap < taps; tap++)");
     write_line(w, "const long ky = (tap_begin + tap) / %ld, kx = (tap_begin + tap) %% %ld;",
                g->window.kernel_size[1], g->window.kernel_size[1]);
@@ -96,19 +156,34 @@ static void write_results(struct writer *w, const struct weight_gradient_kernel 
                "real *const to = dw + group * %ld + outs_begin * %ld + ins_begin * %ld + ky * %ld "
                "+ kx * %ld;",
                g->w_group, g->w_out, g->w_in, g->w_tap[0], g->w_tap[1]);
-    write_line(w, "%s(to, sums + tap * %ld, outs, ins, %ld, %ld);", use_symbol(w, "gradient_store"),
-               (long)g->tile_out * g->tile_in * lanes, g->w_out, g->w_in);
-    write_close(w);
+    write_line(w, "%s(to, tile_sums + tap * %ld, outs, ins, %ld, %ld);",
+               use_symbol(w, "gradient_store"), (long)g->tile_out * g->tile_in * lanes, g->w_out,
+               g->w_in);
+    for (int i = 0; i < 3; i++) write_close(w);
+}
+
+/* The number of a unit is that of its group, output tiles, input tiles and taps. */
+static void write_unit(struct writer *w, const struct tiles *outs, const struct tiles *ins,
+                       struct split taps) {
+    long tap_parts = taps.big + taps.small, in_parts = ins->tiles.big + ins->tiles.small;
+    long out_parts = outs->tiles.big + outs->tiles.small;
+    write_line(w, "const long part = unit %% %ld, in_part = unit / %ld %% %ld;", tap_parts,
+               tap_parts, in_parts);
+    write_line(w, "const long out_part = unit / %ld %% %ld, group = unit / %ld;",
+               tap_parts * in_parts, out_parts, tap_parts * in_parts * out_parts);
+    write_part(w, "out_tile", "out_tiles", "out_part", outs->tiles);
+    write_part(w, "in_tile", "in_tiles", "in_part", ins->tiles);
+    write_part(w, "tap_begin", "taps", "part", taps);
 }
 
 void write_weight_gradient(struct writer *w, struct kernel *kernel) {
     const struct weight_gradient_kernel *g = &kernel->weight_gradient;
     const struct program_plan *plan = w->plan;
+    struct tiles outs = tiles_of("outs", "out", g->out_channels, g->tile_out, g->tiles_out);
+    struct tiles ins = tiles_of("ins", "in", g->in_channels, g->tile_in, g->tiles_in);
     long taps = g->window.kernel_size[0] * g->window.kernel_size[1];
-    struct split outs = split_evenly(g->out_channels, g->tile_out);
-    struct split ins = split_evenly(g->in_channels, g->tile_in);
-    struct split groups = split_evenly(taps, g->taps_at_once);
-    long size = g->taps_at_once * g->tile_out * g->tile_in * plan->lanes;
+    long size = most_tiles(&outs) * most_tiles(&ins) * g->taps_at_once * g->tile_out * g->tile_in *
+                plan->lanes;
     write_kernel_open(w, kernel);
     write_tap_range(w, g, 0, "row");
     write_tap_range(w, g, 1, "column");
@@ -118,20 +193,10 @@ void write_weight_gradient(struct writer *w, struct kernel *kernel) {
     write_line(w, "real space[%ld];", size + 16);
     write_line(w, "real *const sums = space + (16 - (size_t)space / sizeof(real) %% 16) %% 16;");
     write_open(w, "for (long unit = begin; unit < end; unit++)");
-    write_line(w, "const long part = unit %% %ld, in_tile = unit / %ld %% %ld;",
-               groups.big + groups.small, groups.big + groups.small, ins.big + ins.small);
-    write_line(w, "const long out_tile = unit / %ld %% %ld, group = unit / %ld;",
-               (groups.big + groups.small) * (ins.big + ins.small), outs.big + outs.small,
-               (groups.big + groups.small) * (ins.big + ins.small) * (outs.big + outs.small));
-    write_part(w, "outs", "out_tile", outs);
-    write_part(w, "ins", "in_tile", ins);
-    write_line(w, "const long tap_begin = part * %ld + (part < %ld ? part : %ld);", groups.size,
-               groups.big, groups.big);
-    write_line(w, "const long taps = part < %ld ? %ld : %ld;", groups.big, groups.size + 1,
-               groups.size);
+    write_unit(w, &outs, &ins, split_evenly(taps, g->taps_at_once));
     write_line(w, "memset(space, 0, sizeof space);"); /* all of it: GCC follows that */
-    write_sums(w, g);
-    write_results(w, g);
+    write_sums(w, g, &outs, &ins);
+    write_results(w, g, &outs, &ins);
     write_close(w);
     write_close(w);
 }

@@ -120,7 +120,8 @@ struct weight_gradient_kernel {
     long in_size[2], out_size[2];
     struct window window;
     int tile_out, tile_in;
-    long taps_at_once; /* taps whose accumulators stay in the L1 cache */
+    long tiles_out, tiles_in; /* tiles of one unit: each pixel it reads serves all of them */
+    long taps_at_once; /* taps of one unit */
     long rows_at_once; /* rows of pixels that stay in the L1 cache */
     const struct tensor *image, *gradient; /* the convolution's input; the gradient of its output */
     long w_group, w_out, w_in, w_tap[2];   /* distances in the result */

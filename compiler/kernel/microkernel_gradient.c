@@ -5,36 +5,64 @@
  * the end of all pixels and batches (lane_sum). */
 #include "microkernel_text.h"
 
-#include <stdio.h>
-
-/* One vector of the pixel: `g2` at `gc + 2 * g_plane`. */
-static void print_load(struct text *text, int lanes, char name, int i, int uses) {
-    char variable[16], address[48];
-    snprintf(variable, sizeof variable, "%c%d", name, i);
-    if (i == 0)
-        snprintf(address, sizeof address, "%cc", name);
-    else if (i == 1)
-        snprintf(address, sizeof address, "%cc + %c_plane", name, name);
-    else
-        snprintf(address, sizeof address, "%cc + %d * %c_plane", name, i, name);
-    text_put(text, "            ");
-    microkernel_print_load(text, lanes, variable, address, uses);
+/* Few sums are not enough to hide the latency of a product: several pixels then have sums of their
+ * own. */
+static int pixels_at_once(const struct microkernel *kernel) {
+    enum { PRODUCTS = 4 };
+    int products = kernel->a * kernel->b;
+    return products < PRODUCTS ? PRODUCTS / products : 1;
 }
 
-static void print_pixel(struct text *text, const struct microkernel *kernel) {
+/* "a2_1", or "a2_1_3" for the pixel 3 of those at once. */
+static const char *sum_name(const struct text *text, int o, int i, int pixel) {
+    return pixel ? arena_format(text->arena, "a%d_%d_%d", o, i, pixel)
+                 : arena_format(text->arena, "a%d_%d", o, i);
+}
+
+/* One vector of a pixel: `g2_1` at `gc + 2 * g_plane + 1 * g_column`. */
+static const char *print_load(struct text *text, int lanes, char name, int i, int pixel, int uses) {
+    const char *variable = arena_format(text->arena, "%c%d_%d", name, i, pixel);
+    struct text address = {.arena = text->arena};
+    text_add(&address, "%cc", name);
+    if (i == 1) text_add(&address, " + %c_plane", name);
+    if (i > 1) text_add(&address, " + %d * %c_plane", i, name);
+    if (pixel) text_add(&address, " + %d * %c_column", pixel, name);
+    text_put(text, "            ");
+    microkernel_print_load(text, lanes, variable, text_string(&address), uses);
+    return variable;
+}
+
+static void print_pixel(struct text *text, const struct microkernel *kernel, int pixel) {
     int out = kernel->a, in = kernel->b;
     bool hold_x = in < out; /* the smaller side is held, the other streams */
     int held = hold_x ? in : out, streamed = hold_x ? out : in;
-    for (int i = 0; i < held; i++) print_load(text, kernel->lanes, hold_x ? 'x' : 'g', i, streamed);
+    const char *kept[16];
+    for (int i = 0; i < held; i++)
+        kept[i] = print_load(text, kernel->lanes, hold_x ? 'x' : 'g', i, pixel, streamed);
     for (int s = 0; s < streamed; s++) {
-        print_load(text, kernel->lanes, hold_x ? 'g' : 'x', s, held);
+        const char *variable =
+            print_load(text, kernel->lanes, hold_x ? 'g' : 'x', s, pixel, held);
         text_put(text, "           ");
         for (int h = 0; h < held; h++) {
             int o = hold_x ? s : h, i = hold_x ? h : s;
-            text_add(text, " a%d_%d += g%d * x%d;", o, i, o, i);
+            text_add(text, " %s += %s * %s;", sum_name(text, o, i, pixel),
+                     hold_x ? variable : kept[h], hold_x ? kept[h] : variable);
         }
         text_put(text, "\n");
     }
+}
+
+/* The columns of a row, `pixels` at once. */
+static void print_columns(struct text *text, const struct microkernel *kernel, int pixels) {
+    if (pixels == 1)
+        text_put(text, "        for (; column < columns; column++, xc += x_column, gc += g_column) {\n");
+    else
+        text_add(text,
+                 "        for (; column + %d < columns;\n"
+                 "             column += %d, xc += %d * x_column, gc += %d * g_column) {\n",
+                 pixels - 1, pixels, pixels, pixels);
+    for (int pixel = 0; pixel < pixels; pixel++) print_pixel(text, kernel, pixel);
+    text_put(text, "        }\n");
 }
 
 static void print_plain(struct text *text, const struct microkernel *kernel) {
@@ -71,16 +99,25 @@ void microkernel_print_gradient(struct text *text, const struct microkernel *ker
         for (int i = 0; i < kernel->b; i++)
             text_add(text, "    a%d_%d = *(const memory%d *)(acc + %d);\n", o, i, lanes,
                      (o * kernel->b + i) * lanes);
+    int pixels = pixels_at_once(kernel);
+    for (int pixel = 1; pixel < pixels; pixel++)
+        for (int o = 0; o < kernel->a; o++)
+            for (int i = 0; i < kernel->b; i++)
+                text_add(text, "    vector%d %s = {0};\n", lanes, sum_name(text, o, i, pixel));
     text_put(text, "    for (long row = 0; row < rows; row++, x += x_row, g += g_row) {\n"
                    "        const real *xc = x, *gc = g;\n"
-                   "        for (long column = 0; column < columns;\n"
-                   "             column++, xc += x_column, gc += g_column) {\n");
-    print_pixel(text, kernel);
-    text_put(text, "        }\n    }\n");
+                   "        long column = 0;\n");
+    if (pixels > 1) print_columns(text, kernel, pixels);
+    print_columns(text, kernel, 1);
+    text_put(text, "    }\n");
     for (int o = 0; o < kernel->a; o++)
-        for (int i = 0; i < kernel->b; i++)
-            text_add(text, "    *(memory%d *)(acc + %d) = a%d_%d;\n", lanes,
+        for (int i = 0; i < kernel->b; i++) {
+            text_add(text, "    *(memory%d *)(acc + %d) = a%d_%d", lanes,
                      (o * kernel->b + i) * lanes, o, i);
+            for (int pixel = 1; pixel < pixels; pixel++)
+                text_add(text, " + %s", sum_name(text, o, i, pixel));
+            text_put(text, ";\n");
+        }
     text_put(text, "#else\n");
     print_plain(text, kernel);
     text_put(text, "#endif\n}\n\n");

@@ -162,6 +162,59 @@ void schedule_packing(struct program_plan *plan, const struct convolution_kernel
         }
 }
 
+static long parts(long n, long size) {
+    return (n + size - 1) / size;
+}
+
+/* Without taps to either side it does not matter where rows end: short rows suit the L1 cache. */
+static void shorten_rows(struct weight_gradient_kernel *w) {
+    for (int i = 0; i < 2; i++)
+        if (w->window.kernel_size[i] > 1 || w->window.strides[i] > 1 || w->window.pad[i] > 0 ||
+            w->in_size[i] != w->out_size[i])
+            return;
+    long pixels = w->in_size[0] * w->in_size[1], width = smaller(pixels, 16);
+    while (pixels % width) width--;
+    if (width < 4) return;
+    w->in_size[0] = w->out_size[0] = pixels / width;
+    w->in_size[1] = w->out_size[1] = width;
+}
+
+static long gradient_units(const struct weight_gradient_kernel *w, long out_tiles, long in_tiles,
+                           long taps) {
+    return w->groups * parts(out_tiles, w->tiles_out) * parts(in_tiles, w->tiles_in) *
+           parts(taps, w->taps_at_once);
+}
+
+/* A unit reads its channels from a far cache, so it takes many tiles at once; but the sums must stay
+ * near, there should be units for several threads, and with one tap the pixels of a row, which all
+ * tiles of a unit read, must stay in the L1 cache too. */
+static void choose_tiles_at_once(const struct program_plan *plan, struct weight_gradient_kernel *w,
+                                 long out_tiles, long in_tiles, long taps) {
+    enum { UNITS = 8 };
+    const struct target *target = plan->target;
+    long vector = plan->lanes * REAL_SIZE;
+    long sums = w->taps_at_once * w->tile_out * w->tile_in * vector;
+    long row = w->taps_at_once == 1 ? w->tile_in * w->in_size[1] * vector : 0;
+    w->tiles_out = out_tiles;
+    w->tiles_in = in_tiles;
+    while (w->tiles_out * w->tiles_in > 1) {
+        bool is_wide = w->tiles_in > 1 && w->tiles_in * row > target->l1 / 2;
+        if (!is_wide && w->tiles_out * w->tiles_in * sums <= target->l2 / 16 &&
+            gradient_units(w, out_tiles, in_tiles, taps) >= UNITS)
+            break;
+        bool cut_in = w->tiles_out == 1 ||
+                      (w->tiles_in > 1 && w->tiles_in * w->tile_in >= w->tiles_out * w->tile_out);
+        if (is_wide || cut_in)
+            w->tiles_in = parts(w->tiles_in, 2);
+        else
+            w->tiles_out = parts(w->tiles_out, 2);
+    }
+    struct split outs = split_evenly(out_tiles, w->tiles_out);
+    struct split ins = split_evenly(in_tiles, w->tiles_in);
+    w->tiles_out = outs.size + (outs.big > 0);
+    w->tiles_in = ins.size + (ins.big > 0);
+}
+
 static void schedule_weight_gradient(struct program_plan *plan, struct kernel *kernel) {
     struct weight_gradient_kernel *w = &kernel->weight_gradient;
     const struct target *target = plan->target;
@@ -179,6 +232,7 @@ static void schedule_weight_gradient(struct program_plan *plan, struct kernel *k
         else
             break;
     }
+    shorten_rows(w);
     w->tile_out = (int)(outs.size + (outs.big > 0));
     w->tile_in = (int)(ins.size + (ins.big > 0));
     long taps = w->window.kernel_size[0] * w->window.kernel_size[1];
@@ -186,14 +240,15 @@ static void schedule_weight_gradient(struct program_plan *plan, struct kernel *k
     w->taps_at_once = smaller(taps, larger(1, target->l1 / 2 / sums));
     struct split groups = split_evenly(taps, w->taps_at_once);
     w->taps_at_once = groups.size + (groups.big > 0);
+    choose_tiles_at_once(plan, w, outs.big + outs.small, ins.big + ins.small, taps);
+    long ins_at_once = w->taps_at_once == 1 ? w->tiles_in * w->tile_in : w->tile_in;
     long row_bytes =
-        (w->tile_out * w->out_size[1] + w->tile_in * w->in_size[1] * w->window.strides[0]) *
+        (w->tile_out * w->out_size[1] + ins_at_once * w->in_size[1] * w->window.strides[0]) *
         plan->lanes * REAL_SIZE;
     w->rows_at_once = smaller(w->out_size[0], larger(1, target->l1 / 2 / row_bytes));
     struct split rows = split_evenly(w->out_size[0], w->rows_at_once);
     w->rows_at_once = rows.size + (rows.big > 0);
-    kernel->units =
-        w->groups * (outs.big + outs.small) * (ins.big + ins.small) * (groups.big + groups.small);
+    kernel->units = gradient_units(w, outs.big + outs.small, ins.big + ins.small, taps);
 }
 
 static void schedule_matmul(struct program_plan *plan, struct kernel *kernel) {
