@@ -47,6 +47,7 @@ $(BUILD)/liblathe.a: $(OBJECTS)
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/compiler/commands/bench_report.o: ALL_CFLAGS += -DMICROKERNEL_FLAGS='"$(filter-out -W%,$(MICROKERNEL_CFLAGS))"'
 $(BUILD)/compiler/frontend/lua_modules.o: $(wildcard compiler/frontend/*.lua)
 
 $(BUILD)/print_microkernels: $(PRINTER_SOURCES) $(wildcard compiler/kernel/*.h compiler/base/*.h)

@@ -140,11 +140,12 @@ static void fill_program(struct arena *arena, struct program *program, const str
 static void summarize_kernels(struct arena *arena, struct compilation *compilation, enum mode mode,
                               const struct program_plan *plan) {
     struct kernel_summary *kernels = ARENA_ARRAY(arena, struct kernel_summary, plan->kernel_count);
+    const bool *backward = graph_backward(plan->graph, arena);
     for (int i = 0; i < plan->kernel_count; i++) {
         const struct kernel *kernel = plan->kernels[i];
-        const struct tensor *tensor = kernel->tensor;
-        kernels[i] = (struct kernel_summary){kernel->name, tensor ? tensor->origin.layer : NULL,
-                                             kernel->units};
+        kernels[i] = (struct kernel_summary){kernel->name, kernel_layer(plan, kernel),
+                                             kernel->units, kernel_work(kernel),
+                                             kernel_part(plan, kernel, backward)};
     }
     compilation->kernels[mode] = kernels;
     compilation->kernel_count[mode] = plan->kernel_count;

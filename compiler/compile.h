@@ -5,6 +5,7 @@
 #include "frontend/model.h"
 #include "kernel/target.h"
 #include "layers/layer.h"
+#include "tensor/part.h"
 #include "../runtime/program.h"
 
 enum dialect {
@@ -38,6 +39,8 @@ struct kernel_summary {
     const char *name;
     const char *layer; /* the layer it stems from, or NULL: loss, optimizer */
     long units;        /* 1: called directly, else through the call's `parallel` */
+    double work;       /* about how much it does: shares out a time among several */
+    enum part part;    /* of a layer's contractions it computes, packing included */
 };
 
 struct compilation {

@@ -95,18 +95,18 @@ static void check_mode(enum mode mode, int threads) {
                      v[0].check_loss);
     }
     assert_true(variants_time(v, VARIANTS, &bench, &error));
+    if (!variants_profile(v, VARIANTS, &bench, &error)) fail_msg("%s", error.text);
     for (int kind = 0; kind < VARIANTS; kind++) {
         assert_true(v[kind].step_count >= 2);
-        assert_true(v[kind].p10 > 0 && v[kind].p10 <= v[kind].median &&
-                    v[kind].median <= v[kind].p90);
-        if (!variant_profile(&v[kind], &bench, &error)) fail_msg("%s", error.text);
+        assert_true(v[kind].ms.p10 > 0 && v[kind].ms.p10 <= v[kind].ms.median &&
+                    v[kind].ms.median <= v[kind].ms.p90);
         double sum = 0;
-        for (int i = 0; i <= bench.model->layer_count; i++) sum += v[kind].layer_ms[i];
+        for (int i = 0; i <= bench.model->layer_count; i++) sum += v[kind].rows[i].ms.median;
         /* The parts are the whole, but for noise. */
-        assert_true(sum > 0.1 * v[kind].p10 && sum < 10 * v[kind].p90);
+        assert_true(sum > 0.1 * v[kind].ms.p10 && sum < 10 * v[kind].ms.p90);
         for (int i = 0; i < bench.model->layer_count; i++)
             if (strcmp(bench.model->layers[i]->type->name, "conv2d") == 0)
-                assert_true(v[kind].layer_ms[i] > 0);
+                assert_true(v[kind].rows[i].ms.median > 0);
         variant_close(&v[kind]);
     }
     pool_free(bench.pool);

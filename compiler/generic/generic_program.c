@@ -270,9 +270,12 @@ static bool prepare_mode(struct generic_program *generic, const struct model *mo
     list_steps(generic, m, &b);
     place_buffers(generic, m, &b);
     m->kernels = ARENA_ARRAY(arena, struct kernel_summary, m->count);
+    const bool *backward = graph_backward(graph, arena);
     for (int i = 0; i < m->count; i++) {
         const struct tensor *t = m->steps[i].tensor;
-        m->kernels[i] = (struct kernel_summary){t->name, t->origin.layer, 1};
+        m->kernels[i] = (struct kernel_summary){
+            t->name, t->origin.layer, 1, 1,
+            t->primitive == PRIMITIVE_CONTRACT ? contraction_part(t, backward) : PART_OTHER};
     }
     return true;
 }

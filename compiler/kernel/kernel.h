@@ -8,6 +8,7 @@
 #define LATHE_KERNEL_H
 
 #include "../tensor/graph.h"
+#include "../tensor/part.h"
 #include "microkernel.h"
 #include "target.h"
 
@@ -225,6 +226,17 @@ struct kernel *kernel_new(struct program_plan *plan, enum kernel_kind kind, cons
 void kernel_visit_views(const struct program_plan *plan, const struct kernel *kernel,
                         void (*visit)(void *context, const struct view *view, bool is_write),
                         void *context);
+
+/** The part of its layer's contractions that a kernel computes, or packs the weights of, or finishes;
+ * `backward` is that of the graph (tensor/part.h). */
+enum part kernel_part(const struct program_plan *plan, const struct kernel *kernel,
+                      const bool *backward);
+
+/** The layer that a kernel works for, or NULL: loss, optimizer. */
+const char *kernel_layer(const struct program_plan *plan, const struct kernel *kernel);
+
+/** About how much a kernel does (multiply-adds, values), to share out a time among several. */
+double kernel_work(const struct kernel *kernel);
 
 /** Appends the kernels, one a line, for --dump. */
 void plan_print(struct text *text, const struct program_plan *plan);

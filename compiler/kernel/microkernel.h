@@ -131,6 +131,12 @@ bool microkernel_in_library(const struct microkernel *kernel, const struct targe
  * its own. (vector_name.c) */
 const char *microkernel_vector_name(enum expression_operator op);
 
+/* "measure_multiply_add": works in registers only, `rounds` times; out[0] and out[1] are factor and
+ * term, what follows (a vector) gets the sum. Returns the number of floating-point operations. */
+typedef double measure_multiply_add_function(float *out, long rounds);
+/* "measure_triad": a = b + 3 c. Returns the number of bytes read and written. */
+typedef double measure_triad_function(float *a, const float *b, const float *c, long count);
+
 /** Address of a library function for the target ("convolution_tile_6x4", "vector_exp", ...), or NULL. */
 typedef void microkernel_function(void);
 microkernel_function *microkernel_symbol(const struct target *target, const char *name);

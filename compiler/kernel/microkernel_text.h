@@ -38,6 +38,10 @@ void microkernel_print_math(struct text *text, const char *qualifiers);
 /** Appends the library's operations on strips, vector_add ... (microkernel_strips.c). */
 void microkernel_print_strips(struct text *text);
 
+/** Appends what measures the processor: measure_multiply_add and measure_triad
+ * (microkernel_measure.c). */
+void microkernel_print_measure(struct text *text, const struct target *target);
+
 /** Calls visit with the name of each library function other than the tiles and lane_sum. */
 void microkernel_each_function(void (*visit)(void *context, const char *name), void *context,
                                struct arena *arena);

@@ -88,6 +88,9 @@ int main(int count, char **arguments) {
     microkernel_each_winograd(printer.target, add_winograd, &printer, &arena);
     add_name(&printer, arena_format(&arena, "lane_sum_%d", printer.target->lanes));
     microkernel_each(printer.target, add_tile, &printer);
+    microkernel_print_measure(&printer.text, printer.target);
+    add_name(&printer, "measure_multiply_add");
+    add_name(&printer, "measure_triad");
     print_table(&printer);
     bool written = fputs(text_string(&printer.text), stdout) >= 0 && fflush(stdout) == 0;
     arena_free(&arena);

@@ -1,0 +1,128 @@
+/* bench_profile.c: where the time of a step goes: by layer, and by part of a layer. */
+#include "bench.h"
+
+#include <string.h>
+
+enum { MOST_ROUNDS = 31 };
+
+/* Stands between a program and the pool: a program calls `parallel` for each kernel of more than
+ * one unit, in a known order. What passes between two such calls belongs to the kernels of one unit
+ * between them; each gets a share by the work it is expected to do. */
+struct profile {
+    struct pool *pool;
+    const struct kernel_summary *kernels;
+    int count, next;
+    double last;     /* when the kernel before ended */
+    double *seconds; /* of each kernel */
+    bool is_lost;    /* the calls are not those of the list */
+};
+
+/* The kernels of one unit up to the next call share the time since the last one, by their work. */
+static void profile_gap(struct profile *p, double now) {
+    int first = p->next;
+    double work = 0;
+    for (; p->next < p->count && p->kernels[p->next].units == 1; p->next++)
+        work += p->kernels[p->next].work;
+    for (int i = first; i < p->next; i++)
+        p->seconds[i] += (now - p->last) * p->kernels[i].work / work;
+}
+
+static void profile_parallel(void *pool, program_task *task, const void *context, long count) {
+    struct profile *p = pool;
+    double start = bench_seconds();
+    profile_gap(p, start);
+    pool_parallel(p->pool, task, context, count);
+    p->last = bench_seconds();
+    if (p->next >= p->count || p->kernels[p->next].units != count)
+        p->is_lost = true;
+    else
+        p->seconds[p->next++] += p->last - start;
+}
+
+/* One step; adds to the seconds of each kernel. */
+static bool profile_step(struct variant *v, const struct bench *bench, double *kernel_seconds) {
+    if (v->generic) {
+        generic_program_profile(v->generic, kernel_seconds);
+        variant_step(v, bench);
+        generic_program_profile(v->generic, NULL);
+        return true;
+    }
+    struct profile profile = {bench->pool,    v->kernels, v->kernel_count, 0, bench_seconds(),
+                              kernel_seconds, false};
+    struct program_call call = v->call;
+    v->call.parallel = profile_parallel;
+    v->call.pool = &profile;
+    variant_step(v, bench);
+    profile_gap(&profile, bench_seconds());
+    v->call.parallel = call.parallel;
+    v->call.pool = call.pool;
+    return !profile.is_lost && profile.next == profile.count;
+}
+
+/* The milliseconds of each row and part, in each round. */
+struct tally {
+    double (*values)[PART_COUNT][MOST_ROUNDS];
+    double *kernel_seconds;
+    double spent;
+    int rounds;
+};
+
+static bool take_round(struct variant *v, const struct bench *bench, struct tally *tally,
+                       struct error *error) {
+    double start = bench_seconds();
+    for (int i = 0; i < v->kernel_count; i++) tally->kernel_seconds[i] = 0;
+    if (tally->rounds == 0 || v->ms.median < 100) variant_step(v, bench); /* fills the caches */
+    if (!profile_step(v, bench, tally->kernel_seconds))
+        return error_set(error, "the kernels of the %s build did not run in their order",
+                         variant_names[v->kind]);
+    for (int i = 0; i < v->kernel_count; i++) {
+        const struct kernel_summary *kernel = &v->kernels[i];
+        tally->values[bench_row(bench->model, kernel->layer)][kernel->part][tally->rounds] +=
+            tally->kernel_seconds[i] * 1e3;
+    }
+    tally->rounds++;
+    tally->spent += bench_seconds() - start;
+    return true;
+}
+
+static void sum_up(struct variant *v, const struct bench *bench, struct tally *tally) {
+    int rows = bench->model->layer_count + 1, rounds = tally->rounds;
+    v->rows = ARENA_ARRAY(bench->arena, struct row_times, rows);
+    v->profile_rounds = rounds;
+    for (int row = 0; row < rows; row++) {
+        struct row_times *times = &v->rows[row];
+        double sorted[MOST_ROUNDS];
+        times->rounds = ARENA_ARRAY(bench->arena, double, rounds);
+        for (int round = 0; round < rounds; round++)
+            for (int part = 0; part < PART_COUNT; part++)
+                times->rounds[round] += tally->values[row][part][round];
+        for (int part = 0; part < PART_COUNT; part++)
+            times->part_ms[part] = spread_of(tally->values[row][part], rounds).median;
+        memcpy(sorted, times->rounds, sizeof *sorted * (size_t)rounds);
+        times->ms = spread_of(sorted, rounds);
+    }
+}
+
+bool variants_profile(struct variant *variants, int count, const struct bench *bench,
+                      struct error *error) {
+    int rows = bench->model->layer_count + 1;
+    struct tally tallies[VARIANTS] = {{NULL, NULL, 0, 0}};
+    bool more = true;
+    for (int i = 0; i < count; i++) {
+        tallies[i].values =
+            arena_alloc(bench->arena, sizeof *tallies[i].values * (size_t)rows);
+        tallies[i].kernel_seconds = ARENA_ARRAY(bench->arena, double, variants[i].kernel_count);
+    }
+    for (int round = 0; round < MOST_ROUNDS && more; round++) {
+        more = false;
+        bench_progress(bench, "timing layers", (double)round / MOST_ROUNDS);
+        if (bench->machine) machine_measure(bench->machine);
+        for (int i = 0; i < count; i++) {
+            if (round > 0 && tallies[i].spent > bench->seconds / 2) continue;
+            if (!take_round(&variants[i], bench, &tallies[i], error)) return false;
+            more = true;
+        }
+    }
+    for (int i = 0; i < count; i++) sum_up(&variants[i], bench, &tallies[i]);
+    return true;
+}

@@ -1,0 +1,76 @@
+/* profile.c: what profiles need to know of a kernel. */
+#include "kernel.h"
+
+/* The kernel that a copy packs for: it computes the same tensor. */
+static const struct kernel *packed_for(const struct program_plan *plan, const struct kernel *copy) {
+    for (int i = 0; i < plan->kernel_count; i++)
+        if (plan->kernels[i]->kind != KERNEL_COPY && plan->kernels[i]->tensor == copy->tensor)
+            return plan->kernels[i];
+    return NULL;
+}
+
+/* The kernel that does the work that this one prepares or finishes; itself if it is no such. */
+static const struct kernel *served(const struct program_plan *plan, const struct kernel *kernel) {
+    const struct kernel *owner = NULL;
+    if (kernel->kind == KERNEL_COPY) owner = packed_for(plan, kernel);
+    if (kernel->kind == KERNEL_WINOGRAD_WEIGHTS || kernel->kind == KERNEL_WINOGRAD_SUMS)
+        owner = kernel->owner;
+    return owner ? owner : kernel;
+}
+
+/* The weights that a contraction reads, or NULL. */
+static const struct tensor *weights_of(const struct kernel *kernel) {
+    const struct tensor *a = NULL, *b = NULL;
+    if (kernel->kind == KERNEL_CONVOLUTION) return kernel->convolution.weights;
+    if (kernel->kind == KERNEL_MATMUL) a = kernel->matmul.a, b = kernel->matmul.b;
+    if (kernel->kind == KERNEL_NAIVE) a = kernel->naive.a, b = kernel->naive.b;
+    if (b && tensor_is_weights(b)) return b;
+    return a && tensor_is_weights(a) ? a : NULL;
+}
+
+enum part kernel_part(const struct program_plan *plan, const struct kernel *kernel,
+                      const bool *backward) {
+    kernel = served(plan, kernel);
+    if (weights_of(kernel))
+        return backward[kernel->tensor->number] ? PART_BACKWARD_DATA : PART_FORWARD;
+    bool is_contraction = kernel->kind == KERNEL_WEIGHT_GRADIENT ||
+                          kernel->kind == KERNEL_MATMUL ||
+                          (kernel->kind == KERNEL_NAIVE && kernel->naive.b);
+    return is_contraction && kernel->tensor->origin.layer ? PART_WEIGHT_GRADIENT : PART_OTHER;
+}
+
+const char *kernel_layer(const struct program_plan *plan, const struct kernel *kernel) {
+    kernel = served(plan, kernel);
+    /* An epilogue may be another layer's: the contraction is that of its weights. */
+    const struct tensor *weights = weights_of(kernel);
+    if (weights && weights->origin.layer) return weights->origin.layer;
+    return kernel->tensor ? kernel->tensor->origin.layer : NULL;
+}
+
+static double elements(const struct tensor *tensor) {
+    return (double)shape_elements(&tensor->shape);
+}
+
+double kernel_work(const struct kernel *kernel) {
+    const struct convolution_kernel *c = &kernel->convolution;
+    const struct weight_gradient_kernel *g = &kernel->weight_gradient;
+    const struct matmul_kernel *m = &kernel->matmul;
+    switch (kernel->kind) {
+    case KERNEL_CONVOLUTION:
+        return elements(kernel->tensor) * (double)(c->in_channels * c->kernel_size[0]) *
+               (double)c->kernel_size[1];
+    case KERNEL_WEIGHT_GRADIENT:
+        return elements(g->gradient) * (double)(g->in_channels * g->window.kernel_size[0]) *
+               (double)g->window.kernel_size[1];
+    case KERNEL_MATMUL: return (double)m->rows * (double)m->columns * (double)m->depth;
+    case KERNEL_LOOP:
+        return (double)shape_elements(&kernel->loop.domain) * kernel->loop.statement_count;
+    case KERNEL_NAIVE:
+    case KERNEL_MAX_POOL:
+    case KERNEL_MAX_POOL_GRADIENT:
+    case KERNEL_WINOGRAD_WEIGHTS:
+    case KERNEL_WINOGRAD_SUMS:
+    case KERNEL_COPY: break;
+    }
+    return elements(kernel->tensor);
+}
