@@ -1,6 +1,7 @@
 # make           builds ./lathe              make smoke   tests of seconds
 # make test      the tests the README names  make slow    the long tests too
-# make demo      trains the first model      make clean
+# make demo      trains the first model      make bench   compares with other frameworks
+# make clean
 # make install PREFIX=/usr/local             DESTDIR is honoured
 CC = gcc
 BUILD = build
@@ -77,6 +78,9 @@ test: test_programs $(if $(SANITIZE),,lathe sanitized_programs)
 	sh tests/run.sh $(TESTS) $(SANITIZED)
 slow: test_programs lathe $(SLOW_TESTS) sanitized_programs
 	sh tests/run.sh $(TESTS) $(SANITIZED) $(SLOW_TESTS)
+# MODELS="a1 d0" limits it; BENCH_OPTIONS="--rounds 5 --seconds 2": tests/bench/bench.py --help
+bench: lathe
+	/usr/bin/python3 tests/bench/bench.py $(MODELS) $(BENCH_OPTIONS)
 demo: lathe
 	sh tests/demo.sh
 
@@ -85,7 +89,7 @@ install: lathe
 	install -m 755 lathe $(DESTDIR)$(PREFIX)/bin/lathe
 	install -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/lathe
 
-.PHONY: all clean demo install sanitized_programs slow smoke test test_programs
+.PHONY: all bench clean demo install sanitized_programs slow smoke test test_programs
 .SECONDARY:
 clean:
 	rm -rf build lathe

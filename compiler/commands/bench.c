@@ -13,12 +13,13 @@ struct bench_options {
     bool json, no_winograd;
 };
 
-enum { BACKEND_ALL }; /* first of the choices; the others are variants, in their order */
+/* The choices: all, then each variant in its order, then two sets of them. */
+enum { CHOICE_ALL, CHOICE_FIRST, CHOICE_SPECIALIZED = CHOICE_FIRST + VARIANTS, CHOICE_GENERIC };
 
 static const struct command_option options[] = {
     {"backend", 0, COMMAND_CHOICE, offsetof(struct bench_options, backend),
-     "all|cc|tcc|openblas|naive", "all",
-     "what to time: the specialized builds, generic kernels through OpenBLAS, textbook loops"},
+     "all|cc|tcc|openblas|naive|specialized|generic", "all",
+     "what to time; specialized: cc and tcc; generic: openblas and naive"},
     {"mode", 0, COMMAND_CHOICE, offsetof(struct bench_options, mode), "training|inference",
      "training", "a training step, or the prediction of a batch"},
     {"batch", 0, COMMAND_COUNT, offsetof(struct bench_options, batch), "N", NULL,
@@ -76,7 +77,12 @@ void bench_progress(const struct bench *bench, const char *what, double part) {
 /* --- preparation --- */
 
 static bool is_wanted(const struct run *run, enum variant_kind kind) {
-    return run->options->backend == BACKEND_ALL || run->options->backend == 1 + (long)kind;
+    switch (run->options->backend) {
+    case CHOICE_ALL: return true;
+    case CHOICE_SPECIALIZED: return kind == VARIANT_CC || kind == VARIANT_TCC;
+    case CHOICE_GENERIC: return kind == VARIANT_OPENBLAS || kind == VARIANT_NAIVE;
+    default: return run->options->backend == CHOICE_FIRST + (long)kind;
+    }
 }
 
 static struct jit *open_jit(const struct run *run, enum backend backend, struct error *error) {
@@ -92,7 +98,7 @@ static struct jit *open_jit(const struct run *run, enum backend backend, struct 
 }
 
 static bool open_specialized(struct run *run, enum variant_kind kind, struct error *error) {
-    bool is_optional = kind == VARIANT_CC && run->options->backend == BACKEND_ALL;
+    bool is_optional = kind == VARIANT_CC && run->options->backend != CHOICE_FIRST + VARIANT_CC;
     struct error *reason = is_optional ? &run->skipped : error;
     bench_progress(&run->bench, "compiling", -1);
     struct jit *jit = open_jit(run, kind == VARIANT_CC ? BACKEND_CC : BACKEND_TCC, reason);
