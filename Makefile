@@ -67,7 +67,7 @@ $(BUILD)/tests/%: tests/%.c $(BUILD)/liblathe.a
 # The programs of the test run: once plain, once under the sanitizers.
 SANITIZED = $(if $(SANITIZE),,$(TESTS:build/%=build/sanitize/%))
 SMOKE_TESTS = $(filter-out $(LONG_TESTS:%=$(BUILD)/tests/%),$(TESTS))
-LONG_TESTS = test_bench test_emit test_pytorch test_winograd
+LONG_TESTS = test_bench test_bench_numbers test_emit test_pytorch test_winograd
 
 test_programs: $(BUILD)/lathe $(TESTS)
 sanitized_programs:

@@ -100,6 +100,7 @@ struct picture {
     const struct history *history;
     const struct confusion *confusion;
     const char *const *names;
+    const struct bar_chart *bars;
     const char *title;
 };
 
@@ -256,4 +257,71 @@ bool plot_confusion(const char *path, const struct confusion *confusion, const c
                     const char *title, struct error *error) {
     struct picture picture = {.confusion = confusion, .names = names, .title = title};
     return draw(path, &picture, write_confusion, error);
+}
+
+/* --- bars --- */
+
+static const char *const bar_colors[] = {"#0072b2", "#d55e00", "#009e73",
+                                         "#999999", "#cc79a7", "#56b4e9"};
+
+static void put_bar_series(FILE *script, const struct bar_chart *bars) {
+    const double width = 0.8 / bars->series;
+
+    fputs("plot ", script);
+    for (int i = 0; i < bars->series; i++) {
+        fprintf(script,
+                "%s$bars using ($1 + %g):%d with boxes linecolor rgb '%s' fill solid 1 title ",
+                i ? ", " : "", (i + 0.5) * width - 0.4, i + 2,
+                bar_colors[i % (int)(sizeof bar_colors / sizeof *bar_colors)]);
+        put_quoted(script, bars->series_names[i]);
+    }
+    fputs("\n", script);
+}
+
+static void write_bars(FILE *script, const char *path, const char *output,
+                       const struct picture *picture) {
+    const struct bar_chart *bars = picture->bars;
+    int width = 160 + bars->groups * (20 + 10 * bars->series);
+
+    put_head(script, path, output, width > 480 ? width : 480, 420);
+    fputs("$bars << END\n", script);
+    for (int i = 0; i < bars->groups; i++) {
+        fprintf(script, "%d", i);
+        for (int j = 0; j < bars->series; j++) {
+            double value = bars->values[i * bars->series + j];
+            if (value > 0)
+                fprintf(script, " %.9g", value);
+            else
+                fputs(" NaN", script);
+        }
+        fputs("\n", script);
+    }
+    fputs("END\nset logscale y\nset xtics (", script);
+    for (int i = 0; i < bars->groups; i++) {
+        put_quoted(script, bars->group_names[i]);
+        fprintf(script, " %d%s", i, i + 1 < bars->groups ? ", " : ")");
+    }
+    fprintf(script,
+            " rotate by 45 right\nset xrange [-0.6:%d.6]\nset boxwidth %g\n"
+            "set border 3 linecolor rgb '" TEXT_COLOR "'\n"
+            "set tics nomirror textcolor rgb '" TEXT_COLOR "'\nset format y '%%g'\n"
+            "set grid ytics linecolor rgb '" GRID_COLOR "' linewidth 0.5 linetype 1\n"
+            "set key outside top right textcolor rgb '" TEXT_COLOR "'\nset ylabel ",
+            bars->groups - 1, 0.75 / bars->series);
+    put_quoted(script, bars->axis);
+    fputs(" textcolor rgb '" TEXT_COLOR "'\nset title ", script);
+    put_quoted(script, picture->title);
+    fputs(" textcolor rgb '" TEXT_COLOR "'\n", script);
+    put_bar_series(script, bars);
+}
+
+bool plot_bars(const char *path, const struct bar_chart *chart, const char *title,
+               struct error *error) {
+    struct picture picture = {.bars = chart, .title = title};
+    bool is_empty = true;
+
+    for (int i = 0; i < chart->groups * chart->series; i++)
+        is_empty = is_empty && !(chart->values[i] > 0);
+    if (is_empty) return error_set(error, "%s: there is nothing to draw", path);
+    return draw(path, &picture, write_bars, error);
 }

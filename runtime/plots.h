@@ -16,4 +16,16 @@ bool plot_learning_curves(const char *path, const struct history *history, const
 bool plot_confusion(const char *path, const struct confusion *confusion, const char *const *names,
                     const char *title, struct error *error);
 
+/* Bars in groups, side by side, of values that differ by powers of ten. */
+struct bar_chart {
+    int groups, series;
+    const char *const *group_names, *const *series_names;
+    const double *values; /* [group][series], above 0; else there is no bar */
+    const char *axis;     /* what the values are */
+};
+
+/** Draws a bar chart with a logarithmic axis. */
+bool plot_bars(const char *path, const struct bar_chart *chart, const char *title,
+               struct error *error);
+
 #endif

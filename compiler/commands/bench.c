@@ -34,6 +34,8 @@ static const struct command_option options[] = {
      "instruction set (default: this processor's)"},
     {"no-winograd", 0, COMMAND_FLAG, offsetof(struct bench_options, no_winograd), NULL, NULL,
      "sum 3x3 convolutions directly, with fewer roundings and more operations"},
+    {"chart", 0, COMMAND_TEXT, offsetof(struct bench_options, chart), "FILE", NULL,
+     "draw the times as bars into a .svg or .png file"},
     {"json", 0, COMMAND_FLAG, offsetof(struct bench_options, json), NULL, NULL,
      "print one line of JSON for each of them instead of the tables"},
 };
@@ -86,11 +88,10 @@ static bool is_wanted(const struct run *run, enum variant_kind kind) {
 }
 
 static struct jit *open_jit(const struct run *run, enum backend backend, struct error *error) {
-    const struct backend_options options = {
-        .backend = backend,
-        .cc = run->options->cc,
-        .target = run->options->target,
-        .no_winograd = run->options->no_winograd};
+    const struct backend_options options = {.backend = backend,
+                                            .cc = run->options->cc,
+                                            .target = run->options->target,
+                                            .no_winograd = run->options->no_winograd};
     const struct compile_options compile = {.batch = run->bench.batch,
                                             .training = run->bench.mode == MODE_TRAINING,
                                             .prediction = run->bench.mode == MODE_PREDICTION};
@@ -131,9 +132,20 @@ static bool measure(struct run *run, struct error *error) {
 
 /* --- the command --- */
 
+static bool is_picture(const char *path) {
+    size_t length = strlen(path);
+    return length > 4 &&
+           (strcmp(path + length - 4, ".svg") == 0 || strcmp(path + length - 4, ".png") == 0);
+}
+
 static bool prepare(struct run *run, struct arena *arena, const char *path, struct error *error) {
     const struct bench_options *o = run->options;
     struct bench *bench = &run->bench;
+    if (o->chart && !is_picture(o->chart))
+        return error_set(error,
+                         "lathe bench: --chart %s: expected a file name that ends in .svg "
+                         "or .png",
+                         o->chart);
     bench->arena = arena;
     bench->mode = o->mode == 0 ? MODE_TRAINING : MODE_PREDICTION;
     bench->mode_name = o->mode == 0 ? "training" : "inference";
@@ -150,30 +162,34 @@ static bool prepare(struct run *run, struct arena *arena, const char *path, stru
     bench->progress = &run->progress;
     bench->machine = &run->machine;
     return bench_count_costs(bench, error) &&
-           command_pool(o->threads, 0, &bench->pool, &bench->threads, error) &&
-           machine_open(&run->machine, bench->target, bench->pool, bench->threads, error);
+           command_pool(o->threads, 0, &bench->pool, &bench->threads, error);
 }
 
-static void show(const struct run *run) {
-    const struct report report = {.bench = &run->bench,
-                                  .variants = run->variants,
-                                  .count = run->count,
-                                  .skipped = run->skipped.text,
-                                  .chart = run->options->chart};
+/* A chart that cannot be drawn does not keep back the figures. */
+static bool show(const struct run *run, struct error *error) {
+    struct report report = {.bench = &run->bench,
+                            .variants = run->variants,
+                            .count = run->count,
+                            .skipped = run->skipped.text,
+                            .chart = run->options->chart};
+    bool drawn = !report.chart || report_draw(&report, error);
+    if (!drawn) report.chart = NULL;
     if (run->options->json)
         report_print_json(&report);
     else
         report_print(&report);
+    return drawn;
 }
 
 static int work(struct arena *arena, const struct arguments *arguments, void *values,
                 struct error *error) {
     struct run *run = values;
     bool prepared =
-        prepare(run, arena, arguments->positional[0], error) && open_variants(run, error);
+        prepare(run, arena, arguments->positional[0], error) && open_variants(run, error) &&
+        machine_open(&run->machine, run->bench.target, run->bench.pool, run->bench.threads, error);
     bool measured = prepared && measure(run, error);
     progress_clear(&run->progress);
-    if (measured) show(run);
+    if (measured) measured = show(run, error);
     for (int i = 0; i < run->count; i++) variant_close(&run->variants[i]);
     machine_close(&run->machine);
     jit_free(run->base);

@@ -22,8 +22,8 @@ struct spread {
 /** Sorts the values in place; count >= 1. */
 struct spread spread_of(double *values, long count);
 
-/** True if two things measured in the same rounds differ by no more than noise: 1 is within the 95 %
- * confidence interval of the median of their ratios (order statistics), or nearer than 2 %. */
+/** True if two things measured in the same rounds differ by no more than noise: 1 is within the 95
+ * % confidence interval of the median of their ratios (order statistics), or nearer than 2 %. */
 bool is_tie(const double *a, const double *b, long rounds);
 
 /** The clock: seconds from some moment on. */
@@ -67,8 +67,7 @@ void machine_finish(struct machine *machine);
 /** The least milliseconds for a cost: operations at the peak, or bytes at the speed of the smallest
  * working set that holds them, whichever is longer. *compute_ms: the same if operations decide,
  * else 0. */
-double machine_limit_ms(const struct machine *machine, const struct cost *cost,
-                        double *compute_ms);
+double machine_limit_ms(const struct machine *machine, const struct cost *cost, double *compute_ms);
 
 void machine_close(struct machine *machine);
 
@@ -84,9 +83,9 @@ struct bench {
     long batch;
     struct pool *pool;
     int threads;
-    double seconds; /* to spend on each variant */
-    struct progress *progress; /* NULL: shows none */
-    struct machine *machine;   /* NULL: not measured */
+    double seconds;                   /* to spend on each variant */
+    struct progress *progress;        /* NULL: shows none */
+    struct machine *machine;          /* NULL: not measured */
     struct cost (*costs)[PART_COUNT]; /* by row and part */
 };
 
@@ -109,9 +108,9 @@ enum kind bench_kind(const struct model *model, int row);
 
 /* Milliseconds of a row, in the rounds of the profile. */
 struct row_times {
-    double *rounds;                /* in the order measured */
+    double *rounds; /* in the order measured */
     struct spread ms;
-    double part_ms[PART_COUNT];    /* medians */
+    double part_ms[PART_COUNT]; /* medians */
 };
 
 /* One way to run the model, in memory of its own, and what was measured. */
@@ -149,8 +148,8 @@ double variant_step(struct variant *variant, const struct bench *bench);
 /** Runs the first two steps, so that their results can be compared. */
 void variant_check(struct variant *variant, const struct bench *bench);
 
-/** Times all variants in turn, a few steps each, until each has had its time; the machine's speed in
- * between. */
+/** Times all variants in turn, a few steps each, until each has had its time; the machine's speed
+ * in between. */
 bool variants_time(struct variant *variants, int count, const struct bench *bench,
                    struct error *error);
 
@@ -160,7 +159,7 @@ bool variants_profile(struct variant *variants, int count, const struct bench *b
 
 void variant_close(struct variant *variant);
 
-/* --- the report (bench_report.c, bench_json.c) --- */
+/* --- the report (bench_report.c, bench_json.c, bench_chart.c) --- */
 
 struct report {
     const struct bench *bench;
@@ -191,6 +190,12 @@ double report_limit(const struct bench *bench, int row, int part, char *letter);
 
 /** Direct operations of a row's part (PART_COUNT: of all of it). */
 double report_operations(const struct bench *bench, int row, int part);
+
+/** True if the row took time in any variant. */
+bool report_row_runs(const struct report *report, int row);
+
+/** Draws the times of step and layers into report->chart. */
+bool report_draw(const struct report *report, struct error *error);
 
 void report_print(const struct report *report);
 

@@ -1,6 +1,6 @@
-/* bench_costs.c: the work of each layer in one step, counted in the tensor graph: direct operations,
- * and the bytes of inputs, outputs and weights, once each. What is not computed (the gradient of the
- * samples, of frozen weights) is not counted. */
+/* bench_costs.c: the work of each layer in one step, counted in the tensor graph: direct
+ * operations, and the bytes of inputs, outputs and weights, once each. What is not computed (the
+ * gradient of the samples, of frozen weights) is not counted. */
 #include "../passes/passes.h"
 #include "bench.h"
 
@@ -16,7 +16,8 @@ static double bytes_of(const struct shape *shape) {
     return (double)sizeof(float) * (double)shape_elements(shape);
 }
 
-static void add_contraction(struct bench *bench, const struct tensor *tensor, const bool *backward) {
+static void add_contraction(struct bench *bench, const struct tensor *tensor,
+                            const bool *backward) {
     enum part part = contraction_part(tensor, backward);
     if (part == PART_OTHER) return;
     struct cost *cost = &bench->costs[bench_row(bench->model, tensor->origin.layer)][part];

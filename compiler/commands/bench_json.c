@@ -75,8 +75,7 @@ static void add_layers(cJSON *json, const struct bench *bench, const struct vari
 static void add_ratio(cJSON *json, const struct report *report, const struct variant *v) {
     const struct variant *generic = report_generic(report);
     if (!generic || generic == v) return;
-    long rounds =
-        generic->round_count < v->round_count ? generic->round_count : v->round_count;
+    long rounds = generic->round_count < v->round_count ? generic->round_count : v->round_count;
     cJSON_AddStringToObject(json, "generic", variant_names[generic->kind]);
     cJSON_AddNumberToObject(json, "ratio", generic->ms.median / v->ms.median);
     cJSON_AddBoolToObject(json, "tie", is_tie(generic->round_ms, v->round_ms, rounds));

@@ -1,5 +1,6 @@
-/* bench_machine.c: what this machine can do at the moment: multiply-adds in registers, and streaming
- * through working sets of three sizes. `lathe bench` measures it in turn with what it times. */
+/* bench_machine.c: what this machine can do at the moment: multiply-adds in registers, and
+ * streaming through working sets of three sizes. `lathe bench` measures it in turn with what it
+ * times. */
 #include "bench.h"
 
 #include <stdlib.h>
@@ -13,10 +14,10 @@ static const long large_set = 192L << 20;   /* beyond the share of any last cach
 /* Runs on each thread: its own part of the memory. */
 struct job {
     const struct machine *machine;
-    long rounds;         /* multiply_add */
-    long begin, floats;  /* triad: of each array, in the thread's part */
+    long rounds;        /* multiply_add */
+    long begin, floats; /* triad: of each array, in the thread's part */
     int passes;
-    double *work;        /* by thread: what it did */
+    double *work; /* by thread: what it did */
 };
 
 /* The thread's array of three, apart by a few lines so that they do not share cache sets. */
@@ -38,8 +39,9 @@ static void triad(const void *context, long begin, long end) {
     for (long i = begin; i < end; i++) {
         double bytes = 0;
         for (int pass = 0; pass < job->passes; pass++)
-            bytes += m->triad(thread_array(m, i, 0) + job->begin, thread_array(m, i, 1) + job->begin,
-                              thread_array(m, i, 2) + job->begin, job->floats);
+            bytes +=
+                m->triad(thread_array(m, i, 0) + job->begin, thread_array(m, i, 1) + job->begin,
+                         thread_array(m, i, 2) + job->begin, job->floats);
         job->work[i] = bytes;
     }
 }
@@ -80,14 +82,14 @@ bool machine_open(struct machine *m, const struct target *target, struct pool *p
     m->threads = threads < MACHINE_THREADS ? threads : MACHINE_THREADS;
     microkernel_function *fma = microkernel_symbol(target, "measure_multiply_add"),
                          *stream = microkernel_symbol(target, "measure_triad");
-    if (!fma || !stream)
-        return error_set(error, "this build has no kernels for target %s", target->name);
+    if (!fma || !stream || !target_runs(target))
+        return error_set(error, "this machine cannot run code for target %s", target->name);
     memcpy(&m->multiply_add, &fma, sizeof fma);
     memcpy(&m->triad, &stream, sizeof stream);
     m->set_bytes[0] = cache / 2;
     m->set_bytes[1] = cache * 8;
-    m->set_bytes[2] = large_set / m->threads > 2 * m->set_bytes[1] ? large_set / m->threads
-                                                                   : 2 * m->set_bytes[1];
+    m->set_bytes[2] =
+        large_set / m->threads > 2 * m->set_bytes[1] ? large_set / m->threads : 2 * m->set_bytes[1];
     for (int set = 0; set < WORKING_SETS; set++)
         m->set_floats[set] =
             m->set_bytes[set] / ARRAYS / (long)sizeof(float) / (64 * SLICES) * (64 * SLICES);

@@ -109,8 +109,7 @@ bool variants_profile(struct variant *variants, int count, const struct bench *b
     struct tally tallies[VARIANTS] = {{NULL, NULL, 0, 0}};
     bool more = true;
     for (int i = 0; i < count; i++) {
-        tallies[i].values =
-            arena_alloc(bench->arena, sizeof *tallies[i].values * (size_t)rows);
+        tallies[i].values = arena_alloc(bench->arena, sizeof *tallies[i].values * (size_t)rows);
         tallies[i].kernel_seconds = ARENA_ARRAY(bench->arena, double, variants[i].kernel_count);
     }
     for (int round = 0; round < MOST_ROUNDS && more; round++) {

@@ -52,6 +52,12 @@ const char *report_built_by(const struct report *report, const struct variant *v
     return "textbook loops, gcc " __VERSION__ " -O2";
 }
 
+bool report_row_runs(const struct report *report, int row) {
+    for (int i = 0; i < report->count; i++)
+        if (report->variants[i].rows[row].ms.median > 0) return true;
+    return false;
+}
+
 double report_operations(const struct bench *bench, int row, int part) {
     double operations = 0;
     for (int i = 0; i < PART_COUNT; i++)
@@ -180,14 +186,6 @@ static int name_width(const struct bench *bench) {
     return width;
 }
 
-static double most_ms(const struct report *report, int row) {
-    double most = 0;
-    for (int i = 0; i < report->count; i++)
-        if (report->variants[i].rows[row].ms.median > most)
-            most = report->variants[i].rows[row].ms.median;
-    return most;
-}
-
 /* " 1.223  3%": the median, and how far p10 and p90 lie from the middle. */
 static void print_spread(const struct spread *ms) {
     double half = ms->median > 0 ? (ms->p90 - ms->p10) / 2 / ms->median * 100 : 0;
@@ -234,7 +232,7 @@ static void print_layers(const struct report *report) {
         printf(" %9s %4s", variant_names[report->variants[i].kind], "");
     printf(" %8s %7s%s\n", "GFLOP/s", "share", generic && generic != best ? "     ratio" : "");
     for (int row = 0; row <= bench->model->layer_count; row++)
-        if (most_ms(report, row) > 0) print_layer(report, row, width);
+        if (report_row_runs(report, row)) print_layer(report, row, width);
 }
 
 static void print_parts(const struct report *report) {
@@ -285,11 +283,10 @@ static void print_kinds(const struct report *report) {
         bool is_there = false;
         for (int i = 0; i < report->count; i++) is_there = is_there || ms[i][kind] > 0;
         if (!is_there) continue;
-        printf("%-33s", kind == KIND_OPTIMIZER && bench->mode != MODE_TRAINING ? "rest"
-                                                                               : kind_names[kind]);
+        printf("%-33s",
+               kind == KIND_OPTIMIZER && bench->mode != MODE_TRAINING ? "rest" : kind_names[kind]);
         for (int i = 0; i < report->count; i++)
-            printf(" %9.3f %3.0f%%", ms[i][kind],
-                   total[i] > 0 ? ms[i][kind] / total[i] * 100 : 0);
+            printf(" %9.3f %3.0f%%", ms[i][kind], total[i] > 0 ? ms[i][kind] / total[i] * 100 : 0);
         printf("\n");
     }
 }
@@ -297,13 +294,15 @@ static void print_kinds(const struct report *report) {
 static void print_legend(const struct report *report) {
     const struct variant *generic = report_generic(report);
     if (generic)
-        printf("\nratio: how many times as fast as %s; \"tie\": the difference is within the noise.",
-               variant_names[generic->kind]);
-    printf("\nspread: half of p90 - p10, as a share of the median. GFLOP/s: operations of direct "
-           "sums (a\nmultiply-add is two) by time. share: the least time this machine needs, by "
-           "time; f: bound by its\nmultiply-adds, b: by its bandwidth for a layer's inputs, outputs "
-           "and weights, once each. Winograd's\nconvolutions do fewer operations than direct sums, "
-           "and fused layers move less: both may exceed 100 %%.\n");
+        printf(
+            "\nratio: how many times as fast as %s; \"tie\": the difference is within the noise.",
+            variant_names[generic->kind]);
+    printf(
+        "\nspread: half of p90 - p10, as a share of the median. GFLOP/s: operations of direct "
+        "sums (a\nmultiply-add is two) by time. share: the least time this machine needs, by "
+        "time; f: bound by its\nmultiply-adds, b: by its bandwidth for a layer's inputs, outputs "
+        "and weights, once each. Winograd's\nconvolutions do fewer operations than direct sums, "
+        "and fused layers move less: both may exceed 100 %%.\n");
     if (report->chart)
         printf("chart: %s\n", report->chart);
     else

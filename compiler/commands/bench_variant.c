@@ -48,7 +48,8 @@ bool is_tie(const double *a, const double *b, long rounds) {
     if (rounds < 1) return true;
     for (long i = 0; i < rounds; i++) ratios[i] = a[i] / b[i];
     double median = spread_of(ratios, rounds).median;
-    /* The median's confidence interval: how far the count of a fair coin's heads may be from half. */
+    /* The median's confidence interval: how far the count of a fair coin's heads may be from half.
+     */
     long outside = (long)floor(((double)rounds - 1.96 * sqrt((double)rounds)) / 2);
     if (outside < 0) outside = 0;
     return fabs(median - 1) < least_difference ||

@@ -33,8 +33,7 @@ enum part kernel_part(const struct program_plan *plan, const struct kernel *kern
     kernel = served(plan, kernel);
     if (weights_of(kernel))
         return backward[kernel->tensor->number] ? PART_BACKWARD_DATA : PART_FORWARD;
-    bool is_contraction = kernel->kind == KERNEL_WEIGHT_GRADIENT ||
-                          kernel->kind == KERNEL_MATMUL ||
+    bool is_contraction = kernel->kind == KERNEL_WEIGHT_GRADIENT || kernel->kind == KERNEL_MATMUL ||
                           (kernel->kind == KERNEL_NAIVE && kernel->naive.b);
     return is_contraction && kernel->tensor->origin.layer ? PART_WEIGHT_GRADIENT : PART_OTHER;
 }

@@ -6,8 +6,8 @@
 
 enum part { PART_OTHER, PART_FORWARD, PART_BACKWARD_DATA, PART_WEIGHT_GRADIENT, PART_COUNT };
 
-/** By tensor number: it belongs to the backward pass, the loss or the optimizer, that is, it depends
- * on the labels. */
+/** By tensor number: it belongs to the backward pass, the loss or the optimizer, that is, it
+ * depends on the labels. */
 const bool *graph_backward(const struct graph *graph, struct arena *arena);
 
 /** True if the tensor is weights: a piece of a space, in any shape. */
