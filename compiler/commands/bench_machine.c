@@ -7,9 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ARRAYS = 3, SLICES = 16, FLOATS_APART = 64 };
-static const double least_seconds = 0.0015; /* of one measurement: far above the clock's noise */
-static const long large_set = 192L << 20;   /* beyond the share of any last cache a core has */
+enum { ARRAYS = 3, SLICES = 32, FLOATS_APART = 64, BURSTS = 3 };
+/* A burst is far above the clock's noise and mostly too short to be interrupted; the best of some
+ * bursts is what the machine can do at the moment. */
+static const double burst_seconds = 0.0006;
+static const long large_set = 192L << 20; /* beyond the share of any last cache a core has */
 
 /* Runs on each thread: its own part of the memory. */
 struct job {
@@ -61,13 +63,13 @@ static double run_job(const struct machine *m, struct job *job, program_task *ta
 static void calibrate(struct machine *m) {
     double rate;
     struct job job = {.machine = m, .rounds = 1000};
-    while (run_job(m, &job, multiply_add, &rate) < least_seconds && job.rounds < 1L << 30)
+    while (run_job(m, &job, multiply_add, &rate) < burst_seconds && job.rounds < 1L << 30)
         job.rounds *= 2;
     m->rounds = job.rounds;
     for (int set = 0; set < WORKING_SETS - 1; set++) {
         struct job stream = {.machine = m, .floats = m->set_floats[set], .passes = 1};
         run_job(m, &stream, triad, &rate);
-        while (run_job(m, &stream, triad, &rate) < least_seconds / 2 && stream.passes < 1 << 20)
+        while (run_job(m, &stream, triad, &rate) < burst_seconds / 2 && stream.passes < 1 << 20)
             stream.passes *= 2;
         m->passes[set] = stream.passes;
     }
@@ -102,22 +104,32 @@ bool machine_open(struct machine *m, const struct target *target, struct pool *p
     return true;
 }
 
+/* The best rate of some bursts. */
+static double best_rate(const struct machine *m, struct job *job, program_task *task) {
+    double best = 0, rate;
+    for (int i = 0; i < BURSTS; i++) {
+        run_job(m, job, task, &rate);
+        if (rate > best) best = rate;
+    }
+    return best;
+}
+
 void machine_measure(struct machine *m) {
     if (m->count == MACHINE_SAMPLES) return;
     struct job job = {.machine = m, .rounds = m->rounds};
-    run_job(m, &job, multiply_add, &m->multiply_add_rates[m->count]);
-    for (int set = 0; set < WORKING_SETS; set++) {
-        bool is_last = set == WORKING_SETS - 1;
-        long slice = m->set_floats[set] / SLICES;
-        struct job stream = {.machine = m,
-                             .begin = is_last ? m->count % SLICES * slice : 0,
-                             .floats = is_last ? slice : m->set_floats[set],
-                             .passes = is_last ? 1 : m->passes[set]};
-        double ignored;
-        struct job warm = stream; /* finds others' data in the caches */
-        warm.passes = 1;
-        if (!is_last) run_job(m, &warm, triad, &ignored);
-        run_job(m, &stream, triad, &m->triad_rates[set][m->count]);
+    m->multiply_add_rates[m->count] = best_rate(m, &job, multiply_add);
+    for (int set = 0; set < WORKING_SETS - 1; set++) { /* the first burst fills the caches */
+        struct job stream = {.machine = m, .floats = m->set_floats[set], .passes = m->passes[set]};
+        m->triad_rates[set][m->count] = best_rate(m, &stream, triad);
+    }
+    /* Memory: each time another slice, long out of the caches. */
+    double rate, *best = &m->triad_rates[WORKING_SETS - 1][m->count];
+    long slice = m->set_floats[WORKING_SETS - 1] / SLICES;
+    for (int i = 0; i < BURSTS; i++) {
+        long begin = (m->count * BURSTS + i) % SLICES * slice;
+        struct job stream = {.machine = m, .begin = begin, .floats = slice, .passes = 1};
+        run_job(m, &stream, triad, &rate);
+        if (i == 0 || rate > *best) *best = rate;
     }
     m->count++;
 }

@@ -168,6 +168,17 @@ static bool has_enough(const struct variant *v, const struct bench *bench) {
            (v->step_count >= FEWEST_STEPS || v->spent >= 2 * bench->seconds);
 }
 
+/* Once a round; more often where the rounds are long, and so few. */
+static void measure_machine(const struct bench *bench, const struct variant *variants, int count) {
+    enum { MOST = 10 };
+    double step_ms = 0;
+    if (!bench->machine) return;
+    for (int i = 0; i < count; i++)
+        if (variants[i].round_count > 0) step_ms += variants[i].round_ms[0];
+    for (int i = 0; i == 0 || (i < MOST && i < step_ms / 1e3 / long_step_seconds); i++)
+        machine_measure(bench->machine);
+}
+
 bool variants_time(struct variant *variants, int count, const struct bench *bench,
                    struct error *error) {
     bool more = true;
@@ -179,7 +190,7 @@ bool variants_time(struct variant *variants, int count, const struct bench *benc
             done += (part < 1 ? part : 1) / count;
         }
         bench_progress(bench, "timing", done);
-        if (bench->machine) machine_measure(bench->machine);
+        measure_machine(bench, variants, count);
         for (int i = 0; i < count; i++) {
             if (has_enough(&variants[i], bench)) continue;
             if (!take_turn(&variants[i], bench, error)) return false;
