@@ -10,7 +10,7 @@ struct bench_options {
     const char *target;
     long batch, threads, seconds;
     const char *chart;
-    bool json, no_winograd;
+    bool json, no_layers, no_winograd;
 };
 
 /* The choices: all, then each variant in its order, then two sets of them. */
@@ -34,6 +34,8 @@ static const struct command_option options[] = {
      "instruction set (default: this processor's)"},
     {"no-winograd", 0, COMMAND_FLAG, offsetof(struct bench_options, no_winograd), NULL, NULL,
      "sum 3x3 convolutions directly, with fewer roundings and more operations"},
+    {"no-layers", 0, COMMAND_FLAG, offsetof(struct bench_options, no_layers), NULL, NULL,
+     "time the whole step only"},
     {"chart", 0, COMMAND_TEXT, offsetof(struct bench_options, chart), "FILE", NULL,
      "draw the times as bars into a .svg or .png file"},
     {"json", 0, COMMAND_FLAG, offsetof(struct bench_options, json), NULL, NULL,
@@ -124,7 +126,8 @@ static bool open_variants(struct run *run, struct error *error) {
 static bool measure(struct run *run, struct error *error) {
     for (int i = 0; i < run->count; i++) variant_check(&run->variants[i], &run->bench);
     bool measured = variants_time(run->variants, run->count, &run->bench, error) &&
-                    variants_profile(run->variants, run->count, &run->bench, error);
+                    (run->options->no_layers ||
+                     variants_profile(run->variants, run->count, &run->bench, error));
     if (measured) machine_finish(&run->machine);
     progress_clear(&run->progress);
     return measured;

@@ -130,7 +130,7 @@ struct variant {
     long round_count, round_capacity;
     double spent; /* seconds of all steps */
     struct spread ms;
-    struct row_times *rows;
+    struct row_times *rows; /* NULL: layers were not timed */
     int profile_rounds;
 };
 

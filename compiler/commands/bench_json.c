@@ -102,7 +102,7 @@ static void print_variant(const struct report *report, const struct variant *v) 
     cJSON_AddStringToObject(json, "target", bench->target->name);
     cJSON_AddStringToObject(json, "built_by", report_built_by(report, v));
     add_machine(json, bench->machine);
-    add_layers(json, bench, v);
+    if (v->rows) add_layers(json, bench, v);
     command_print_json(json);
 }
 

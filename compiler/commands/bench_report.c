@@ -54,7 +54,7 @@ const char *report_built_by(const struct report *report, const struct variant *v
 
 bool report_row_runs(const struct report *report, int row) {
     for (int i = 0; i < report->count; i++)
-        if (report->variants[i].rows[row].ms.median > 0) return true;
+        if (report->variants[i].rows && report->variants[i].rows[row].ms.median > 0) return true;
     return false;
 }
 
@@ -312,8 +312,10 @@ static void print_legend(const struct report *report) {
 void report_print(const struct report *report) {
     print_head(report);
     print_steps(report);
-    print_layers(report);
-    print_parts(report);
-    print_kinds(report);
+    if (report->variants[0].rows) {
+        print_layers(report);
+        print_parts(report);
+        print_kinds(report);
+    }
     print_legend(report);
 }

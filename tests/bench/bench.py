@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -27,6 +28,8 @@ LAYOUTS = ("contiguous", "channels_last")
 INFERENCE_BATCHES = (1, 128)
 # Generic kernels are left out where a step would take longer; the rates are pessimistic guesses.
 LONGEST_GENERIC_STEP, GENERIC_RATES = 12.0, {"naive": 1.2e9, "openblas": 8e9}
+# PyTorch's slower layout is not timed again in the next round when it is so many times slower.
+SLOWER_LAYOUT = 1.25
 
 
 def parse_options():
@@ -34,7 +37,7 @@ def parse_options():
     parser.add_argument("models", nargs="*", metavar="MODEL",
                         help="ids of models.txt or names of models/ (default: all)")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=1, help="of one measurement")
+    parser.add_argument("--seconds", type=int, default=1, help="of one measurement (peers' inference: half)")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--modes", nargs="+", default=["training", "inference"],
                         choices=["training", "inference"])
@@ -46,6 +49,15 @@ def parse_options():
     return parser.parse_args()
 
 
+def busy_seconds():
+    """Processor time that all programs have used, and our children."""
+    with open("/proc/stat", encoding="utf-8") as stat:
+        fields = [int(word) for word in stat.readline().split()[1:9]]
+    ours = resource.getrusage(resource.RUSAGE_CHILDREN)
+    everyone = sum(fields[i] for i in (0, 1, 2, 5, 6)) / os.sysconf("SC_CLK_TCK")
+    return everyone - ours.ru_utime - ours.ru_stime
+
+
 class Runner:
     """Runs measurements, one process at a time."""
 
@@ -54,6 +66,7 @@ class Runner:
         self.lathe = os.environ.get("LATHE", os.path.join(TOP, "lathe"))
         self.python = os.environ.get("PYTHON", "/usr/bin/python3")
         self.environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1")
+        self.others = []  # processors that other programs kept busy during each measurement
         self.core = self.choose_blas_core()
         self.torch = self.onnx_runtime = None
         if not options.no_peers:
@@ -68,11 +81,13 @@ class Runner:
         with open(self.options.lock, "w") if self.options.lock else contextlib.nullcontext() as lock:
             if lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
+            start, busy = time.time(), busy_seconds()
             try:
                 done = subprocess.run(command, env=environment, stdout=subprocess.PIPE,
                                       stderr=subprocess.PIPE, universal_newlines=True, check=False)
             except OSError as error:
                 done = subprocess.CompletedProcess(command, 1, "", str(error))
+            self.others.append(max(0, (busy_seconds() - busy) / (time.time() - start)))
         if done.returncode == 0:
             return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         if not quiet:
@@ -109,7 +124,7 @@ class Runner:
     def lathe_bench(self, results, model, backend, mode, batch, threads):
         command = [self.lathe, "bench", os.path.join(TOP, "models", model["name"] + ".lua"),
                    "--backend", backend, "--mode", mode, "--batch", str(batch), "--threads",
-                   str(threads), "--seconds", str(self.options.seconds), "--json"]
+                   str(threads), "--seconds", str(self.options.seconds), "--no-layers", "--json"]
         for answer in self.run(command, threads) or []:
             results.setdefault(answer["backend"], []).append(answer["step_ms"])
             results.setdefault("machine", []).append(answer["machine"]["gflops"])
@@ -127,7 +142,7 @@ class Runner:
 
     def torch_infer(self, results, model, threads):
         command = [self.python, TORCH, "infer", model["id"], str(threads),
-                   str(self.options.seconds)] + [str(batch) for batch in INFERENCE_BATCHES]
+                   str(self.options.seconds / 2)] + [str(batch) for batch in INFERENCE_BATCHES]
         for answer in self.run(command, threads) or []:
             results[answer["batch"]].setdefault("torch", []).append(answer["step_ms"])
 
@@ -136,7 +151,8 @@ class Runner:
         if not os.path.exists(path):
             os.makedirs(os.path.dirname(path), exist_ok=True)
             self.run([self.python, TORCH, "export", model["id"], path])
-        command = ["node", ONNX_RUNTIME, "infer", path, str(threads), str(self.options.seconds)]
+        command = ["node", ONNX_RUNTIME, "infer", path, str(threads),
+                   str(self.options.seconds / 2)]
         for answer in self.run(command + [str(b) for b in INFERENCE_BATCHES], threads) or []:
             results[answer["batch"]].setdefault("onnxruntime", []).append(answer["step_ms"])
 
@@ -149,10 +165,14 @@ class Runner:
     def training(self, model, threads):
         results = {}
         is_image = any(layer[0] in ("conv", "pool") for layer in model["layers"] or [])
+        layouts = LAYOUTS[:2 if is_image else 1] if self.torch and model["layers"] else ()
         for _ in range(self.options.rounds):
-            for layout in LAYOUTS[:2 if is_image else 1]:
-                if self.torch and model["layers"]:
-                    self.torch_train(results, model, threads, layout)
+            for layout in layouts:
+                self.torch_train(results, model, threads, layout)
+            layouts = [a for a in layouts if results.get(a) and not any(
+                results[a][-1]["median"] > SLOWER_LAYOUT * results[b][-1]["median"]
+                and results[a][-1]["p10"] > SLOWER_LAYOUT * results[b][-1]["p10"]
+                for b in layouts if results.get(b))]
             self.lathe_bench(results, model, "specialized", "training", model["batch"], threads)
         if threads == 1 and not self.options.no_generic:
             self.generic(results, model, "training", model["batch"])
@@ -217,8 +237,10 @@ def main():
             for model in chosen:
                 show_progress("%s, %d thread%s: %s (%.0f s so far)" % (
                     mode, threads, "" if threads == 1 else "s", model["id"], time.time() - start))
-                measure = runner.training if mode == "training" else runner.inference
-                results[mode, threads, model["id"]] = measure(model, threads)
+                if mode == "training":
+                    results[mode, threads, model["id"]] = runner.training(model, threads)
+                elif model["id"] != "d0_1":  # the same network as d0
+                    results[mode, threads, model["id"]] = runner.inference(model, threads)
     show_progress("")
     text = tables.page(runner, options, chosen, results, INFERENCE_BATCHES)
     os.makedirs(os.path.dirname(os.path.abspath(options.output)), exist_ok=True)

@@ -71,6 +71,8 @@ def inference_table(models, results, threads, batch):
     peers = (("torch", "PyTorch"), ("onnxruntime", "ONNX Runtime"))
     rows, ratios = [], {}
     for model in models:
+        if ("inference", threads, model["id"]) not in results:
+            continue
         result = results["inference", threads, model["id"]][batch]
         ours = middle(result.get("cc", []))
         row = [model["name"] + " (" + model["id"] + ")"]
@@ -97,6 +99,8 @@ def inference_table(models, results, threads, batch):
 def generic_table(models, results, mode, batch):
     rows, ratios = [], {"openblas": [], "naive": []}
     for model in models:
+        if (mode, 1, model["id"]) not in results:
+            continue
         result = results[mode, 1, model["id"]]
         result = result if mode == "training" else result[batch]
         row = [model["name"] + " (" + model["id"] + ")", milliseconds(middle(result.get("cc", [])))]
@@ -135,6 +139,10 @@ def head(runner, options, results):
         "measurement; medians over the rounds of the medians (of the p10s) of steps." % (
             options.rounds, "" if options.rounds == 1 else "s", options.seconds),
     ]
+    busy = statistics.median(runner.others)
+    lines.append("Other programs kept %.2f processors busy meanwhile (median)%s." % (
+        busy, ": the figures, above all on two threads, are not those of a quiet machine"
+        if busy > 0.2 else ""))
     for backend in ("cc", "tcc"):
         if "built_by_" + backend in found:
             lines.append("lathe %s: `%s`." % (backend, found["built_by_" + backend]))
