@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK_SIZE = 64 * 1024, ALIGNMENT = 16 };
+/* Each chunk is twice as large as the one before: an arena for a single question stays small. */
+enum { FIRST_CHUNK = 4 * 1024, LARGEST_CHUNK = 1024 * 1024, ALIGNMENT = 16 };
 
 struct arena_chunk {
     struct arena_chunk *next;
@@ -34,14 +35,14 @@ static size_t aligned(size_t size) {
     return (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-void *arena_alloc(struct arena *arena, size_t size) {
+/* size is a multiple of the alignment. */
+static void *take(struct arena *arena, size_t size) {
     struct arena_chunk *chunk = arena->chunks;
     size_t header = aligned(sizeof *chunk);
-    if (fail_after && --fail_after == 0) longjmp(arena->exhausted, 1);
-    if (size > (size_t)-1 / 2) longjmp(arena->exhausted, 1);
-    size = aligned(size);
     if (!chunk || chunk->size - chunk->used < size) {
-        size_t room = size > CHUNK_SIZE ? size : CHUNK_SIZE;
+        size_t room = !chunk ? FIRST_CHUNK : chunk->size < LARGEST_CHUNK ? 2 * chunk->size
+                                                                         : LARGEST_CHUNK;
+        if (room < size) room = size;
         chunk = malloc(header + room);
         if (!chunk) longjmp(arena->exhausted, 1);
         chunk->used = 0;
@@ -51,7 +52,33 @@ void *arena_alloc(struct arena *arena, size_t size) {
     }
     void *memory = (char *)chunk + header + chunk->used;
     chunk->used += size;
-    return memset(memory, 0, size);
+    return memory;
+}
+
+/* What an allocation of size bytes takes; jumps where it must fail. */
+static size_t allocation_size(struct arena *arena, size_t size) {
+    if (fail_after && --fail_after == 0) longjmp(arena->exhausted, 1);
+    if (size > (size_t)-1 / 2) longjmp(arena->exhausted, 1);
+    return aligned(size);
+}
+
+void *arena_alloc(struct arena *arena, size_t size) {
+    size = allocation_size(arena, size);
+    return memset(take(arena, size), 0, size);
+}
+
+void *arena_grow(struct arena *arena, void *old, size_t old_size, size_t size) {
+    struct arena_chunk *chunk = arena->chunks;
+    size_t header = aligned(sizeof *chunk);
+    old_size = aligned(old_size);
+    size = allocation_size(arena, size);
+    if (old && (char *)old + old_size == (char *)chunk + header + chunk->used &&
+        size - old_size <= chunk->size - chunk->used) {
+        chunk->used += size - old_size;
+        return old;
+    }
+    void *memory = take(arena, size);
+    return old ? memcpy(memory, old, old_size) : memory;
 }
 
 char *arena_string(struct arena *arena, const char *string) {

@@ -26,6 +26,10 @@ void arena_free(struct arena *arena);
 /** Returns size zeroed bytes, aligned to 16. Never returns NULL: jumps to arena->exhausted. */
 void *arena_alloc(struct arena *arena, size_t size);
 
+/** Makes an allocation of old_size bytes larger, in place if it was the last one; returns where it is
+ * now. What is added is not zeroed: pages of it that nobody writes cost nothing. old may be NULL. */
+void *arena_grow(struct arena *arena, void *old, size_t old_size, size_t size);
+
 /** Copies a string into the arena. */
 char *arena_string(struct arena *arena, const char *string);
 

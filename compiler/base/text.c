@@ -9,9 +9,7 @@ static void reserve(struct text *text, size_t more) {
     if (needed <= text->capacity) return;
     size_t capacity = text->capacity ? text->capacity * 2 : 256;
     while (capacity < needed) capacity *= 2;
-    char *data = arena_alloc(text->arena, capacity);
-    if (text->length) memcpy(data, text->data, text->length + 1);
-    text->data = data;
+    text->data = arena_grow(text->arena, text->data, text->capacity, capacity);
     text->capacity = capacity;
 }
 

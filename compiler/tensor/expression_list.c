@@ -7,11 +7,11 @@
 void expression_list_init(struct expression_list *list, struct arena *arena) {
     memset(list, 0, sizeof *list);
     list->arena = arena;
-    list->capacity = 16;
-    list->nodes = ARENA_ARRAY(arena, struct expression_node, list->capacity);
-    list->seen_size = list->table_size = 64;
-    list->seen = ARENA_ARRAY(arena, struct expression_seen, list->seen_size);
-    list->table = ARENA_ARRAY(arena, int, list->table_size);
+    list->nodes = list->small_nodes;
+    list->capacity = EXPRESSION_LIST_SMALL;
+    list->seen = list->small_seen;
+    list->table = list->small_table;
+    list->seen_size = list->table_size = 2 * EXPRESSION_LIST_SMALL;
 }
 
 static uint64_t mix(uint64_t hash, uint64_t value) {
@@ -99,8 +99,9 @@ int expression_list_add(struct expression_list *list, const struct expression *e
     if (place->source) return place->number;
     /* An own stack: traced functions can be deep. Each node pushes its unseen inputs and is visited
      * again once they are in the list. */
-    int capacity = 64, depth = 0;
-    const struct expression **stack = ARENA_ARRAY(list->arena, const struct expression *, capacity);
+    enum { SHALLOW = 64 };
+    const struct expression *shallow[SHALLOW], **stack = shallow;
+    int capacity = SHALLOW, depth = 0;
     stack[depth++] = e;
     while (depth) {
         const struct expression *top = stack[depth - 1];

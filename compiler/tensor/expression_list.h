@@ -14,17 +14,26 @@ struct expression_node {
     int uses;                        /* how often other nodes of the list read it */
 };
 
+struct expression_seen {
+    const struct expression *source;
+    int number;
+};
+
+enum { EXPRESSION_LIST_SMALL = 16 };
+
+/* Not to be copied: while it is small it points into itself. */
 struct expression_list {
     struct arena *arena;
     struct expression_node *nodes;
     int count, capacity;
     /* Hash tables with open addressing: seen source pointers, and nodes by what they are. */
-    struct expression_seen {
-        const struct expression *source;
-        int number;
-    } * seen;
+    struct expression_seen *seen;
     int *table;
     int seen_count, seen_size, table_size; /* sizes are powers of 2 */
+    /* Most expressions are small, and a compilation lists thousands: these need no memory. */
+    struct expression_node small_nodes[EXPRESSION_LIST_SMALL];
+    struct expression_seen small_seen[2 * EXPRESSION_LIST_SMALL];
+    int small_table[2 * EXPRESSION_LIST_SMALL];
 };
 
 /** The arity of an operator. */
@@ -36,7 +45,7 @@ const char *expression_operator_name(enum expression_operator op);
 /** An operator's value for given inputs; not for CONSTANT, OPERAND, INDEX, RANDOM. */
 double expression_operator_value(enum expression_operator op, double a, double b, double c);
 
-/** An empty list in the arena. */
+/** An empty list, which grows in the arena. */
 void expression_list_init(struct expression_list *list, struct arena *arena);
 
 /** Adds an expression with all its inputs; returns its number. The root of a list made from one
