@@ -3,14 +3,23 @@
 
 #include <stdlib.h>
 #include <string.h>
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 
-enum { ALIGNMENT = 64 };
+enum { ALIGNMENT = 64, HUGE_PAGE = 2 << 20 };
 
+/* Large blocks lie on huge pages where the system has them: the first step of a model spends more
+ * time on page faults than on arithmetic otherwise. Only whole ones, so that no memory is added. */
 static void *allocate(size_t size) {
+    size_t alignment = size >= HUGE_PAGE ? HUGE_PAGE : ALIGNMENT;
     void *block;
 
     if (size == 0) size = 1;
-    if (size > SIZE_MAX / 2 || posix_memalign(&block, ALIGNMENT, size) != 0) return NULL;
+    if (size > SIZE_MAX / 2 || posix_memalign(&block, alignment, size) != 0) return NULL;
+#ifdef MADV_HUGEPAGE
+    if (size >= HUGE_PAGE) madvise(block, size / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+#endif
     return block;
 }
 
