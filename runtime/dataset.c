@@ -93,9 +93,20 @@ static long mark_validation(const long *by_class, long count, double fraction, c
     return taken;
 }
 
+/* All samples are for training: nothing to draw. */
+static bool split_nothing(const struct dataset *dataset, struct dataset_split *split,
+                          struct error *error) {
+    split->train = malloc(sizeof(long) * ((size_t)dataset->count + 1));
+    if (!split->train) return error_set(error, "out of memory for the validation split");
+    split->train_count = dataset->count;
+    for (long i = 0; i < dataset->count; i++) split->train[i] = i;
+    return true;
+}
+
 bool dataset_split(const struct dataset *dataset, double fraction, uint32_t seed,
                    struct dataset_split *split, struct error *error) {
     *split = (struct dataset_split){0};
+    if (fraction == 0.0) return split_nothing(dataset, split, error);
     if (!(fraction >= 0.0 && fraction < 1.0))
         return error_set(error, "the validation split is %g; it must be at least 0 and below 1",
                          fraction);

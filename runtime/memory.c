@@ -10,15 +10,18 @@
 enum { ALIGNMENT = 64, HUGE_PAGE = 2 << 20 };
 
 /* Large blocks lie on huge pages where the system has them: the first step of a model spends more
- * time on page faults than on arithmetic otherwise. Only whole ones, so that no memory is added. */
+ * time on page faults than on arithmetic otherwise. The last page counts if half of it is used. */
 static void *allocate(size_t size) {
-    size_t alignment = size >= HUGE_PAGE ? HUGE_PAGE : ALIGNMENT;
+    bool is_large = size >= HUGE_PAGE / 2;
     void *block;
 
     if (size == 0) size = 1;
-    if (size > SIZE_MAX / 2 || posix_memalign(&block, alignment, size) != 0) return NULL;
+    if (size > SIZE_MAX / 2) return NULL;
+    size_t huge = (size + HUGE_PAGE / 2) / HUGE_PAGE * HUGE_PAGE;
+    if (is_large && size < huge) size = huge;
+    if (posix_memalign(&block, is_large ? HUGE_PAGE : ALIGNMENT, size) != 0) return NULL;
 #ifdef MADV_HUGEPAGE
-    if (size >= HUGE_PAGE) madvise(block, size / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+    if (is_large) madvise(block, huge, MADV_HUGEPAGE);
 #endif
     return block;
 }

@@ -31,7 +31,7 @@ struct trainer {
     const struct program *program; /* of the present step */
     struct program_memory memory;
     struct dataset_split split;
-    long *permutation, *order; /* of this epoch: order[i] = sample number */
+    long *order; /* of this epoch: order[i] = sample number */
     long steps_per_epoch;
     char *checkpoint_path, *best_path;
 
@@ -231,9 +231,8 @@ static bool prepare_data(struct trainer *trainer, struct error *error) {
     if (count < 1) return error_set(error, "no training samples are left by the validation split");
     trainer->history.has_validation = trainer->split.validation_count > 0;
     trainer->steps_per_epoch = (count + batch - 1) / batch;
-    trainer->permutation = malloc((size_t)count * sizeof(long));
     trainer->order = malloc((size_t)count * sizeof(long));
-    if (!trainer->permutation || !trainer->order) return error_set(error, "out of memory");
+    if (!trainer->order) return error_set(error, "out of memory");
     if (trainer->state.batch <= trainer->steps_per_epoch) return true;
     return error_set(error, "%s: stopped at batch %ld of an epoch of %ld", trainer->checkpoint_path,
                      trainer->state.batch, trainer->steps_per_epoch);
@@ -248,7 +247,8 @@ static bool prepare(struct trainer *trainer, struct error *error) {
     if (!prepare_directory(trainer, error)) return false;
     if (!program_memory_new(program, &trainer->memory, error)) return false;
     for (int space = PROGRAM_TRAINABLE; space <= PROGRAM_STATE; space++) {
-        trainer->best[space] = memory_aligned((size_t)program->space_size[space] * sizeof(float));
+        /* Not touched before there are best weights. */
+        trainer->best[space] = malloc(((size_t)program->space_size[space] + 1) * sizeof(float));
         if (!trainer->best[space]) return error_set(error, "out of memory");
     }
     if (options->resume) {
@@ -283,7 +283,6 @@ void trainer_free(struct trainer *trainer) {
     dataset_split_free(&trainer->split);
     history_free(&trainer->history);
     for (int space = 0; space < PROGRAM_SPACES; space++) free(trainer->best[space]);
-    free(trainer->permutation);
     free(trainer->order);
     free(trainer->checkpoint_path);
     free(trainer->best_path);
@@ -335,10 +334,9 @@ static struct training_report report_now(const struct trainer *trainer) {
 static void shuffle(struct trainer *trainer) {
     long count = trainer->split.train_count;
 
-    random_permutation(trainer->options.seed, (uint32_t)trainer->state.epoch, trainer->permutation,
+    random_permutation(trainer->options.seed, (uint32_t)trainer->state.epoch, trainer->order,
                        count);
-    for (long i = 0; i < count; i++)
-        trainer->order[i] = trainer->split.train[trainer->permutation[i]];
+    for (long i = 0; i < count; i++) trainer->order[i] = trainer->split.train[trainer->order[i]];
 }
 
 static struct evaluation_input evaluation_input_of(const struct trainer *trainer) {
