@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@ enum { MOST_WORDS = 24, TEXT = 65536 };
 static char folder[] = "/tmp/lathe_commands_XXXXXX";
 static char lathe[4096];
 static char output[TEXT], errors[TEXT]; /* of the last child */
+static double peak_memory;              /* of it, in bytes, as the kernel tells who waits for it */
 
 /* --- children --- */
 
@@ -83,10 +85,12 @@ static void collect(struct child *child, const char *until) {
 }
 
 static int finish(struct child *child) {
+    struct rusage usage;
     int status;
 
     collect(child, NULL);
-    assert_int_equal(waitpid(child->pid, &status, 0), child->pid);
+    assert_int_equal(wait4(child->pid, &status, 0, &usage), child->pid);
+    peak_memory = (double)usage.ru_maxrss * 1024;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
@@ -290,6 +294,9 @@ static void evaluation_repeats_the_figures(void **state) {
     assert_int_equal(RUN("train", model, "--data", data_folder, "--backend", "tcc", "--json",
                          "--save", save, "--no-plots"),
                      0);
+    /* The kernel rounds its counts a little, and ours is from before the end. */
+    assert_true(number(output, "peak_memory_bytes") < 1.05 * peak_memory);
+    assert_true(number(output, "peak_memory_bytes") > 0.25 * peak_memory);
     double loss = number(output, "loss"), accuracy = number(output, "accuracy");
     assert_int_equal(RUN("evaluate", model, "--data", data_folder, "--weights",
                          path_in(save, "last.safetensors"), "--json"),

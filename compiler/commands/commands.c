@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -200,6 +201,21 @@ double command_process_milliseconds(void) {
     struct timespec time;
     clock_gettime(CLOCK_BOOTTIME, &time);
     return ((double)time.tv_sec + 1e-9 * (double)time.tv_nsec - process_start_seconds()) * 1e3;
+}
+
+/* VmHWM rather than getrusage's figure: that one remembers the process that started us. */
+double command_peak_memory_bytes(void) {
+    struct rusage usage;
+    char text[256];
+    double kilobytes = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+
+    while (file && kilobytes == 0 && fgets(text, sizeof text, file))
+        if (strncmp(text, "VmHWM:", 6) == 0) kilobytes = strtod(text + 6, NULL);
+    if (file) fclose(file);
+    if (kilobytes == 0 && getrusage(RUSAGE_SELF, &usage) == 0)
+        kilobytes = (double)usage.ru_maxrss;
+    return kilobytes * 1024;
 }
 
 void command_print_evaluation(const char *data, const struct evaluation *evaluation,

@@ -131,6 +131,10 @@ void command_print_json(struct cJSON *json);
  * answer may be up to 10 ms too large, never too small. */
 double command_process_milliseconds(void);
 
+/** The most memory that this process has had resident, pages of mapped files included; programs it
+ * has started (a C compiler) do not count. */
+double command_peak_memory_bytes(void);
+
 /* --- costs.c --- */
 
 /* What a layer costs. */

@@ -261,6 +261,7 @@ static void print_json(const struct run *run, bool finished) {
     }
     cJSON_AddStringToObject(json, "backend", jit_backend(run->jit));
     cJSON_AddNumberToObject(json, "threads", run->threads);
+    cJSON_AddNumberToObject(json, "peak_memory_bytes", command_peak_memory_bytes());
     command_print_json(json);
 }
 
