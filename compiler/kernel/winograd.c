@@ -1,7 +1,7 @@
 /* winograd.c: which convolutions are computed by Winograd's F(4x4, 3x3), and their schedules. */
 #include "winograd.h"
 
-enum { REAL_SIZE = 4, MOST_BYTES = 64 << 20 };
+enum { REAL_SIZE = 4, MOST_BYTES = 16 << 20 };
 
 static long smaller(long a, long b) {
     return a < b ? a : b;
@@ -165,10 +165,13 @@ static void choose_gradient_chunk(const struct program_plan *plan,
     winograd->chunk[1] = tiles[1];
     struct split rows = split_evenly(tiles[0], smaller(tiles[0], larger(1, most / tiles[1])));
     winograd->chunk[0] = rows.size + (rows.big > 0);
-    winograd->blocks_at_once = 1;
-    if (winograd->chunk[0] == tiles[0])
-        winograd->blocks_at_once =
-            smaller(parts_of(blocks, winograd->parts), larger(1, most / all));
+    winograd->blocks_at_once = winograd->chunk[0] == tiles[0] ? larger(1, most / all) : 1;
+    winograd->parts =
+        units_that_fit(winograd->parts, WINOGRAD_POINTS * (w->in_channels + w->out_channels) *
+                                            plan->lanes * winograd->chunk[0] * winograd->chunk[1] *
+                                            winograd->blocks_at_once);
+    winograd->blocks_at_once =
+        smaller(winograd->blocks_at_once, parts_of(blocks, winograd->parts));
 }
 
 bool schedule_winograd_gradient(struct program_plan *plan, struct kernel *kernel) {

@@ -110,6 +110,23 @@ static void update_masked_in_place(struct program_plan *plan, struct kernel *ker
     if (can_overwrite(kernel->out, in, kernel->number)) merge(kernel->out, in);
 }
 
+/* The gradient of max pooling may take the place of the pooling's input where the windows lie side
+ * by side and leave out nothing: each place is read once, then written once. */
+static void update_pool_in_place(struct program_plan *plan, struct kernel *kernel) {
+    const struct pool_kernel *pool = &kernel->pool;
+    const struct window *window = &pool->window;
+    const struct view *in = plan->views[pool->x->number];
+    if (!is_whole(kernel->out) || kernel->out->buffer->merged) return;
+    for (int i = 0; i < 2; i++)
+        if (window->strides[i] != window->kernel_size[i] || window->pad[i] ||
+            pool->out_size[i] * window->strides[i] < pool->in_size[i])
+            return;
+    if (root(plan->views[pool->y->number]->buffer) == root(in->buffer) ||
+        root(plan->views[pool->gradient->number]->buffer) == root(in->buffer))
+        return;
+    if (can_overwrite(kernel->out, in, kernel->number)) merge(kernel->out, in);
+}
+
 void pass_place(struct program_plan *plan) {
     find_lifetimes(plan);
     for (int i = 0; i < plan->kernel_count; i++) {
@@ -118,6 +135,7 @@ void pass_place(struct program_plan *plan) {
         if (kernel->kind == KERNEL_CONVOLUTION ||
             (kernel->kind == KERNEL_MATMUL && !kernel->matmul.use_generic))
             update_masked_in_place(plan, kernel);
+        if (kernel->kind == KERNEL_MAX_POOL_GRADIENT) update_pool_in_place(plan, kernel);
     }
     struct memory_buffer *memory =
         ARENA_ARRAY(plan->arena, struct memory_buffer, plan->buffer_count);

@@ -44,17 +44,19 @@ bool contract_check(const struct graph *graph, const struct tensor *tensor, stru
 void contract_gradient(struct graph *graph, struct tensor *tensor, struct tensor *dy,
                        const bool *wanted, struct tensor **in_gradient) {
     struct tensor *a = tensor->in[0], *b = tensor->in_count > 1 ? tensor->in[1] : NULL;
-    if (wanted[0]) {
-        struct contract contract = *tensor->contract;
-        contract.out = tensor->contract->a;
-        contract.a = tensor->contract->out;
-        in_gradient[0] = graph_contract(graph, &contract, a->shape, dy, b);
-    }
+    /* The weights' first: the scratch memory of theirs and the data's gradient need not live at the
+     * same time, and the data's may take the place of the data. */
     if (b && wanted[1]) {
         struct contract contract = *tensor->contract;
         contract.out = tensor->contract->b;
         contract.b = tensor->contract->out;
         in_gradient[1] = graph_contract(graph, &contract, b->shape, a, dy);
+    }
+    if (wanted[0]) {
+        struct contract contract = *tensor->contract;
+        contract.out = tensor->contract->a;
+        contract.a = tensor->contract->out;
+        in_gradient[0] = graph_contract(graph, &contract, a->shape, dy, b);
     }
 }
 
