@@ -144,7 +144,8 @@ static void summarize_kernels(struct arena *arena, struct compilation *compilati
     for (int i = 0; i < plan->kernel_count; i++) {
         const struct kernel *kernel = plan->kernels[i];
         kernels[i] = (struct kernel_summary){kernel->name, kernel_layer(plan, kernel),
-                                             kernel->units, kernel_work(kernel),
+                                             kernel_is_shared(plan, kernel) ? kernel->units : 1,
+                                             kernel_work(kernel),
                                              kernel_part(plan, kernel, backward)};
     }
     compilation->kernels[mode] = kernels;

@@ -887,7 +887,7 @@ struct fashion_micro_run_call {
 /* copy into samples */
 static void fashion_micro_run_train_samples(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
-    real *const to = call->arena + 784;
+    real *const to = call->arena;
     const real *const from = call->inputs[0];
     {
         static const long to_stride[] = {3136, 0, 1, 4, 3136};
@@ -901,8 +901,8 @@ static void fashion_micro_run_train_samples(const void *context, long begin, lon
 /* convolution [16, 28, 28, 1] -> [16, 7, 7, 1], kernel 4x4; tiles of 1 channels x 7 pixels (average_pool2d, line 4) */
 static void fashion_micro_run_train_average_pool2d_product_1(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
-    const real *const x = call->arena + 784;
-    real *const y = call->arena;
+    const real *const x = call->arena;
+    real *const y = call->arena + 12544;
     static const real ones[] = {1};
     for (long unit = begin; unit < end; unit++) {
         const real *const xg = x + unit * 3136;
@@ -927,8 +927,8 @@ static void fashion_micro_run_train_average_pool2d_product_1(const void *context
 /* over [16, 7, 7, 1]: average_pool2d_output (average_pool2d, line 4) */
 static void fashion_micro_run_train_average_pool2d_output(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
-    const real *const average_pool2d_product_1_ = call->arena;
-    real *const average_pool2d_output_ = call->arena;
+    const real *const average_pool2d_product_1_ = call->arena + 12544;
+    real *const average_pool2d_output_ = call->arena + 12544;
     if (begin >= end) return;
     LATHE_INDEPENDENT
     for (int i = 0; i < 784; i++) {
@@ -941,7 +941,7 @@ static void fashion_micro_run_train_average_pool2d_output(const void *context, l
 /* copy into conv2d_output_packed (conv2d, line 5) */
 static void fashion_micro_run_train_conv2d_output_pack(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
-    real *const to = call->arena + 3984;
+    real *const to = call->arena + 3200;
     if (begin >= end) return;
     const real *const from = call->space[0];
     {
@@ -955,9 +955,9 @@ static void fashion_micro_run_train_conv2d_output_pack(const void *context, long
 /* convolution [16, 7, 7, 1] -> [16, 5, 5, 8], kernel 3x3, plus bias, relu; tiles of 2 channels x 5 pixels (conv2d, line 5) */
 static void fashion_micro_run_train_conv2d_output(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
-    const real *const x = call->arena;
-    real *const y = call->arena + 784;
-    const real *const w = call->arena + 3984;
+    const real *const x = call->arena + 12544;
+    real *const y = call->arena;
+    const real *const w = call->arena + 3200;
     const real *const bias = call->space[0] + 72;
     for (long unit = begin; unit < end; unit++) {
         const real *const xg = x + unit * 196;
@@ -986,8 +986,8 @@ static void fashion_micro_run_train_conv2d_output(const void *context, long begi
 /* copy into flatten_output (flatten, line 6) */
 static void fashion_micro_run_train_flatten_output(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
-    real *const to = call->arena + 3984;
-    const real *const from = call->arena + 784;
+    real *const to = call->arena + 3200;
+    const real *const from = call->arena;
     {
         static const long to_stride[] = {800, 0, 200, 8, 1};
         static const long from_stride[] = {800, 0, 1, 4, 100};
@@ -1000,9 +1000,9 @@ static void fashion_micro_run_train_flatten_output(const void *context, long beg
 /* product [16, 200] x [200, 10], plus bias (dense, line 7) */
 static void fashion_micro_run_train_dense_value_14(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
-    const real *const a = call->arena + 3984;
+    const real *const a = call->arena + 3200;
     const real *const b = call->space[0] + 80;
-    real *const c = call->arena + 7184;
+    real *const c = call->arena + 11696;
     const real *const bias = call->space[0] + 2080;
     for (long unit = begin > 0 ? begin : 0; unit < end && unit < 1; unit++) {
         const long r = 0 + (unit - 0) * 6;
@@ -1031,8 +1031,8 @@ static void fashion_micro_run_train_dense_value_14(const void *context, long beg
 /* over [16, 10]: maximum of dense_maximum_15 (dense, line 7) */
 static void fashion_micro_run_train_dense_maximum_15(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
-    const real *const dense_value_14_ = call->arena + 7184;
-    real *const dense_maximum_15_ = call->arena + 7344;
+    const real *const dense_value_14_ = call->arena + 11696;
+    real *const dense_maximum_15_ = call->arena + 11856;
     for (long i0 = begin; i0 < end; i0++) {
         const real *const dense_value_14_row = dense_value_14_ + i0 * 10;
         real *const dense_maximum_15_row = dense_maximum_15_ + i0;
@@ -1051,8 +1051,8 @@ static void fashion_micro_run_train_dense_maximum_15(const void *context, long b
 /* over [16, 1]: dense_value_16 (dense, line 7) */
 static void fashion_micro_run_train_dense_value_16(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
-    const real *const dense_maximum_15_ = call->arena + 7344;
-    real *const dense_value_16_ = call->arena + 7376;
+    const real *const dense_maximum_15_ = call->arena + 11856;
+    real *const dense_value_16_ = call->arena + 11872;
     if (begin >= end) return;
     LATHE_INDEPENDENT
     for (int i = 0; i < 16; i++) {
@@ -1065,15 +1065,15 @@ static void fashion_micro_run_train_dense_value_16(const void *context, long beg
 /* over [16, 10]: dense_value_17, sum of dense_sum_18, value_20, sum of sum_21, value_26, maximum of maximum_27 (dense, line 7) */
 static void fashion_micro_run_train_dense_value_17(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
-    const real *const dense_value_14_ = call->arena + 7184;
-    const real *const dense_value_16_ = call->arena + 7376;
-    real *const dense_value_17_ = call->arena + 7184;
-    real *const dense_sum_18_ = call->arena + 9472;
+    const real *const dense_value_14_ = call->arena + 11696;
+    const real *const dense_value_16_ = call->arena + 11872;
+    real *const dense_value_17_ = call->arena + 11696;
+    real *const dense_sum_18_ = call->arena + 11888;
     const real *const value_19_ = call->inputs[1];
     const int index1 = (int)(0);
-    real *const sum_21_ = call->arena + 7392;
-    const real *const dense_maximum_15_ = call->arena + 7344;
-    real *const maximum_27_ = call->arena + 7360;
+    real *const sum_21_ = call->arena + 11904;
+    const real *const dense_maximum_15_ = call->arena + 11856;
+    real *const maximum_27_ = call->arena + 11920;
     for (long i0 = begin; i0 < end; i0++) {
         const real *const dense_value_14_row = dense_value_14_ + i0 * 10;
         const real dense_value_16_value = dense_value_16_[i0];
@@ -1118,12 +1118,12 @@ static void fashion_micro_run_train_dense_value_17(const void *context, long beg
 /* over [16, 1]: value_23, sum of sum_24 */
 static void fashion_micro_run_train_sum_24(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
-    const real *const dense_sum_18_ = call->arena + 9472;
-    const real *const sum_21_ = call->arena + 7392;
+    const real *const dense_sum_18_ = call->arena + 11888;
+    const real *const sum_21_ = call->arena + 11904;
     const real value_22_single = (real)*(call->scalars + 2), *const value_22_ = &value_22_single;
     const real value_22_value = value_22_[0];
     const int index0 = (int)(0);
-    real *const sum_24_ = call->arena + 7376;
+    real *const sum_24_ = call->arena + 11856;
     if (begin >= end) return;
     real sum1[16];
     for (long k = 0; k < 16; k++) sum1[k] = 0;
@@ -1144,12 +1144,12 @@ static void fashion_micro_run_train_sum_24(const void *context, long begin, long
 /* over [16, 1]: value_28, sum of sum_29 */
 static void fashion_micro_run_train_sum_29(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
-    const real *const maximum_27_ = call->arena + 7360;
+    const real *const maximum_27_ = call->arena + 11920;
     const real *const value_19_ = call->inputs[1];
     const real value_22_single = (real)*(call->scalars + 2), *const value_22_ = &value_22_single;
     const real value_22_value = value_22_[0];
     const int index0 = (int)(0);
-    real *const sum_29_ = call->arena + 7392;
+    real *const sum_29_ = call->arena + 11872;
     if (begin >= end) return;
     real sum1[16];
     for (long k = 0; k < 16; k++) sum1[k] = 0;
@@ -1174,11 +1174,11 @@ static void fashion_micro_run_train_value_31(const void *context, long begin, lo
     const double v0 = (1.0 / (double)*(call->scalars + 2));
     const double v1 = ((double)*(call->scalars + 0) / (1.0 - pow(0.9, (double)*(call->scalars + 1))));
     const double v2 = (1.0 / (1.0 - pow(0.999, (double)*(call->scalars + 1))));
-    const double v3 = ((double)*(call->arena + 7376) / (double)*(call->scalars + 2));
-    const double v4 = ((double)*(call->arena + 7392) / (double)*(call->scalars + 2));
-    *((double *)(call->arena + 7408) + 0) = v0;
-    *((double *)(call->arena + 7344) + 0) = v1;
-    *((double *)(call->arena + 7360) + 0) = v2;
+    const double v3 = ((double)*(call->arena + 11856) / (double)*(call->scalars + 2));
+    const double v4 = ((double)*(call->arena + 11872) / (double)*(call->scalars + 2));
+    *((double *)(call->arena + 11904) + 0) = v0;
+    *((double *)(call->arena + 11920) + 0) = v1;
+    *((double *)(call->arena + 11936) + 0) = v2;
     *((double *)call->results + 0) = v3;
     *((double *)call->results + 1) = v4;
 }
@@ -1186,14 +1186,14 @@ static void fashion_micro_run_train_value_31(const void *context, long begin, lo
 /* over [16, 1]: value_33, value_34 */
 static void fashion_micro_run_train_value_33(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
-    const real *const dense_sum_18_ = call->arena + 9472;
+    const real *const dense_sum_18_ = call->arena + 11888;
     const real value_22_single = (real)*(call->scalars + 2), *const value_22_ = &value_22_single;
     const real value_22_value = value_22_[0];
-    const real view_32_single = (real)*((double *)(call->arena + 7408) + 0), *const view_32_ = &view_32_single;
+    const real view_32_single = (real)*((double *)(call->arena + 11904) + 0), *const view_32_ = &view_32_single;
     const real view_32_value = view_32_[0];
-    real *const value_33_ = call->arena + 9472;
+    real *const value_33_ = call->arena + 11888;
     const int index0 = (int)(0);
-    real *const value_34_ = call->arena + 9488;
+    real *const value_34_ = call->arena + 11856;
     if (begin >= end) return;
     LATHE_INDEPENDENT
     for (int i = 0; i < 16; i++) {
@@ -1208,13 +1208,13 @@ static void fashion_micro_run_train_value_33(const void *context, long begin, lo
 /* over [16, 10]: dense_value_35, sum of dense_sum_36 (dense, line 7) */
 static void fashion_micro_run_train_dense_value_35(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
-    const real *const value_33_ = call->arena + 9472;
-    const real *const dense_value_17_ = call->arena + 7184;
+    const real *const value_33_ = call->arena + 11888;
+    const real *const dense_value_17_ = call->arena + 11696;
     const real *const value_19_ = call->inputs[1];
-    const real *const value_34_ = call->arena + 9488;
-    real *const dense_value_35_ = call->arena + 7184;
+    const real *const value_34_ = call->arena + 11856;
+    real *const dense_value_35_ = call->arena + 11696;
     const int index1 = (int)(0);
-    real *const dense_sum_36_ = call->arena + 9456;
+    real *const dense_sum_36_ = call->arena + 11680;
     if (begin >= end) return;
     real sum1[10];
     for (long k = 0; k < 10; k++) sum1[k] = 0;
@@ -1235,45 +1235,12 @@ static void fashion_micro_run_train_dense_value_35(const void *context, long beg
     for (long i = 0; i < 10; i++) dense_sum_36_[i] = sum1[i - 0];
 }
 
-/* copy into dense_product_38_transposed (dense, line 7) */
-static void fashion_micro_run_train_dense_product_38_transpose(const void *context, long begin, long end) {
-    const struct fashion_micro_run_call *const call = context;
-    real *const to = call->arena + 12672;
-    const real *const from = call->space[0] + 80;
-    {
-        static const long to_stride[] = {50, 0, 0, 200, 1};
-        static const long from_stride[] = {500, 0, 0, 1, 10};
-        const long last = end < 4 ? end : 4;
-        const long size[] = {last > begin ? last - begin : 0, 1, 1, 10, 50};
-        strided_copy(to + 0 + begin * 50, from + 0 + begin * 500, size, to_stride, from_stride);
-    }
-}
-
-/* product [16, 10] x [10, 200] (dense, line 7) */
-static void fashion_micro_run_train_dense_product_38(const void *context, long begin, long end) {
-    const struct fashion_micro_run_call *const call = context;
-    const real *const a = call->arena + 7184;
-    const real *const b = call->arena + 12672;
-    real *const c = call->arena + 9472;
-    for (long unit = begin > 0 ? begin : 0; unit < end && unit < 25; unit++) {
-        const long q = 0 + (unit - 0) * 8;
-        for (long r = 0; r < 6; r += 6) {
-            matmul_tile_6x2x4(a + r * 10, b + q, 0, c + r * 200 + q,
-                0, 10, 10, 1, 200, 200, q + 8 < 200 ? 4 : 196 - q, 1);
-        }
-        for (long r = 6; r < 16; r += 5) {
-            matmul_tile_5x2x4(a + r * 10, b + q, 0, c + r * 200 + q,
-                0, 10, 10, 1, 200, 200, q + 8 < 200 ? 4 : 196 - q, 1);
-        }
-    }
-}
-
 /* product [200, 16] x [16, 10] (dense, line 7) */
 static void fashion_micro_run_train_dense_kernel_gradient(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
-    const real *const a = call->arena + 3984;
-    const real *const b = call->arena + 7184;
-    real *const c = call->arena + 7456;
+    const real *const a = call->arena + 3200;
+    const real *const b = call->arena + 11696;
+    real *const c = call->arena + 9680;
     for (long unit = begin > 0 ? begin : 0; unit < end && unit < 30; unit++) {
         const long r = 0 + (unit - 0) * 6;
         for (long q = 0; q < 8; q += 8) {
@@ -1298,11 +1265,44 @@ static void fashion_micro_run_train_dense_kernel_gradient(const void *context, l
     }
 }
 
+/* copy into dense_product_39_transposed (dense, line 7) */
+static void fashion_micro_run_train_dense_product_39_transpose(const void *context, long begin, long end) {
+    const struct fashion_micro_run_call *const call = context;
+    real *const to = call->arena + 6400;
+    const real *const from = call->space[0] + 80;
+    {
+        static const long to_stride[] = {50, 0, 0, 200, 1};
+        static const long from_stride[] = {500, 0, 0, 1, 10};
+        const long last = end < 4 ? end : 4;
+        const long size[] = {last > begin ? last - begin : 0, 1, 1, 10, 50};
+        strided_copy(to + 0 + begin * 50, from + 0 + begin * 500, size, to_stride, from_stride);
+    }
+}
+
+/* product [16, 10] x [10, 200] (dense, line 7) */
+static void fashion_micro_run_train_dense_product_39(const void *context, long begin, long end) {
+    const struct fashion_micro_run_call *const call = context;
+    const real *const a = call->arena + 11696;
+    const real *const b = call->arena + 6400;
+    real *const c = call->arena + 3200;
+    for (long unit = begin > 0 ? begin : 0; unit < end && unit < 25; unit++) {
+        const long q = 0 + (unit - 0) * 8;
+        for (long r = 0; r < 6; r += 6) {
+            matmul_tile_6x2x4(a + r * 10, b + q, 0, c + r * 200 + q,
+                0, 10, 10, 1, 200, 200, q + 8 < 200 ? 4 : 196 - q, 1);
+        }
+        for (long r = 6; r < 16; r += 5) {
+            matmul_tile_5x2x4(a + r * 10, b + q, 0, c + r * 200 + q,
+                0, 10, 10, 1, 200, 200, q + 8 < 200 ? 4 : 196 - q, 1);
+        }
+    }
+}
+
 /* copy into flatten_view_40 (flatten, line 6) */
 static void fashion_micro_run_train_flatten_view_40(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
-    real *const to = call->arena + 3984;
-    const real *const from = call->arena + 9472;
+    real *const to = call->arena + 6400;
+    const real *const from = call->arena + 3200;
     {
         static const long to_stride[] = {800, 0, 1, 4, 100};
         static const long from_stride[] = {800, 0, 200, 8, 1};
@@ -1315,10 +1315,10 @@ static void fashion_micro_run_train_flatten_view_40(const void *context, long be
 /* over [16, 5, 5, 8]: conv2d_value_41, sum of conv2d_sum_42 (conv2d, line 5) */
 static void fashion_micro_run_train_conv2d_value_41(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
-    const real *const flatten_view_40_ = call->arena + 3984;
-    const real *const conv2d_output_ = call->arena + 784;
-    real *const conv2d_value_41_ = call->arena + 3984;
-    real *const conv2d_sum_42_ = call->arena + 7448;
+    const real *const flatten_view_40_ = call->arena + 6400;
+    const real *const conv2d_output_ = call->arena;
+    real *const conv2d_value_41_ = call->arena + 6400;
+    real *const conv2d_sum_42_ = call->arena + 9672;
     for (long i1 = begin; i1 < end; i1++) {
         real *const conv2d_sum_42_row = conv2d_sum_42_ + i1;
         real sum1[16];
@@ -1359,9 +1359,9 @@ static void fashion_micro_run_train_conv2d_kernel_gradient(const void *context, 
     static const long row_end[] = {5, 5, 5};
     static const long column_begin[] = {0, 0, 0};
     static const long column_end[] = {5, 5, 5};
-    const real *const x = call->arena;
-    const real *const g = call->arena + 3984;
-    real *const dw = call->arena + 7376;
+    const real *const x = call->arena + 12544;
+    const real *const g = call->arena + 6400;
+    real *const dw = call->arena + 9600;
     real space[304];
     real *const sums = space + (16 - (size_t)space / sizeof(real) % 16) % 16;
     for (long unit = begin; unit < end; unit++) {
@@ -1419,14 +1419,14 @@ static void fashion_micro_run_train_conv2d_kernel_gradient(const void *context, 
 /* over [2090]: value_51, value_59, value_55, value_60, value_61 */
 static void fashion_micro_run_train_value_59(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
-    const real *const optimizer_gradient_ = call->arena + 7376;
+    const real *const optimizer_gradient_ = call->arena + 9600;
     const real *const view_50_ = call->space[2];
     real *const value_59_ = call->space[2];
     const real *const view_54_ = call->space[2] + 2090;
     real *const value_60_ = call->space[2] + 2090;
-    const real value_56_single = (real)*((double *)(call->arena + 7360) + 0), *const value_56_ = &value_56_single;
+    const real value_56_single = (real)*((double *)(call->arena + 11936) + 0), *const value_56_ = &value_56_single;
     const real value_56_value = value_56_[0];
-    const real value_53_single = (real)*((double *)(call->arena + 7344) + 0), *const value_53_ = &value_53_single;
+    const real value_53_single = (real)*((double *)(call->arena + 11920) + 0), *const value_53_ = &value_53_single;
     const real value_53_value = value_53_[0];
     const real *const conv2d_value_3_ = call->space[0];
     real *const value_61_ = call->space[0];
@@ -1449,26 +1449,26 @@ static void fashion_micro_run_train_value_59(const void *context, long begin, lo
 }
 
 static void fashion_micro_run_train(struct fashion_micro_run_call *call) {
-    call->parallel(call->pool, fashion_micro_run_train_samples, call, 4);
-    call->parallel(call->pool, fashion_micro_run_train_average_pool2d_product_1, call, 4);
+    fashion_micro_run_train_samples(call, 0, 4);
+    fashion_micro_run_train_average_pool2d_product_1(call, 0, 4);
     fashion_micro_run_train_average_pool2d_output(call, 0, 1);
     fashion_micro_run_train_conv2d_output_pack(call, 0, 1);
-    call->parallel(call->pool, fashion_micro_run_train_conv2d_output, call, 4);
-    call->parallel(call->pool, fashion_micro_run_train_flatten_output, call, 4);
-    call->parallel(call->pool, fashion_micro_run_train_dense_value_14, call, 3);
-    call->parallel(call->pool, fashion_micro_run_train_dense_maximum_15, call, 16);
+    fashion_micro_run_train_conv2d_output(call, 0, 4);
+    fashion_micro_run_train_flatten_output(call, 0, 4);
+    fashion_micro_run_train_dense_value_14(call, 0, 3);
+    fashion_micro_run_train_dense_maximum_15(call, 0, 16);
     fashion_micro_run_train_dense_value_16(call, 0, 1);
-    call->parallel(call->pool, fashion_micro_run_train_dense_value_17, call, 16);
+    fashion_micro_run_train_dense_value_17(call, 0, 16);
     fashion_micro_run_train_sum_24(call, 0, 1);
     fashion_micro_run_train_sum_29(call, 0, 1);
     fashion_micro_run_train_value_31(call, 0, 1);
     fashion_micro_run_train_value_33(call, 0, 1);
     fashion_micro_run_train_dense_value_35(call, 0, 1);
-    call->parallel(call->pool, fashion_micro_run_train_dense_product_38_transpose, call, 4);
-    call->parallel(call->pool, fashion_micro_run_train_dense_product_38, call, 25);
-    call->parallel(call->pool, fashion_micro_run_train_dense_kernel_gradient, call, 34);
-    call->parallel(call->pool, fashion_micro_run_train_flatten_view_40, call, 4);
-    call->parallel(call->pool, fashion_micro_run_train_conv2d_value_41, call, 8);
+    fashion_micro_run_train_dense_kernel_gradient(call, 0, 34);
+    fashion_micro_run_train_dense_product_39_transpose(call, 0, 4);
+    fashion_micro_run_train_dense_product_39(call, 0, 25);
+    fashion_micro_run_train_flatten_view_40(call, 0, 4);
+    fashion_micro_run_train_conv2d_value_41(call, 0, 8);
     fashion_micro_run_train_conv2d_kernel_gradient(call, 0, 1);
     fashion_micro_run_train_value_59(call, 0, 1);
 }
@@ -1786,20 +1786,20 @@ static void fashion_micro_run_evaluate_dense_value_33(const void *context, long 
 }
 
 static void fashion_micro_run_evaluate(struct fashion_micro_run_call *call) {
-    call->parallel(call->pool, fashion_micro_run_evaluate_samples, call, 4);
-    call->parallel(call->pool, fashion_micro_run_evaluate_average_pool2d_product_1, call, 4);
+    fashion_micro_run_evaluate_samples(call, 0, 4);
+    fashion_micro_run_evaluate_average_pool2d_product_1(call, 0, 4);
     fashion_micro_run_evaluate_average_pool2d_output(call, 0, 1);
     fashion_micro_run_evaluate_conv2d_output_pack(call, 0, 1);
-    call->parallel(call->pool, fashion_micro_run_evaluate_conv2d_output, call, 4);
-    call->parallel(call->pool, fashion_micro_run_evaluate_flatten_output, call, 4);
-    call->parallel(call->pool, fashion_micro_run_evaluate_dense_value_14, call, 3);
-    call->parallel(call->pool, fashion_micro_run_evaluate_dense_maximum_15, call, 16);
+    fashion_micro_run_evaluate_conv2d_output(call, 0, 4);
+    fashion_micro_run_evaluate_flatten_output(call, 0, 4);
+    fashion_micro_run_evaluate_dense_value_14(call, 0, 3);
+    fashion_micro_run_evaluate_dense_maximum_15(call, 0, 16);
     fashion_micro_run_evaluate_dense_value_16(call, 0, 1);
-    call->parallel(call->pool, fashion_micro_run_evaluate_dense_value_17, call, 16);
+    fashion_micro_run_evaluate_dense_value_17(call, 0, 16);
     fashion_micro_run_evaluate_sum_24(call, 0, 1);
     fashion_micro_run_evaluate_sum_29(call, 0, 1);
     fashion_micro_run_evaluate_value_31(call, 0, 1);
-    call->parallel(call->pool, fashion_micro_run_evaluate_dense_value_33, call, 16);
+    fashion_micro_run_evaluate_dense_value_33(call, 0, 16);
 }
 
 /* copy into samples */
@@ -2028,17 +2028,17 @@ static void fashion_micro_run_predict_dense_value_19(const void *context, long b
 }
 
 static void fashion_micro_run_predict(struct fashion_micro_run_call *call) {
-    call->parallel(call->pool, fashion_micro_run_predict_samples, call, 4);
-    call->parallel(call->pool, fashion_micro_run_predict_average_pool2d_product_1, call, 4);
+    fashion_micro_run_predict_samples(call, 0, 4);
+    fashion_micro_run_predict_average_pool2d_product_1(call, 0, 4);
     fashion_micro_run_predict_average_pool2d_output(call, 0, 1);
     fashion_micro_run_predict_conv2d_output_pack(call, 0, 1);
-    call->parallel(call->pool, fashion_micro_run_predict_conv2d_output, call, 4);
-    call->parallel(call->pool, fashion_micro_run_predict_flatten_output, call, 4);
-    call->parallel(call->pool, fashion_micro_run_predict_dense_value_14, call, 3);
-    call->parallel(call->pool, fashion_micro_run_predict_dense_maximum_15, call, 16);
+    fashion_micro_run_predict_conv2d_output(call, 0, 4);
+    fashion_micro_run_predict_flatten_output(call, 0, 4);
+    fashion_micro_run_predict_dense_value_14(call, 0, 3);
+    fashion_micro_run_predict_dense_maximum_15(call, 0, 16);
     fashion_micro_run_predict_dense_value_16(call, 0, 1);
-    call->parallel(call->pool, fashion_micro_run_predict_dense_value_17, call, 16);
-    call->parallel(call->pool, fashion_micro_run_predict_dense_value_19, call, 16);
+    fashion_micro_run_predict_dense_value_17(call, 0, 16);
+    fashion_micro_run_predict_dense_value_19(call, 0, 16);
 }
 
 /* Runs all units of a kernel; they may run in any order, or at the same time. */
@@ -2124,9 +2124,9 @@ float fashion_micro_learning_rate(const void *block) {
 static void fashion_micro_prepare_samples(struct fashion_micro_run_call *call, void *block,
         const float *x, const float *y, long samples) {
     real *const memory = block;
-    x = fashion_micro_fill_rows(memory + 20976, x, samples * 784, 12544);
-    if (y) y = fashion_micro_fill_rows(memory + 33520, y, samples * 1, 16);
-    fashion_micro_prepare(call, block, x, y, memory + 33536, samples);
+    x = fashion_micro_fill_rows(memory + 19632, x, samples * 784, 12544);
+    if (y) y = fashion_micro_fill_rows(memory + 32176, y, samples * 1, 16);
+    fashion_micro_prepare(call, block, x, y, memory + 32192, samples);
 }
 
 float fashion_micro_train_step(void *block, const float *x, const float *y, long samples,

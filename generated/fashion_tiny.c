@@ -1244,7 +1244,7 @@ static void fashion_tiny_run_predict(struct fashion_tiny_run_call *call) {
     fashion_tiny_run_predict_conv2d_1_output(call, 0, 1);
     fashion_tiny_run_predict_max_pool2d_1_output(call, 0, 1);
     fashion_tiny_run_predict_flatten_output(call, 0, 1);
-    call->parallel(call->pool, fashion_tiny_run_predict_dense_value_21, call, 2);
+    fashion_tiny_run_predict_dense_value_21(call, 0, 2);
     fashion_tiny_run_predict_dense_maximum_22(call, 0, 1);
     fashion_tiny_run_predict_dense_value_23(call, 0, 1);
     fashion_tiny_run_predict_dense_value_24(call, 0, 1);

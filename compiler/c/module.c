@@ -149,11 +149,11 @@ static void write_entry(struct writer *w, const struct program_plan *plan, const
                w->module);
     for (int i = 0; i < plan->kernel_count; i++) {
         const struct kernel *kernel = plan->kernels[i];
-        if (kernel->units == 1)
-            write_line(w, "%s_%s(call, 0, 1);", w->prefix, kernel->name);
-        else
+        if (kernel_is_shared(plan, kernel))
             write_line(w, "call->parallel(call->pool, %s_%s, call, %ld);", w->prefix, kernel->name,
                        kernel->units);
+        else
+            write_line(w, "%s_%s(call, 0, %ld);", w->prefix, kernel->name, kernel->units);
     }
     write_close(w);
 }

@@ -238,6 +238,10 @@ const char *kernel_layer(const struct program_plan *plan, const struct kernel *k
 /** About how much a kernel does (multiply-adds, values), to share out a time among several. */
 double kernel_work(const struct kernel *kernel);
 
+/** True if the units go to the threads of the call's `parallel`; else the entry point runs them all
+ * itself: there is one, or other threads would cost more time than they save (work.c). */
+bool kernel_is_shared(const struct program_plan *plan, const struct kernel *kernel);
+
 /** Appends the kernels, one a line, for --dump. */
 void plan_print(struct text *text, const struct program_plan *plan);
 
