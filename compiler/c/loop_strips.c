@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { PIECE = 512 };
+enum { PIECE = 1024 };
 
 /* Where a value of the current piece is: C text of its first element, and its step (0 or 1). */
 struct place {
@@ -139,7 +139,21 @@ static struct place evaluate(struct strips *s, const struct expression *e,
     return result;
 }
 
-/* A stored value goes right to its memory, unless a later statement still reads what is there. */
+/* Do two views lie in the same memory, at least in part? */
+static bool overlap(const struct view *a, const struct view *b) {
+    const struct buffer *x = a->buffer, *y = b->buffer;
+    if (x->storage != y->storage || x->index != y->index) return false;
+    if (x->storage == STORAGE_ARENA) return x->offset == y->offset; /* merged, or alive in turn */
+    return a->offset < b->offset + shape_elements(&b->shape) &&
+           b->offset < a->offset + shape_elements(&a->shape);
+}
+
+static bool same_place(const struct view *a, const struct view *b) {
+    return a->offset == b->offset && shape_elements(&a->shape) == shape_elements(&b->shape);
+}
+
+/* A stored value goes right to its memory, unless a later statement still reads what is there, or
+ * this one reads it elsewhere than at the place of the element. */
 static bool can_store_at_once(const struct strips *s, int number) {
     const struct loop_kernel *loop = &s->nest->kernel->loop;
     const struct view *out = loop_view(s->nest, &loop->statements[number]);
@@ -148,9 +162,7 @@ static bool can_store_at_once(const struct strips *s, int number) {
             const struct loop_operand *operand = &loop->statements[i].operands[j];
             if (operand->statement >= 0) continue;
             const struct view *in = s->nest->plan_views[operand->tensor->number];
-            if (in->buffer->storage != out->buffer->storage) continue;
-            if (in->buffer->storage != STORAGE_ARENA || in->buffer->offset == out->buffer->offset)
-                return false;
+            if (overlap(out, in) && (i > number || !same_place(out, in))) return false;
         }
     return true;
 }

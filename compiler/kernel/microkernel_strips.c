@@ -44,29 +44,34 @@ static const char *const macros =
     "#define INDEPENDENT\n"
     "#endif\n\n";
 
-static const char *const selection =
+/* A loop of its own for each pair of steps: with steps in variables it would not be vectorized. */
+static const char *const selection_begin =
     "static void vector_select(real *to, const real *c, long c_step, const real *a, long a_step,\n"
     "        const real *b, long b_step, long n) {\n"
-    "    if (c_step == 1 && a_step == 1 && b_step == 1) {\n"
-    "        INDEPENDENT\n"
-    "        for (long i = 0; i < n; i++) {\n"
-    "            const real x = a[i], y = b[i];\n"
-    "            to[i] = c[i] != 0 ? x : y;\n"
-    "        }\n"
-    "    } else if (c_step == 1 && a_step == 1 && b_step == 0) {\n"
-    "        const real y = *b;\n"
-    "        INDEPENDENT\n"
-    "        for (long i = 0; i < n; i++) {\n"
-    "            const real x = a[i];\n"
-    "            to[i] = c[i] != 0 ? x : y;\n"
-    "        }\n"
-    "    } else {\n"
-    "        for (long i = 0; i < n; i++) {\n"
-    "            const real x = a[i * a_step], y = b[i * b_step];\n"
-    "            to[i] = c[i * c_step] != 0 ? x : y;\n"
-    "        }\n"
+    "    if (!c_step) {\n"
+    "        const long is_a = *c != 0;\n"
+    "        vector_copy(to, is_a ? a : b, is_a ? a_step : b_step, n);\n"
+    "        return;\n"
     "    }\n"
-    "}\n\n";
+    "    const real first_a = *a, first_b = *b;\n";
+static const char *const selection_end = "}\n\n";
+
+static void print_selection(struct text *text) {
+    text_put(text, selection_begin);
+    for (int a = 1; a >= 0; a--)
+        for (int b = 1; b >= 0; b--)
+            text_add(text,
+                     "    if (%sa_step && %sb_step) {\n"
+                     "        INDEPENDENT\n"
+                     "        for (long i = 0; i < n; i++) {\n"
+                     "            const real x = %s, y = %s;\n"
+                     "            to[i] = c[i] != 0 ? x : y;\n"
+                     "        }\n"
+                     "        return;\n"
+                     "    }\n",
+                     a ? "" : "!", b ? "" : "!", a ? "a[i]" : "first_a", b ? "b[i]" : "first_b");
+    text_put(text, selection_end);
+}
 
 static const char *const generation =
     "static void vector_random(real *to, unsigned key, unsigned first, long element_step,\n"
@@ -161,7 +166,7 @@ void microkernel_print_strips(struct text *text) {
     text_put(text, macros);
     for (int i = 0; i < UNARY; i++) print_unary(text, &unary[i]);
     for (int i = 0; i < BINARY; i++) print_binary(text, &binary[i]);
-    text_put(text, selection);
+    print_selection(text);
     text_put(text, generation);
     text_put(text, reduction);
 }
