@@ -150,6 +150,25 @@ static void merge_dimensions(struct nest *nest) {
     }
 }
 
+/* For libtcc, whose strips are calls: the two innermost loops become one strip where all memory
+ * allows it, and only positions (of a sample, of an element) keep them apart. Chunks and pieces of
+ * the strip must hold whole rows, and rows whole sets of partial sums: the same bits. */
+static void merge_rows(struct nest *nest) {
+    int d = nest->rank - 2;
+    if (d < 0 || nest->is_reduced[d] != nest->is_reduced[d + 1]) return;
+    long row = nest->extent[d + 1];
+    if (row % 16 || SUM_CHUNK % row) return;
+    for (int a = 0; a < nest->address_count; a++) {
+        struct address *address = &nest->addresses[a];
+        if (address->view && address->stride[d] != address->stride[d + 1] * row) return;
+    }
+    for (int a = 0; a < nest->address_count; a++)
+        nest->addresses[a].row_stride = nest->addresses[a].stride[d];
+    nest->extent[d + 1] *= nest->extent[d];
+    remove_dimension(nest, d);
+    nest->row = row;
+}
+
 void nest_plan(struct nest *nest, struct writer *w, struct kernel *kernel) {
     const struct loop_kernel *loop = &kernel->loop;
     memset(nest, 0, sizeof *nest);
@@ -157,6 +176,7 @@ void nest_plan(struct nest *nest, struct writer *w, struct kernel *kernel) {
     find_dimensions(nest, w->plan, loop);
     find_addresses(nest, w, loop);
     merge_dimensions(nest);
+    if (w->dialect == DIALECT_TCC) merge_rows(nest);
     nest->strip = nest->rank - 1;
     for (int d = 0; d < nest->strip; d++) {
         if (nest->is_reduced[d])

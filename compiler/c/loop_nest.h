@@ -12,6 +12,7 @@ struct address {
     const struct view *view; /* NULL: a position */
     const char *name;        /* in the C text */
     long stride[NEST_RANK];
+    long row_stride; /* a position in a strip of rows: how far it moves from row to row */
     bool is_written;
 };
 
@@ -29,6 +30,7 @@ struct nest {
     int kept[NEST_RANK], kept_count;
     int reduced[NEST_RANK], reduced_count;
     int strip;   /* -1: there is no loop at all */
+    long row;    /* the strip is rows of this length, to positions; 0: it is not */
     long chunk;  /* the strip runs in pieces of this length: a loop outside the reduced ones */
 };
 

@@ -22,6 +22,8 @@ struct strips {
     struct place *values; /* by statement */
     bool *is_used;        /* slots */
     int slot_count, slot_capacity;
+    struct text ahead;             /* what is the same for all pieces: written before them */
+    int number_count, ahead_count; /* single numbers and strips made there */
     /* the statement being written */
     const struct statement *statement;
     struct expression_list nodes;
@@ -79,44 +81,118 @@ static void release(struct strips *s, const struct expression *e) {
         s->is_used[s->places[i].slot] = false;
 }
 
-static const char *position(struct strips *s, int a, bool is_unsigned) {
-    const struct address *address = &s->nest->addresses[a];
-    long stride = s->nest->strip < 0 ? 0 : address->stride[s->nest->strip];
+/* Where position `a` is at the beginning of the piece. */
+static const char *position(struct strips *s, int a) {
+    const struct nest *nest = s->nest;
+    const struct address *address = &nest->addresses[a];
+    long stride = nest->strip < 0 ? 0 : address->stride[nest->strip];
+    bool is_unsigned = a == nest->element_address;
+    const char *index = variable_index(s);
+    if (nest->row) {
+        stride = address->row_stride;
+        index = arena_format(s->w->arena, "i / %ld", nest->row);
+    }
     if (!stride) return address->name;
     return arena_format(s->w->arena, is_unsigned ? "%s + (unsigned)(%s * %ld)" : "%s + %s * %ld",
-                        address->name, variable_index(s), stride);
+                        address->name, index, stride);
 }
 
-static long position_step(const struct strips *s, int a) {
-    return s->nest->strip < 0 ? 0 : s->nest->addresses[a].stride[s->nest->strip];
+/* How the position goes on from there: step by step, or in rows. */
+static const char *position_steps(struct strips *s, int a) {
+    const struct nest *nest = s->nest;
+    const struct address *address = &nest->addresses[a];
+    long step = nest->strip < 0 ? 0 : address->stride[nest->strip];
+    if (!nest->row) return arena_format(s->w->arena, "%ld", step);
+    return arena_format(s->w->arena, "%ld, %ld, %ld", step, nest->row, address->row_stride);
 }
 
-static void generate(struct strips *s, const struct expression *e, const char *to) {
+/* Is the value the same in all pieces? Then it is a number, or a strip of repeated rows. */
+enum constancy { VARIES, REPEATS, IS_NUMBER };
+
+static enum constancy constancy(const struct strips *s, const struct expression *e) {
+    const struct nest *nest = s->nest;
+    if (e->op == EXPRESSION_CONSTANT) return IS_NUMBER;
+    if (nest->strip < 0 || e->op == EXPRESSION_RANDOM) return VARIES;
     if (e->op == EXPRESSION_INDEX) {
-        int a = s->nest->index_address[e->index];
-        write_line(s->w, "%s(%s, %s, %ld, n);", use_symbol(s->w, "vector_index"), to,
-                   position(s, a, false), position_step(s, a));
-    } else {
-        int a = s->nest->element_address;
-        write_line(s->w, "%s(%s, %s, %s, %ld, n);", use_symbol(s->w, "vector_random"), to,
-                   loop_random_key(s->w, e->index), position(s, a, true), position_step(s, a));
+        const struct address *address = &nest->addresses[nest->index_address[e->index]];
+        return nest->row && !address->row_stride ? REPEATS : VARIES;
     }
+    if (e->op == EXPRESSION_OPERAND) {
+        const struct loop_operand *operand = &s->statement->operands[e->index];
+        if (operand->statement >= 0) return VARIES;
+        int a = nest_find(nest, nest->plan_views[operand->tensor->number]);
+        const struct address *address = &nest->addresses[a];
+        return address->is_written || address->stride[nest->strip] ? VARIES : IS_NUMBER;
+    }
+    enum constancy least = IS_NUMBER;
+    for (int k = 0; k < 3 && e->in[k]; k++) {
+        enum constancy in = constancy(s, e->in[k]);
+        if (in < least) least = in;
+    }
+    return least;
+}
+
+static void generate(struct strips *s, const struct expression *e, const char *to,
+                     const char *count) {
+    bool is_index = e->op == EXPRESSION_INDEX;
+    int a = is_index ? s->nest->index_address[e->index] : s->nest->element_address;
+    const char *name =
+        use_symbol(s->w, arena_format(s->w->arena, "vector_%s%s", is_index ? "index" : "random",
+                                      s->nest->row ? "_rows" : ""));
+    const char *key =
+        is_index ? "" : arena_format(s->w->arena, "%s, ", loop_random_key(s->w, e->index));
+    write_line(s->w, "%s(%s, %s%s, %s, %s);", name, to, key, position(s, a), position_steps(s, a),
+               count);
+}
+
+/* A value that is the same for all pieces, made before them; its place stays. */
+static struct place evaluate_ahead(struct strips *s, const struct expression *e,
+                                   enum constancy kind) {
+    bool is_number = kind == IS_NUMBER;
+    struct text arguments = {.arena = s->w->arena};
+    struct place result;
+    for (int k = 0; k < 3 && e->in[k]; k++) {
+        struct place in = evaluate(s, e->in[k], NULL);
+        text_add(&arguments, ", %s, %d", in.address, in.step);
+    }
+    struct text piece = s->w->text;
+    s->w->text = s->ahead;
+    if (is_number)
+        result = (struct place){arena_format(s->w->arena, "number + %d", s->number_count), 0, -1};
+    else
+        result = (struct place){arena_format(s->w->arena, "ahead[%d]", s->ahead_count), 1, -1};
+    long length = s->nest->strip < 0 ? 1 : s->nest->extent[s->nest->strip];
+    const char *count = arena_format(s->w->arena, "%ld",
+                                     is_number        ? 1
+                                     : length < PIECE ? length
+                                                      : PIECE);
+    if (e->op == EXPRESSION_CONSTANT)
+        write_line(s->w, "number[%d] = %s;", s->number_count, literal(s->w, e->value, false));
+    else if (e->op == EXPRESSION_INDEX)
+        generate(s, e, result.address, count);
+    else
+        write_line(s->w, "%s(%s%s, %s);", use_symbol(s->w, microkernel_vector_name(e->op)),
+                   result.address, text_string(&arguments), count);
+    s->number_count += is_number;
+    s->ahead_count += !is_number;
+    s->ahead = s->w->text;
+    s->w->text = piece;
+    return result;
 }
 
 static struct place evaluate(struct strips *s, const struct expression *e,
                              const struct place *destination) {
     int node = find_node(s, e);
     if (s->is_placed[node]) return s->places[node];
+    enum constancy kind = constancy(s, e);
     struct place result = {0};
     if (e->op == EXPRESSION_OPERAND) {
         result = operand_place(s, e->index);
-    } else if (e->op == EXPRESSION_CONSTANT) {
-        result = new_slot(s);
-        write_line(s->w, "%s[0] = %s;", result.address, literal(s->w, e->value, false));
-        result.step = 0;
+    } else if (kind != VARIES) {
+        result = evaluate_ahead(s, e, kind);
     } else if (e->op == EXPRESSION_INDEX || e->op == EXPRESSION_RANDOM) {
         result = destination ? *destination : new_slot(s);
-        generate(s, e, result.address);
+        generate(s, e, result.address, "n");
     } else {
         struct place in[3];
         struct text arguments = {.arena = s->w->arena};
@@ -131,8 +207,8 @@ static struct place evaluate(struct strips *s, const struct expression *e,
         result = destination ? *destination : new_slot(s);
         for (int k = 0; k < 3 && e->in[k]; k++)
             if (!in[k].step) release(s, e->in[k]);
-        write_line(s->w, "%s(%s%s, n);", use_symbol(s->w, microkernel_vector_name(e->op)), result.address,
-                   text_string(&arguments));
+        write_line(s->w, "%s(%s%s, n);", use_symbol(s->w, microkernel_vector_name(e->op)),
+                   result.address, text_string(&arguments));
     }
     s->places[node] = result;
     s->is_placed[node] = true;
@@ -208,7 +284,7 @@ static void write_statement(struct strips *s, int number) {
                        s->statement->expression->op != EXPRESSION_CONSTANT;
     struct place value =
         evaluate(s, s->statement->expression, at_once && is_operator ? &destination : NULL);
-    if (at_once && !is_operator) {
+    if (at_once && strcmp(value.address, destination.address)) {
         write_line(s->w, "%s(%s, %s, %d, n);", use_symbol(s->w, "vector_copy"), destination.address,
                    value.address, value.step);
         value = destination;
@@ -239,7 +315,7 @@ void write_strips(struct writer *w, const struct nest *nest) {
     struct strips s = {.w = w, .nest = nest};
     s.values = ARENA_ARRAY(arena, struct place, statements);
     struct text before = w->text;
-    w->text = (struct text){.arena = arena};
+    s.ahead = w->text = (struct text){.arena = arena};
     w->depth++;
     if (nest->strip < 0)
         write_line(w, "const long n = 1;");
@@ -256,6 +332,9 @@ void write_strips(struct writer *w, const struct nest *nest) {
     w->text = before;
     write_open(w, "%s", "");
     if (s.slot_count) write_line(w, "real strip[%d][%d];", s.slot_count, PIECE);
+    if (s.number_count) write_line(w, "real number[%d];", s.number_count);
+    if (s.ahead_count) write_line(w, "real ahead[%d][%d];", s.ahead_count, PIECE);
+    text_put(&w->text, text_string(&s.ahead));
     text_put(&w->text, body);
     write_close(w);
 }

@@ -49,6 +49,10 @@ static const char *const prototypes[][2] = {
     {"vector_random", "void vector_random(real *to, unsigned key, unsigned first, long "
                       "element_step, long n);"},
     {"vector_index", "void vector_index(real *to, long first, long step, long n);"},
+    {"vector_random_rows", "void vector_random_rows(real *to, unsigned key, unsigned first, long "
+                           "element_step, long row, long row_step, long n);"},
+    {"vector_index_rows", "void vector_index_rows(real *to, long first, long step, long row, long "
+                          "row_step, long n);"},
     {"vector_accumulate", "void vector_accumulate(real *to, const real *a, long a_step, long n);"},
     {"vector_accumulate_maximum",
      "void vector_accumulate_maximum(real *to, const real *a, long a_step, long n);"},

@@ -57,6 +57,8 @@
  *   void vector_select(real *to, const real *c, long c_step, const real *a, long a_step,
  *       const real *b, long b_step, long n);
  *   void vector_random(real *to, unsigned key, unsigned first, long element_step, long n);
+ *   void vector_random_rows(real *to, unsigned key, unsigned first, long element_step, long row,
+ *                           long row_step, long n): rows of positions, row is a multiple of 16
  *       to[i] = random number of element first + i * element_step (see tensor/expression.h)
  *   void vector_index(real *to, long first, long step, long n);
  *   void vector_accumulate(real *to, const real *a, long a_step, long n);  to[i] += a[i]
