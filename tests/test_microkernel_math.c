@@ -122,6 +122,28 @@ static uint32_t mix(uint32_t h) {
     return h ^ (h >> 16);
 }
 
+/* Rows of positions: element i is at row i / 32, place i % 32. */
+static void rows_of(const struct library *library, unsigned key) {
+    void (*random)(float *, unsigned, unsigned, long, long, long, long) =
+        (void (*)(float *, unsigned, unsigned, long, long, long, long))library->find(
+            library->target, "vector_random_rows");
+    void (*index)(float *, long, long, long, long, long) =
+        (void (*)(float *, long, long, long, long, long))library->find(library->target,
+                                                                       "vector_index_rows");
+    assert_true(random && index);
+    for (long n = 1; n < 200; n += 33) {
+        random(y_memory, key, 17, 49, 32, 5, n);
+        for (long i = 0; i < n; i++) {
+            uint32_t number = (uint32_t)(17 + i % 32 * 49 + i / 32 * 5);
+            assert_true(y_memory[i] ==
+                        (float)(mix(mix(number + key) ^ key) >> 8) / 16777216.0f);
+        }
+        index(y_memory, 3, 2, 32, -7, n);
+        for (long i = 0; i < n; i++)
+            assert_true(y_memory[i] == (float)(3 + i % 32 * 2 - i / 32 * 7));
+    }
+}
+
 static void random_of(const struct library *library) {
     unsigned (*key)(unsigned, unsigned, unsigned) =
         (unsigned (*)(unsigned, unsigned, unsigned))library->find(library->target,
@@ -136,6 +158,7 @@ static void random_of(const struct library *library) {
         unsigned k = key(seed, 7, 3), first = 0xffffff00u + seed;
         long step = (long)seed - 1;
         assert_int_equal(k, mix(mix(mix(seed) + 7) + 3));
+        rows_of(library, k);
         strip(y_memory, k, first, step, 999);
         for (long i = 0; i < 999; i++) {
             uint32_t number = first + (uint32_t)(i * step);
