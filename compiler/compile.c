@@ -67,6 +67,12 @@ static bool run_passes(struct pipeline *p) {
 
 /* ---- a compilation ---- */
 
+/* Vectors of samples would be half empty: in predictions, images stay row-major then. Training needs
+ * blocks, for which alone there are gradients. */
+static bool has_plain_images(enum mode mode, long batch, const struct compile_options *options) {
+    return mode == MODE_PREDICTION && 2 * batch <= options->target->lanes;
+}
+
 /* Does a layer, or the loss, work on images? Then the rows of a batch are padded to whole vectors of
  * samples. */
 static bool has_images(const struct model *model) {
@@ -80,11 +86,20 @@ static bool has_images(const struct model *model) {
     return model->output->output.rank == 3;
 }
 
+/* Rows of the batch in memory. */
+static long rows_of(const struct model *model, enum mode mode, long batch,
+                    const struct compile_options *options) {
+    long lanes = options->target->block_lanes;
+    bool is_padded = has_images(model) && !has_plain_images(mode, batch, options);
+    return is_padded ? (batch + lanes - 1) / lanes * lanes : batch;
+}
+
 static struct program_plan *compile_mode(struct arena *arena, const struct model *model,
-                                         enum mode mode, long rows,
+                                         enum mode mode, long batch,
                                          const struct compile_options *options, struct text *dump,
                                          struct error *error) {
     static const char *const names[] = {"training", "evaluation", "prediction"};
+    long rows = rows_of(model, mode, batch, options);
     struct graph *graph = lower_model(model, mode, rows, arena, error);
     if (!graph) return NULL;
     struct program_plan *plan = ARENA_NEW(arena, struct program_plan);
@@ -92,6 +107,7 @@ static struct program_plan *compile_mode(struct arena *arena, const struct model
     plan->target = options->target;
     plan->lanes = options->target->block_lanes;
     plan->rows = rows;
+    plan->plain_images = has_plain_images(mode, batch, options);
     plan->generic_products = options->generic_products;
     plan->use_double = options->use_double;
     plan->no_winograd = options->no_winograd;
@@ -157,16 +173,15 @@ struct compilation *compile_model(struct arena *arena, const struct model *model
     struct compilation *compilation = ARENA_NEW(arena, struct compilation);
     const bool wanted[3] = {options->training, options->evaluation, options->prediction};
     long batch = options->batch ? options->batch : model->training.batch_size;
-    long lanes = options->target->block_lanes;
-    if (batch < 1) batch = 1;
-    long rows = has_images(model) ? (batch + lanes - 1) / lanes * lanes : batch;
+    long rows = batch = batch < 1 ? 1 : batch;
     struct program_plan *plans[3] = {NULL, NULL, NULL};
     struct text dump = {.arena = arena};
     const struct graph *graph = NULL;
     for (int mode = 0; mode < 3; mode++) {
         if (!wanted[mode]) continue;
-        plans[mode] = compile_mode(arena, model, (enum mode)mode, rows, options, &dump, error);
+        plans[mode] = compile_mode(arena, model, (enum mode)mode, batch, options, &dump, error);
         if (!plans[mode]) return NULL;
+        if (plans[mode]->rows > rows) rows = plans[mode]->rows;
         graph = plans[mode]->graph;
         compilation->memory[mode] = (struct memory_report){
             plans[mode]->arena_bytes, plans[mode]->arena_lower_bound, plans[mode]->buffer_count};

@@ -47,6 +47,10 @@ typedef float vector1, memory1;
 #define LATHE_FUSE
 #endif
 
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+
 /* The iterations of the next loop do not depend on each other. */
 #if defined(__clang__)
 #pragma clang diagnostic ignored "-Wpass-failed" /* short loops stay loops */
@@ -56,97 +60,9 @@ typedef float vector1, memory1;
 #else
 #define LATHE_INDEPENDENT
 #endif
-
-#include <math.h>
-#include <stddef.h>
-#include <string.h>
 #define LATHE_LARGEST ((real)3.4028234663852886e38)
 
 #include <math.h>
-
-#if defined(LATHE_VECTORS) && defined(__has_builtin)
-#if __has_builtin(__builtin_shufflevector)
-#define LATHE_SQUARE 4
-#define LATHE_MIX_LOW(a, b) __builtin_shufflevector(a, b, \
-    0, 4, 1, 5)
-#define LATHE_MIX_HIGH(a, b) __builtin_shufflevector(a, b, \
-    2, 6, 3, 7)
-/* to[i * to_i + j] = from[j * from_j + i] for 4 x 4 numbers. */
-LATHE_INLINE void transpose_square(real *to, const real *from, long to_i,
-        long from_j) {
-    const vector4 a0 = *(const memory4 *)(from + 0 * from_j);
-    const vector4 a1 = *(const memory4 *)(from + 1 * from_j);
-    const vector4 a2 = *(const memory4 *)(from + 2 * from_j);
-    const vector4 a3 = *(const memory4 *)(from + 3 * from_j);
-    const vector4 b0 = LATHE_MIX_LOW(a0, a2);
-    const vector4 b1 = LATHE_MIX_HIGH(a0, a2);
-    const vector4 b2 = LATHE_MIX_LOW(a1, a3);
-    const vector4 b3 = LATHE_MIX_HIGH(a1, a3);
-    const vector4 c0 = LATHE_MIX_LOW(b0, b2);
-    const vector4 c1 = LATHE_MIX_HIGH(b0, b2);
-    const vector4 c2 = LATHE_MIX_LOW(b1, b3);
-    const vector4 c3 = LATHE_MIX_HIGH(b1, b3);
-    *(memory4 *)(to + 0 * to_i) = c0;
-    *(memory4 *)(to + 1 * to_i) = c1;
-    *(memory4 *)(to + 2 * to_i) = c2;
-    *(memory4 *)(to + 3 * to_i) = c3;
-}
-#endif
-#endif
-
-/* to[i * to_i + j] = from[i + j * from_j]: both sides have one dense direction. Sixteen streams
- * are read side by side, and whole lines written. */
-LATHE_FUNCTION void strided_transpose(real *to, const real *from, long rows, long columns, long to_i,
-        long from_j) {
-    for (long j = 0; j < columns; j += 16) {
-        const long j_end = j + 16 < columns ? j + 16 : columns;
-        long i = 0;
-#ifdef LATHE_SQUARE
-        if (j_end == j + 16)
-            for (; i + LATHE_SQUARE <= rows; i += LATHE_SQUARE)
-                for (long s = j; s < j_end; s += LATHE_SQUARE)
-                    transpose_square(to + i * to_i + s, from + i + s * from_j, to_i, from_j);
-#endif
-        if (j_end == j + 16)
-            for (; i < rows; i++)
-                for (long s = 0; s < 16; s++) to[i * to_i + j + s] = from[i + (j + s) * from_j];
-        else
-            for (; i < rows; i++)
-                for (long s = j; s < j_end; s++) to[i * to_i + s] = from[i + s * from_j];
-    }
-}
-
-/* to[sum of i * to_stride] = from[sum of i * from_stride] over five loops, innermost
- * last. */
-LATHE_FUNCTION void strided_copy(real *to, const real *from, const long *size, const long *to_stride,
-        const long *from_stride) {
-    int inner = 4; /* the innermost loop that is one */
-    while (inner > 0 && size[inner] == 1) inner--;
-    const long n = size[inner], t4 = to_stride[inner], f4 = from_stride[inner];
-    int across = inner; /* dense on the other side than the innermost: transpose both */
-    for (int d = inner - 1; d >= 0 && (t4 == 1) != (f4 == 1); d--)
-        if (across == inner && (t4 == 1 ? from_stride[d] : to_stride[d]) == 1 && size[d] > 1)
-            across = d;
-    long count[4]; /* of the loops around those two */
-    for (int d = 0; d < 4; d++) count[d] = d >= inner || d == across ? 1 : size[d];
-    for (long i0 = 0; i0 < count[0]; i0++)
-        for (long i1 = 0; i1 < count[1]; i1++)
-            for (long i2 = 0; i2 < count[2]; i2++)
-                for (long i3 = 0; i3 < count[3]; i3++) {
-                    real *t = to + i0 * to_stride[0] + i1 * to_stride[1] +
-                        i2 * to_stride[2] + i3 * to_stride[3];
-                    const real *f = from + i0 * from_stride[0] + i1 * from_stride[1] +
-                        i2 * from_stride[2] + i3 * from_stride[3];
-                    if (across < inner && t4 == 1)
-                        strided_transpose(t, f, size[across], n, to_stride[across], f4);
-                    else if (across < inner)
-                        strided_transpose(t, f, n, size[across], t4, from_stride[across]);
-                    else if (t4 == 1 && f4 == 1)
-                        for (long i = 0; i < n; i++) t[i] = f[i];
-                    else
-                        for (long i = 0; i < n; i++) t[i * t4] = f[i * f4];
-                }
-}
 
 #ifdef LATHE_DOUBLE
 LATHE_INLINE double real_exp(double x) { return exp(x); }
@@ -195,407 +111,335 @@ LATHE_INLINE float real_exp(float x) {
 
 #endif
 
-LATHE_INLINE void max_pool_window_2x2(const real *x, real *y, long row) {
-    LATHE_INDEPENDENT
-    for (long i = 0; i < 1; i++) {
-        real top = x[i];
-        top = x[1 + i] > top ? x[1 + i] : top;
-        top = x[row + i] > top ? x[row + i] : top;
-        top = x[row + 1 + i] > top ? x[row + 1 + i] : top;
-        y[i] = top;
-    }
-}
-
-LATHE_INLINE void max_pool_window_3x3(const real *x, real *y, long row) {
-    LATHE_INDEPENDENT
-    for (long i = 0; i < 1; i++) {
-        real top = x[i];
-        top = x[1 + i] > top ? x[1 + i] : top;
-        top = x[2 + i] > top ? x[2 + i] : top;
-        top = x[row + i] > top ? x[row + i] : top;
-        top = x[row + 1 + i] > top ? x[row + 1 + i] : top;
-        top = x[row + 2 + i] > top ? x[row + 2 + i] : top;
-        top = x[2 * row + i] > top ? x[2 * row + i] : top;
-        top = x[2 * row + 1 + i] > top ? x[2 * row + 1 + i] : top;
-        top = x[2 * row + 2 + i] > top ? x[2 * row + 2 + i] : top;
-        y[i] = top;
-    }
-}
-
-/* y = the maximum over a window of x. */
-LATHE_INLINE void max_pool_window(const real *x, real *y, long rows, long columns,
-        long width) {
-    real top[1];
-    for (long i = 0; i < 1; i++) top[i] = x[i];
-    for (long s = 0; s < rows; s++)
-        for (long t = 0; t < columns; t++) {
-            const real *at = x + (s * width + t) * 1;
-            for (long i = 0; i < 1; i++) top[i] = at[i] > top[i] ? at[i] : top[i];
-        }
-    for (long i = 0; i < 1; i++) y[i] = top[i];
-}
-
-/* y[row][column] = the maximum over its window of x. */
-LATHE_FUNCTION void max_pool_plane(const real *x, real *y, long height, long width, long out_height,
+/* One row of the result of max pooling: the maximum over each window, channel by channel. */
+LATHE_FUNCTION void max_pool_row(const real *x, real *y, long row, long channels, long height, long width,
         long out_width, long kernel_height, long kernel_width, long stride_y, long stride_x,
         long pad_y, long pad_x) {
-    for (long row = 0; row < out_height; row++)
-        for (long column = 0; column < out_width; column++, y += 1) {
-            const long r = row * stride_y - pad_y, c = column * stride_x - pad_x;
-            const long r_end = r + kernel_height < height ? r + kernel_height : height;
-            const long c_end = c + kernel_width < width ? c + kernel_width : width;
-            const long r_begin = r > 0 ? r : 0, c_begin = c > 0 ? c : 0;
-            const long rows = r_end - r_begin, columns = c_end - c_begin;
-            const real *const at = x + (r_begin * width + c_begin) * 1;
-            if (rows == 2 && columns == 2) max_pool_window_2x2(at, y, width * 1);
-            else if (rows == 3 && columns == 3) max_pool_window_3x3(at, y, width * 1);
-            else max_pool_window(at, y, rows, columns, width);
+    const long r = row * stride_y - pad_y, r_begin = r > 0 ? r : 0;
+    const long r_end = r + kernel_height < height ? r + kernel_height : height;
+    for (long column = 0; column < out_width; column++, y += channels) {
+        const long c = column * stride_x - pad_x, c_begin = c > 0 ? c : 0;
+        const long c_end = c + kernel_width < width ? c + kernel_width : width;
+        if (channels >= 4) {
+            for (long i = 0; i < channels; i += 4) {
+                const long first = i + 4 <= channels ? i : channels - 4;
+                const real *at = x + (r_begin * width + c_begin) * channels + first;
+                real top[4];
+                for (long k = 0; k < 4; k++) top[k] = at[k];
+                for (long s = r_begin; s < r_end; s++)
+                    for (long t = c_begin; t < c_end; t++) {
+                        at = x + (s * width + t) * channels + first;
+                        for (long k = 0; k < 4; k++) top[k] = at[k] > top[k] ? at[k] : top[k];
+                    }
+                for (long k = 0; k < 4; k++) y[first + k] = top[k];
+            }
+        }         else if (channels >= 2) {
+            for (long i = 0; i < channels; i += 2) {
+                const long first = i + 2 <= channels ? i : channels - 2;
+                const real *at = x + (r_begin * width + c_begin) * channels + first;
+                real top[2];
+                for (long k = 0; k < 2; k++) top[k] = at[k];
+                for (long s = r_begin; s < r_end; s++)
+                    for (long t = c_begin; t < c_end; t++) {
+                        at = x + (s * width + t) * channels + first;
+                        for (long k = 0; k < 2; k++) top[k] = at[k] > top[k] ? at[k] : top[k];
+                    }
+                for (long k = 0; k < 2; k++) y[first + k] = top[k];
+            }
+        }         else if (channels >= 1) {
+            for (long i = 0; i < channels; i += 1) {
+                const long first = i + 1 <= channels ? i : channels - 1;
+                const real *at = x + (r_begin * width + c_begin) * channels + first;
+                real top[1];
+                for (long k = 0; k < 1; k++) top[k] = at[k];
+                for (long s = r_begin; s < r_end; s++)
+                    for (long t = c_begin; t < c_end; t++) {
+                        at = x + (s * width + t) * channels + first;
+                        for (long k = 0; k < 1; k++) top[k] = at[k] > top[k] ? at[k] : top[k];
+                    }
+                for (long k = 0; k < 1; k++) y[first + k] = top[k];
+            }
         }
+    }
 }
 
-/* 1 output channels x 7 pixels of 1 samples: y += w * x over input channels and
- * taps (pairs: offset into x, offset into w). */
-LATHE_FUNCTION LATHE_FUSED void convolution_tile_1x7(const real *x, const real *w, const real *bias, real *y,
-        const real *mask, const long *taps, long tap_count, long channels,
-        long x_plane, long w_channel, long x_step, long y_step, long y_plane,
-        long flags) {
+/* `pixels` pixels of a row: y = bias + the sum over taps (pairs: offset into x, offset into w)
+ * of x * w, channel by channel; without w, of x. relu: not below zero. */
+LATHE_FUNCTION LATHE_FUSED void window_sum_row(const real *x, const real *w, const real *bias, real *y,
+        const long *taps, long tap_count, long pixels, long channels, long x_step, long y_step,
+        long relu) {
+    LATHE_FUSE
+    for (long p = 0; p < pixels; p++, x += x_step, y += y_step) {
+        if (channels >= 4) {
+            for (long i = 0; i < channels; i += 4) {
+                const long first = i + 4 <= channels ? i : channels - 4;
+                real sum[4];
+                for (long k = 0; k < 4; k++) sum[k] = bias ? bias[first + k] : 0;
+                for (long t = 0; t < tap_count; t++) {
+                    const real *from = x + taps[2 * t] + first;
+                    const real *by = w ? w + taps[2 * t + 1] + first : 0;
+                    if (w)
+                        for (long k = 0; k < 4; k++) sum[k] += from[k] * by[k];
+                    else
+                        for (long k = 0; k < 4; k++) sum[k] += from[k];
+                }
+                if (relu)
+                    for (long k = 0; k < 4; k++) sum[k] = sum[k] > 0 ? sum[k] : 0;
+                for (long k = 0; k < 4; k++) y[first + k] = sum[k];
+            }
+        }         else if (channels >= 2) {
+            for (long i = 0; i < channels; i += 2) {
+                const long first = i + 2 <= channels ? i : channels - 2;
+                real sum[2];
+                for (long k = 0; k < 2; k++) sum[k] = bias ? bias[first + k] : 0;
+                for (long t = 0; t < tap_count; t++) {
+                    const real *from = x + taps[2 * t] + first;
+                    const real *by = w ? w + taps[2 * t + 1] + first : 0;
+                    if (w)
+                        for (long k = 0; k < 2; k++) sum[k] += from[k] * by[k];
+                    else
+                        for (long k = 0; k < 2; k++) sum[k] += from[k];
+                }
+                if (relu)
+                    for (long k = 0; k < 2; k++) sum[k] = sum[k] > 0 ? sum[k] : 0;
+                for (long k = 0; k < 2; k++) y[first + k] = sum[k];
+            }
+        }         else if (channels >= 1) {
+            for (long i = 0; i < channels; i += 1) {
+                const long first = i + 1 <= channels ? i : channels - 1;
+                real sum[1];
+                for (long k = 0; k < 1; k++) sum[k] = bias ? bias[first + k] : 0;
+                for (long t = 0; t < tap_count; t++) {
+                    const real *from = x + taps[2 * t] + first;
+                    const real *by = w ? w + taps[2 * t + 1] + first : 0;
+                    if (w)
+                        for (long k = 0; k < 1; k++) sum[k] += from[k] * by[k];
+                    else
+                        for (long k = 0; k < 1; k++) sum[k] += from[k];
+                }
+                if (relu)
+                    for (long k = 0; k < 1; k++) sum[k] = sum[k] > 0 ? sum[k] : 0;
+                for (long k = 0; k < 1; k++) y[first + k] = sum[k];
+            }
+        }
+    }
+}
+
+/* Rows of `length` numbers with zeros before and behind each. */
+LATHE_FUNCTION void halo_rows(real *to, const real *from, long rows, long before, long length, long after) {
+    for (long r = 0; r < rows; r++, from += length) {
+        for (long i = 0; i < before; i++) *to++ = 0;
+        for (long i = 0; i < length; i++) *to++ = from[i];
+        for (long i = 0; i < after; i++) *to++ = 0;
+    }
+}
+
+/* 5 pixels x 2 vectors of 4 output channels, the last at `last`: c = a * b over
+ * taps (pairs: offset into a, offset into b) and `depth` numbers at each. */
+LATHE_FUNCTION LATHE_FUSED void pixel_tile_5x2x4(const real *a, const real *b, const real *bias, real *c,
+        const long *taps, long tap_count, long depth, long a_row, long b_depth,
+        long c_row, long last, long flags) {
     LATHE_FUSE
 #ifdef LATHE_VECTORS
-    const vector1 zero = {0};
-    (void)y_plane;
-    vector1 a0_0, a0_1, a0_2, a0_3, a0_4, a0_5, a0_6;
-    if (flags & 1) {
-        a0_0 = a0_1 = a0_2 = a0_3 = a0_4 = a0_5 = a0_6 = (bias ? bias[0] : 0) - zero;
+    const vector4 zero = {0};
+    const real *const a_start = a, *const b_start = b;
+    vector4 a0_0, a0_1;
+    vector4 a1_0, a1_1;
+    vector4 a2_0, a2_1;
+    vector4 a3_0, a3_1;
+    vector4 a4_0, a4_1;
+    if (bias) {
+        a0_0 = a1_0 = a2_0 = a3_0 = a4_0 = *(const memory4 *)(bias);
+        a0_1 = a1_1 = a2_1 = a3_1 = a4_1 = *(const memory4 *)(bias + last);
     } else {
-        a0_0 = *(const memory1 *)(y);
-        a0_1 = *(const memory1 *)(y + y_step);
-        a0_2 = *(const memory1 *)(y + 2 * y_step);
-        a0_3 = *(const memory1 *)(y + 3 * y_step);
-        a0_4 = *(const memory1 *)(y + 4 * y_step);
-        a0_5 = *(const memory1 *)(y + 5 * y_step);
-        a0_6 = *(const memory1 *)(y + 6 * y_step);
+        a0_0 = a0_1 = zero;
+        a1_0 = a1_1 = zero;
+        a2_0 = a2_1 = zero;
+        a3_0 = a3_1 = zero;
+        a4_0 = a4_1 = zero;
     }
-    for (long c = 0; c < channels; c++, x += x_plane, w += w_channel)
-        for (long k = 0; k < tap_count; k++) {
-            const real *xk = x + taps[2 * k], *wk = w + taps[2 * k + 1];
-            const vector1 x0 = *(const memory1 *)(xk);
-            a0_0 += x0 * wk[0];
-            const vector1 x1 = *(const memory1 *)(xk + x_step);
-            a0_1 += x1 * wk[0];
-            const vector1 x2 = *(const memory1 *)(xk + 2 * x_step);
-            a0_2 += x2 * wk[0];
-            const vector1 x3 = *(const memory1 *)(xk + 3 * x_step);
-            a0_3 += x3 * wk[0];
-            const vector1 x4 = *(const memory1 *)(xk + 4 * x_step);
-            a0_4 += x4 * wk[0];
-            const vector1 x5 = *(const memory1 *)(xk + 5 * x_step);
-            a0_5 += x5 * wk[0];
-            const vector1 x6 = *(const memory1 *)(xk + 6 * x_step);
-            a0_6 += x6 * wk[0];
+    for (long t = 0; t < tap_count; t++) {
+        a = a_start + taps[2 * t];
+        b = b_start + taps[2 * t + 1];
+        for (long k = 0; k < depth; k++, a++, b += b_depth) {
+            const vector4 b0 = *(const memory4 *)(b);
+            const vector4 b1 = *(const memory4 *)(b + last);
+            const real s0 = a[0];
+            a0_0 += b0 * s0; a0_1 += b1 * s0;
+            const real s1 = a[a_row];
+            a1_0 += b0 * s1; a1_1 += b1 * s1;
+            const real s2 = a[2 * a_row];
+            a2_0 += b0 * s2; a2_1 += b1 * s2;
+            const real s3 = a[3 * a_row];
+            a3_0 += b0 * s3; a3_1 += b1 * s3;
+            const real s4 = a[4 * a_row];
+            a4_0 += b0 * s4; a4_1 += b1 * s4;
         }
+    }
     if (flags & 2) {
-        a0_0 = a0_0 > 0 ? a0_0 : 0;
-        a0_1 = a0_1 > 0 ? a0_1 : 0;
-        a0_2 = a0_2 > 0 ? a0_2 : 0;
-        a0_3 = a0_3 > 0 ? a0_3 : 0;
-        a0_4 = a0_4 > 0 ? a0_4 : 0;
-        a0_5 = a0_5 > 0 ? a0_5 : 0;
-        a0_6 = a0_6 > 0 ? a0_6 : 0;
+        a0_0 = (vector4)((mask4)a0_0 & (a0_0 > zero));
+        a0_1 = (vector4)((mask4)a0_1 & (a0_1 > zero));
+        a1_0 = (vector4)((mask4)a1_0 & (a1_0 > zero));
+        a1_1 = (vector4)((mask4)a1_1 & (a1_1 > zero));
+        a2_0 = (vector4)((mask4)a2_0 & (a2_0 > zero));
+        a2_1 = (vector4)((mask4)a2_1 & (a2_1 > zero));
+        a3_0 = (vector4)((mask4)a3_0 & (a3_0 > zero));
+        a3_1 = (vector4)((mask4)a3_1 & (a3_1 > zero));
+        a4_0 = (vector4)((mask4)a4_0 & (a4_0 > zero));
+        a4_1 = (vector4)((mask4)a4_1 & (a4_1 > zero));
     }
-    if (flags & 4) {
-        a0_0 = *(const memory1 *)(mask) > 0 ? a0_0 : 0;
-        a0_1 = *(const memory1 *)(mask + y_step) > 0 ? a0_1 : 0;
-        a0_2 = *(const memory1 *)(mask + 2 * y_step) > 0 ? a0_2 : 0;
-        a0_3 = *(const memory1 *)(mask + 3 * y_step) > 0 ? a0_3 : 0;
-        a0_4 = *(const memory1 *)(mask + 4 * y_step) > 0 ? a0_4 : 0;
-        a0_5 = *(const memory1 *)(mask + 5 * y_step) > 0 ? a0_5 : 0;
-        a0_6 = *(const memory1 *)(mask + 6 * y_step) > 0 ? a0_6 : 0;
-    }
-    *(memory1 *)(y) = a0_0;
-    *(memory1 *)(y + y_step) = a0_1;
-    *(memory1 *)(y + 2 * y_step) = a0_2;
-    *(memory1 *)(y + 3 * y_step) = a0_3;
-    *(memory1 *)(y + 4 * y_step) = a0_4;
-    *(memory1 *)(y + 5 * y_step) = a0_5;
-    *(memory1 *)(y + 6 * y_step) = a0_6;
+    *(memory4 *)(c) = a0_0;
+    *(memory4 *)(c + last) = a0_1;
+    *(memory4 *)(c + c_row) = a1_0;
+    *(memory4 *)(c + c_row + last) = a1_1;
+    *(memory4 *)(c + 2 * c_row) = a2_0;
+    *(memory4 *)(c + 2 * c_row + last) = a2_1;
+    *(memory4 *)(c + 3 * c_row) = a3_0;
+    *(memory4 *)(c + 3 * c_row + last) = a3_1;
+    *(memory4 *)(c + 4 * c_row) = a4_0;
+    *(memory4 *)(c + 4 * c_row + last) = a4_1;
 #else
-    for (long t = 0; t < 1; t++)
-        for (long p = 0; p < 7; p++) {
-            const long at = t * y_plane + p * y_step;
-            real sum[1];
-            for (long i = 0; i < 1; i++)
-                sum[i] = !(flags & 1) ? y[at + i] : bias ? bias[t] : 0;
-            for (long c = 0; c < channels; c++)
-                for (long k = 0; k < tap_count; k++) {
-                    const real *xk = x + c * x_plane + taps[2 * k] + p * x_step;
-                    const real wk = w[c * w_channel + taps[2 * k + 1] + t];
-                    for (long i = 0; i < 1; i++) sum[i] += wk * xk[i];
-                }
-            for (long i = 0; i < 1; i++) {
-                if ((flags & 2) && !(sum[i] > 0)) sum[i] = 0;
-                if ((flags & 4) && !(mask[at + i] > 0)) sum[i] = 0;
-                y[at + i] = sum[i];
-            }
+    const long columns = last + 4;
+    for (long p = 0; p < 5; p++)
+        for (long j = 0; j < columns; j++) {
+            real sum = bias ? bias[j] : 0;
+            for (long t = 0; t < tap_count; t++)
+                for (long k = 0; k < depth; k++)
+                    sum += a[taps[2 * t] + p * a_row + k] *
+                        b[taps[2 * t + 1] + k * b_depth + j];
+            c[p * c_row + j] = (flags & 2) && !(sum > 0) ? 0 : sum;
         }
 #endif
 }
 
-/* 2 output channels x 1 pixels of 1 samples: y += w * x over input channels and
- * taps (pairs: offset into x, offset into w). */
-LATHE_FUNCTION LATHE_FUSED void convolution_tile_2x1(const real *x, const real *w, const real *bias, real *y,
-        const real *mask, const long *taps, long tap_count, long channels,
-        long x_plane, long w_channel, long x_step, long y_step, long y_plane,
-        long flags) {
+/* 4 pixels x 2 vectors of 4 output channels, the last at `last`: c = a * b over
+ * taps (pairs: offset into a, offset into b) and `depth` numbers at each. */
+LATHE_FUNCTION LATHE_FUSED void pixel_tile_4x2x4(const real *a, const real *b, const real *bias, real *c,
+        const long *taps, long tap_count, long depth, long a_row, long b_depth,
+        long c_row, long last, long flags) {
     LATHE_FUSE
 #ifdef LATHE_VECTORS
-    const vector1 zero = {0};
-    (void)x_step, (void)y_step;
-    vector1 a0_0;
-    vector1 a1_0;
-    if (flags & 1) {
-        a0_0 = (bias ? bias[0] : 0) - zero;
-        a1_0 = (bias ? bias[1] : 0) - zero;
+    const vector4 zero = {0};
+    const real *const a_start = a, *const b_start = b;
+    vector4 a0_0, a0_1;
+    vector4 a1_0, a1_1;
+    vector4 a2_0, a2_1;
+    vector4 a3_0, a3_1;
+    if (bias) {
+        a0_0 = a1_0 = a2_0 = a3_0 = *(const memory4 *)(bias);
+        a0_1 = a1_1 = a2_1 = a3_1 = *(const memory4 *)(bias + last);
     } else {
-        a0_0 = *(const memory1 *)(y);
-        a1_0 = *(const memory1 *)(y + y_plane);
+        a0_0 = a0_1 = zero;
+        a1_0 = a1_1 = zero;
+        a2_0 = a2_1 = zero;
+        a3_0 = a3_1 = zero;
     }
-    for (long c = 0; c < channels; c++, x += x_plane, w += w_channel)
-        for (long k = 0; k < tap_count; k++) {
-            const real *xk = x + taps[2 * k], *wk = w + taps[2 * k + 1];
-            const vector1 x0 = *(const memory1 *)(xk);
-            a0_0 += x0 * wk[0];
-            a1_0 += x0 * wk[1];
+    for (long t = 0; t < tap_count; t++) {
+        a = a_start + taps[2 * t];
+        b = b_start + taps[2 * t + 1];
+        for (long k = 0; k < depth; k++, a++, b += b_depth) {
+            const vector4 b0 = *(const memory4 *)(b);
+            const vector4 b1 = *(const memory4 *)(b + last);
+            const real s0 = a[0];
+            a0_0 += b0 * s0; a0_1 += b1 * s0;
+            const real s1 = a[a_row];
+            a1_0 += b0 * s1; a1_1 += b1 * s1;
+            const real s2 = a[2 * a_row];
+            a2_0 += b0 * s2; a2_1 += b1 * s2;
+            const real s3 = a[3 * a_row];
+            a3_0 += b0 * s3; a3_1 += b1 * s3;
         }
+    }
     if (flags & 2) {
-        a0_0 = a0_0 > 0 ? a0_0 : 0;
-        a1_0 = a1_0 > 0 ? a1_0 : 0;
+        a0_0 = (vector4)((mask4)a0_0 & (a0_0 > zero));
+        a0_1 = (vector4)((mask4)a0_1 & (a0_1 > zero));
+        a1_0 = (vector4)((mask4)a1_0 & (a1_0 > zero));
+        a1_1 = (vector4)((mask4)a1_1 & (a1_1 > zero));
+        a2_0 = (vector4)((mask4)a2_0 & (a2_0 > zero));
+        a2_1 = (vector4)((mask4)a2_1 & (a2_1 > zero));
+        a3_0 = (vector4)((mask4)a3_0 & (a3_0 > zero));
+        a3_1 = (vector4)((mask4)a3_1 & (a3_1 > zero));
     }
-    if (flags & 4) {
-        a0_0 = *(const memory1 *)(mask) > 0 ? a0_0 : 0;
-        a1_0 = *(const memory1 *)(mask + y_plane) > 0 ? a1_0 : 0;
-    }
-    *(memory1 *)(y) = a0_0;
-    *(memory1 *)(y + y_plane) = a1_0;
+    *(memory4 *)(c) = a0_0;
+    *(memory4 *)(c + last) = a0_1;
+    *(memory4 *)(c + c_row) = a1_0;
+    *(memory4 *)(c + c_row + last) = a1_1;
+    *(memory4 *)(c + 2 * c_row) = a2_0;
+    *(memory4 *)(c + 2 * c_row + last) = a2_1;
+    *(memory4 *)(c + 3 * c_row) = a3_0;
+    *(memory4 *)(c + 3 * c_row + last) = a3_1;
 #else
-    for (long t = 0; t < 2; t++)
-        for (long p = 0; p < 1; p++) {
-            const long at = t * y_plane + p * y_step;
-            real sum[1];
-            for (long i = 0; i < 1; i++)
-                sum[i] = !(flags & 1) ? y[at + i] : bias ? bias[t] : 0;
-            for (long c = 0; c < channels; c++)
-                for (long k = 0; k < tap_count; k++) {
-                    const real *xk = x + c * x_plane + taps[2 * k] + p * x_step;
-                    const real wk = w[c * w_channel + taps[2 * k + 1] + t];
-                    for (long i = 0; i < 1; i++) sum[i] += wk * xk[i];
-                }
-            for (long i = 0; i < 1; i++) {
-                if ((flags & 2) && !(sum[i] > 0)) sum[i] = 0;
-                if ((flags & 4) && !(mask[at + i] > 0)) sum[i] = 0;
-                y[at + i] = sum[i];
-            }
+    const long columns = last + 4;
+    for (long p = 0; p < 4; p++)
+        for (long j = 0; j < columns; j++) {
+            real sum = bias ? bias[j] : 0;
+            for (long t = 0; t < tap_count; t++)
+                for (long k = 0; k < depth; k++)
+                    sum += a[taps[2 * t] + p * a_row + k] *
+                        b[taps[2 * t + 1] + k * b_depth + j];
+            c[p * c_row + j] = (flags & 2) && !(sum > 0) ? 0 : sum;
         }
 #endif
 }
 
-/* 2 output channels x 6 pixels of 1 samples: y += w * x over input channels and
- * taps (pairs: offset into x, offset into w). */
-LATHE_FUNCTION LATHE_FUSED void convolution_tile_2x6(const real *x, const real *w, const real *bias, real *y,
-        const real *mask, const long *taps, long tap_count, long channels,
-        long x_plane, long w_channel, long x_step, long y_step, long y_plane,
-        long flags) {
+/* 3 pixels x 2 vectors of 4 output channels, the last at `last`: c = a * b over
+ * taps (pairs: offset into a, offset into b) and `depth` numbers at each. */
+LATHE_FUNCTION LATHE_FUSED void pixel_tile_3x2x4(const real *a, const real *b, const real *bias, real *c,
+        const long *taps, long tap_count, long depth, long a_row, long b_depth,
+        long c_row, long last, long flags) {
     LATHE_FUSE
 #ifdef LATHE_VECTORS
-    const vector1 zero = {0};
-    vector1 a0_0, a0_1, a0_2, a0_3, a0_4, a0_5;
-    vector1 a1_0, a1_1, a1_2, a1_3, a1_4, a1_5;
-    if (flags & 1) {
-        a0_0 = a0_1 = a0_2 = a0_3 = a0_4 = a0_5 = (bias ? bias[0] : 0) - zero;
-        a1_0 = a1_1 = a1_2 = a1_3 = a1_4 = a1_5 = (bias ? bias[1] : 0) - zero;
+    const vector4 zero = {0};
+    const real *const a_start = a, *const b_start = b;
+    vector4 a0_0, a0_1;
+    vector4 a1_0, a1_1;
+    vector4 a2_0, a2_1;
+    if (bias) {
+        a0_0 = a1_0 = a2_0 = *(const memory4 *)(bias);
+        a0_1 = a1_1 = a2_1 = *(const memory4 *)(bias + last);
     } else {
-        a0_0 = *(const memory1 *)(y);
-        a0_1 = *(const memory1 *)(y + y_step);
-        a0_2 = *(const memory1 *)(y + 2 * y_step);
-        a0_3 = *(const memory1 *)(y + 3 * y_step);
-        a0_4 = *(const memory1 *)(y + 4 * y_step);
-        a0_5 = *(const memory1 *)(y + 5 * y_step);
-        a1_0 = *(const memory1 *)(y + y_plane);
-        a1_1 = *(const memory1 *)(y + y_plane + y_step);
-        a1_2 = *(const memory1 *)(y + y_plane + 2 * y_step);
-        a1_3 = *(const memory1 *)(y + y_plane + 3 * y_step);
-        a1_4 = *(const memory1 *)(y + y_plane + 4 * y_step);
-        a1_5 = *(const memory1 *)(y + y_plane + 5 * y_step);
+        a0_0 = a0_1 = zero;
+        a1_0 = a1_1 = zero;
+        a2_0 = a2_1 = zero;
     }
-    for (long c = 0; c < channels; c++, x += x_plane, w += w_channel)
-        for (long k = 0; k < tap_count; k++) {
-            const real *xk = x + taps[2 * k], *wk = w + taps[2 * k + 1];
-            const vector1 x0 = *(const memory1 *)(xk);
-            a0_0 += x0 * wk[0]; a1_0 += x0 * wk[1];
-            const vector1 x1 = *(const memory1 *)(xk + x_step);
-            a0_1 += x1 * wk[0]; a1_1 += x1 * wk[1];
-            const vector1 x2 = *(const memory1 *)(xk + 2 * x_step);
-            a0_2 += x2 * wk[0]; a1_2 += x2 * wk[1];
-            const vector1 x3 = *(const memory1 *)(xk + 3 * x_step);
-            a0_3 += x3 * wk[0]; a1_3 += x3 * wk[1];
-            const vector1 x4 = *(const memory1 *)(xk + 4 * x_step);
-            a0_4 += x4 * wk[0]; a1_4 += x4 * wk[1];
-            const vector1 x5 = *(const memory1 *)(xk + 5 * x_step);
-            a0_5 += x5 * wk[0]; a1_5 += x5 * wk[1];
+    for (long t = 0; t < tap_count; t++) {
+        a = a_start + taps[2 * t];
+        b = b_start + taps[2 * t + 1];
+        for (long k = 0; k < depth; k++, a++, b += b_depth) {
+            const vector4 b0 = *(const memory4 *)(b);
+            const vector4 b1 = *(const memory4 *)(b + last);
+            const real s0 = a[0];
+            a0_0 += b0 * s0; a0_1 += b1 * s0;
+            const real s1 = a[a_row];
+            a1_0 += b0 * s1; a1_1 += b1 * s1;
+            const real s2 = a[2 * a_row];
+            a2_0 += b0 * s2; a2_1 += b1 * s2;
         }
+    }
     if (flags & 2) {
-        a0_0 = a0_0 > 0 ? a0_0 : 0;
-        a0_1 = a0_1 > 0 ? a0_1 : 0;
-        a0_2 = a0_2 > 0 ? a0_2 : 0;
-        a0_3 = a0_3 > 0 ? a0_3 : 0;
-        a0_4 = a0_4 > 0 ? a0_4 : 0;
-        a0_5 = a0_5 > 0 ? a0_5 : 0;
-        a1_0 = a1_0 > 0 ? a1_0 : 0;
-        a1_1 = a1_1 > 0 ? a1_1 : 0;
-        a1_2 = a1_2 > 0 ? a1_2 : 0;
-        a1_3 = a1_3 > 0 ? a1_3 : 0;
-        a1_4 = a1_4 > 0 ? a1_4 : 0;
-        a1_5 = a1_5 > 0 ? a1_5 : 0;
+        a0_0 = (vector4)((mask4)a0_0 & (a0_0 > zero));
+        a0_1 = (vector4)((mask4)a0_1 & (a0_1 > zero));
+        a1_0 = (vector4)((mask4)a1_0 & (a1_0 > zero));
+        a1_1 = (vector4)((mask4)a1_1 & (a1_1 > zero));
+        a2_0 = (vector4)((mask4)a2_0 & (a2_0 > zero));
+        a2_1 = (vector4)((mask4)a2_1 & (a2_1 > zero));
     }
-    if (flags & 4) {
-        a0_0 = *(const memory1 *)(mask) > 0 ? a0_0 : 0;
-        a0_1 = *(const memory1 *)(mask + y_step) > 0 ? a0_1 : 0;
-        a0_2 = *(const memory1 *)(mask + 2 * y_step) > 0 ? a0_2 : 0;
-        a0_3 = *(const memory1 *)(mask + 3 * y_step) > 0 ? a0_3 : 0;
-        a0_4 = *(const memory1 *)(mask + 4 * y_step) > 0 ? a0_4 : 0;
-        a0_5 = *(const memory1 *)(mask + 5 * y_step) > 0 ? a0_5 : 0;
-        a1_0 = *(const memory1 *)(mask + y_plane) > 0 ? a1_0 : 0;
-        a1_1 = *(const memory1 *)(mask + y_plane + y_step) > 0 ? a1_1 : 0;
-        a1_2 = *(const memory1 *)(mask + y_plane + 2 * y_step) > 0 ? a1_2 : 0;
-        a1_3 = *(const memory1 *)(mask + y_plane + 3 * y_step) > 0 ? a1_3 : 0;
-        a1_4 = *(const memory1 *)(mask + y_plane + 4 * y_step) > 0 ? a1_4 : 0;
-        a1_5 = *(const memory1 *)(mask + y_plane + 5 * y_step) > 0 ? a1_5 : 0;
-    }
-    *(memory1 *)(y) = a0_0;
-    *(memory1 *)(y + y_step) = a0_1;
-    *(memory1 *)(y + 2 * y_step) = a0_2;
-    *(memory1 *)(y + 3 * y_step) = a0_3;
-    *(memory1 *)(y + 4 * y_step) = a0_4;
-    *(memory1 *)(y + 5 * y_step) = a0_5;
-    *(memory1 *)(y + y_plane) = a1_0;
-    *(memory1 *)(y + y_plane + y_step) = a1_1;
-    *(memory1 *)(y + y_plane + 2 * y_step) = a1_2;
-    *(memory1 *)(y + y_plane + 3 * y_step) = a1_3;
-    *(memory1 *)(y + y_plane + 4 * y_step) = a1_4;
-    *(memory1 *)(y + y_plane + 5 * y_step) = a1_5;
+    *(memory4 *)(c) = a0_0;
+    *(memory4 *)(c + last) = a0_1;
+    *(memory4 *)(c + c_row) = a1_0;
+    *(memory4 *)(c + c_row + last) = a1_1;
+    *(memory4 *)(c + 2 * c_row) = a2_0;
+    *(memory4 *)(c + 2 * c_row + last) = a2_1;
 #else
-    for (long t = 0; t < 2; t++)
-        for (long p = 0; p < 6; p++) {
-            const long at = t * y_plane + p * y_step;
-            real sum[1];
-            for (long i = 0; i < 1; i++)
-                sum[i] = !(flags & 1) ? y[at + i] : bias ? bias[t] : 0;
-            for (long c = 0; c < channels; c++)
-                for (long k = 0; k < tap_count; k++) {
-                    const real *xk = x + c * x_plane + taps[2 * k] + p * x_step;
-                    const real wk = w[c * w_channel + taps[2 * k + 1] + t];
-                    for (long i = 0; i < 1; i++) sum[i] += wk * xk[i];
-                }
-            for (long i = 0; i < 1; i++) {
-                if ((flags & 2) && !(sum[i] > 0)) sum[i] = 0;
-                if ((flags & 4) && !(mask[at + i] > 0)) sum[i] = 0;
-                y[at + i] = sum[i];
-            }
-        }
-#endif
-}
-
-/* 2 output channels x 5 pixels of 1 samples: y += w * x over input channels and
- * taps (pairs: offset into x, offset into w). */
-LATHE_FUNCTION LATHE_FUSED void convolution_tile_2x5(const real *x, const real *w, const real *bias, real *y,
-        const real *mask, const long *taps, long tap_count, long channels,
-        long x_plane, long w_channel, long x_step, long y_step, long y_plane,
-        long flags) {
-    LATHE_FUSE
-#ifdef LATHE_VECTORS
-    const vector1 zero = {0};
-    vector1 a0_0, a0_1, a0_2, a0_3, a0_4;
-    vector1 a1_0, a1_1, a1_2, a1_3, a1_4;
-    if (flags & 1) {
-        a0_0 = a0_1 = a0_2 = a0_3 = a0_4 = (bias ? bias[0] : 0) - zero;
-        a1_0 = a1_1 = a1_2 = a1_3 = a1_4 = (bias ? bias[1] : 0) - zero;
-    } else {
-        a0_0 = *(const memory1 *)(y);
-        a0_1 = *(const memory1 *)(y + y_step);
-        a0_2 = *(const memory1 *)(y + 2 * y_step);
-        a0_3 = *(const memory1 *)(y + 3 * y_step);
-        a0_4 = *(const memory1 *)(y + 4 * y_step);
-        a1_0 = *(const memory1 *)(y + y_plane);
-        a1_1 = *(const memory1 *)(y + y_plane + y_step);
-        a1_2 = *(const memory1 *)(y + y_plane + 2 * y_step);
-        a1_3 = *(const memory1 *)(y + y_plane + 3 * y_step);
-        a1_4 = *(const memory1 *)(y + y_plane + 4 * y_step);
-    }
-    for (long c = 0; c < channels; c++, x += x_plane, w += w_channel)
-        for (long k = 0; k < tap_count; k++) {
-            const real *xk = x + taps[2 * k], *wk = w + taps[2 * k + 1];
-            const vector1 x0 = *(const memory1 *)(xk);
-            a0_0 += x0 * wk[0]; a1_0 += x0 * wk[1];
-            const vector1 x1 = *(const memory1 *)(xk + x_step);
-            a0_1 += x1 * wk[0]; a1_1 += x1 * wk[1];
-            const vector1 x2 = *(const memory1 *)(xk + 2 * x_step);
-            a0_2 += x2 * wk[0]; a1_2 += x2 * wk[1];
-            const vector1 x3 = *(const memory1 *)(xk + 3 * x_step);
-            a0_3 += x3 * wk[0]; a1_3 += x3 * wk[1];
-            const vector1 x4 = *(const memory1 *)(xk + 4 * x_step);
-            a0_4 += x4 * wk[0]; a1_4 += x4 * wk[1];
-        }
-    if (flags & 2) {
-        a0_0 = a0_0 > 0 ? a0_0 : 0;
-        a0_1 = a0_1 > 0 ? a0_1 : 0;
-        a0_2 = a0_2 > 0 ? a0_2 : 0;
-        a0_3 = a0_3 > 0 ? a0_3 : 0;
-        a0_4 = a0_4 > 0 ? a0_4 : 0;
-        a1_0 = a1_0 > 0 ? a1_0 : 0;
-        a1_1 = a1_1 > 0 ? a1_1 : 0;
-        a1_2 = a1_2 > 0 ? a1_2 : 0;
-        a1_3 = a1_3 > 0 ? a1_3 : 0;
-        a1_4 = a1_4 > 0 ? a1_4 : 0;
-    }
-    if (flags & 4) {
-        a0_0 = *(const memory1 *)(mask) > 0 ? a0_0 : 0;
-        a0_1 = *(const memory1 *)(mask + y_step) > 0 ? a0_1 : 0;
-        a0_2 = *(const memory1 *)(mask + 2 * y_step) > 0 ? a0_2 : 0;
-        a0_3 = *(const memory1 *)(mask + 3 * y_step) > 0 ? a0_3 : 0;
-        a0_4 = *(const memory1 *)(mask + 4 * y_step) > 0 ? a0_4 : 0;
-        a1_0 = *(const memory1 *)(mask + y_plane) > 0 ? a1_0 : 0;
-        a1_1 = *(const memory1 *)(mask + y_plane + y_step) > 0 ? a1_1 : 0;
-        a1_2 = *(const memory1 *)(mask + y_plane + 2 * y_step) > 0 ? a1_2 : 0;
-        a1_3 = *(const memory1 *)(mask + y_plane + 3 * y_step) > 0 ? a1_3 : 0;
-        a1_4 = *(const memory1 *)(mask + y_plane + 4 * y_step) > 0 ? a1_4 : 0;
-    }
-    *(memory1 *)(y) = a0_0;
-    *(memory1 *)(y + y_step) = a0_1;
-    *(memory1 *)(y + 2 * y_step) = a0_2;
-    *(memory1 *)(y + 3 * y_step) = a0_3;
-    *(memory1 *)(y + 4 * y_step) = a0_4;
-    *(memory1 *)(y + y_plane) = a1_0;
-    *(memory1 *)(y + y_plane + y_step) = a1_1;
-    *(memory1 *)(y + y_plane + 2 * y_step) = a1_2;
-    *(memory1 *)(y + y_plane + 3 * y_step) = a1_3;
-    *(memory1 *)(y + y_plane + 4 * y_step) = a1_4;
-#else
-    for (long t = 0; t < 2; t++)
-        for (long p = 0; p < 5; p++) {
-            const long at = t * y_plane + p * y_step;
-            real sum[1];
-            for (long i = 0; i < 1; i++)
-                sum[i] = !(flags & 1) ? y[at + i] : bias ? bias[t] : 0;
-            for (long c = 0; c < channels; c++)
-                for (long k = 0; k < tap_count; k++) {
-                    const real *xk = x + c * x_plane + taps[2 * k] + p * x_step;
-                    const real wk = w[c * w_channel + taps[2 * k + 1] + t];
-                    for (long i = 0; i < 1; i++) sum[i] += wk * xk[i];
-                }
-            for (long i = 0; i < 1; i++) {
-                if ((flags & 2) && !(sum[i] > 0)) sum[i] = 0;
-                if ((flags & 4) && !(mask[at + i] > 0)) sum[i] = 0;
-                y[at + i] = sum[i];
-            }
+    const long columns = last + 4;
+    for (long p = 0; p < 3; p++)
+        for (long j = 0; j < columns; j++) {
+            real sum = bias ? bias[j] : 0;
+            for (long t = 0; t < tap_count; t++)
+                for (long k = 0; k < depth; k++)
+                    sum += a[taps[2 * t] + p * a_row + k] *
+                        b[taps[2 * t + 1] + k * b_depth + j];
+            c[p * c_row + j] = (flags & 2) && !(sum > 0) ? 0 : sum;
         }
 #endif
 }
@@ -708,229 +552,77 @@ struct fashion_tiny_run_call {
     void *pool;
 };
 
-/* copy into samples */
-static void fashion_tiny_run_predict_samples(const void *context, long begin, long end) {
-    const struct fashion_tiny_run_call *const call = context;
-    real *const to = call->arena;
-    if (begin >= end) return;
-    const real *const from = call->inputs[0];
-    {
-        static const long to_stride[] = {784, 0, 1, 1, 784};
-        static const long from_stride[] = {784, 0, 784, 1, 1};
-        static const long size[] = {1, 1, 1, 784, 1};
-        strided_copy(to + 0, from + 0, size, to_stride, from_stride);
-    }
-}
-
-/* convolution [1, 28, 28, 1] -> [1, 14, 14, 1], kernel 2x2; tiles of 1 channels x 7 pixels (average_pool2d, line 4) */
+/* convolution [1, 28, 28, 1] -> [1, 14, 14, 1], kernel 2x2 (average_pool2d, line 4) */
 static void fashion_tiny_run_predict_average_pool2d_product_1(const void *context, long begin, long end) {
     const struct fashion_tiny_run_call *const call = context;
-    const real *const x = call->arena;
-    real *const y = call->arena + 1568;
-    static const real ones[] = {1};
+    const real *const x = call->inputs[0];
+    real *const y = call->arena;
+    static const long taps_0[] = {0, 0, 1, 0, 28, 0, 29, 0};
     for (long unit = begin; unit < end; unit++) {
-        const real *const xg = x + unit * 784;
-        real *const yg = y + unit * 196;
-        /* 14 x 14 pixels from row 0, column 0: 4 taps */
-        for (long i = 0; i < 14; i++) {
-            static const long taps_0_1[] = {0, 0, 1, 0, 28, 0, 29, 0};
-            const long first = 0, channels = 1;
-            const long flags = 1;
-            const real *const xc = xg + first * 784 + i * 56;
-            real *const yc = yg + 0 + i * 14;
-            for (long q = 0; q < 14; q += 7) {
-                for (long o = 0; o < 1; o += 1) {
-                    convolution_tile_1x7(xc + q * 2, ones, 0, yc + o * 196 + q * 1,
-                        0, taps_0_1, 4, channels, 784, 4, 2, 1, 196, flags);
-                }
-            }
-        }
+        const long line = unit, sample = line / 14, row = line % 14;
+        const long *taps = taps_0;
+        long tap_count = 4, top = 0 + row * 2;
+        const real *const xr = x + (sample * 28 + top) * 28;
+        real *const yr = y + line * 14;
+        window_sum_row(xr, 0, 0, yr, taps, tap_count, 14, 1, 2, 1, 0);
     }
 }
 
 /* over [1, 14, 14, 1]: average_pool2d_output (average_pool2d, line 4) */
 static void fashion_tiny_run_predict_average_pool2d_output(const void *context, long begin, long end) {
     const struct fashion_tiny_run_call *const call = context;
-    const real *const average_pool2d_product_1_ = call->arena + 1568;
-    real *const average_pool2d_output_ = call->arena + 1568;
+    const real *const average_pool2d_product_1_ = call->arena;
+    real *const average_pool2d_output_ = call->arena;
     if (begin >= end) return;
     LATHE_INDEPENDENT
     for (int i = 0; i < 196; i++) {
-        const real x0 = average_pool2d_product_1_[i];
-        const real v0 = (x0 * (real)0.25);
+        const real v0 = (average_pool2d_product_1_[i] * (real)0.25);
         average_pool2d_output_[i] = v0;
     }
 }
 
-/* copy into conv2d_output_packed (conv2d, line 5) */
-static void fashion_tiny_run_predict_conv2d_output_pack(const void *context, long begin, long end) {
+/* rows with zeros beside them (conv2d, line 5) */
+static void fashion_tiny_run_predict_conv2d_output_halo(const void *context, long begin, long end) {
     const struct fashion_tiny_run_call *const call = context;
-    real *const to = call->arena + 1776;
-    if (begin >= end) return;
-    const real *const from = call->space[0];
-    {
-        static const long to_stride[] = {72, 18, 18, 2, 1};
-        static const long from_stride[] = {8, 2, 8, 8, 1};
-        static const long size[] = {1, 4, 1, 9, 2};
-        strided_copy(to + 0, from + 0, size, to_stride, from_stride);
-    }
+    const real *const x = call->arena;
+    real *const to = call->arena + 1568;
+    halo_rows(to + begin * 16, x + begin * 14, end - begin, 1, 14, 1);
 }
 
-/* convolution [1, 14, 14, 1] -> [1, 14, 14, 8], kernel 3x3, plus bias, relu; tiles of 2 channels x 6 pixels (conv2d, line 5) */
+/* convolution [1, 14, 14, 1] -> [1, 14, 14, 8], kernel 3x3, plus bias, relu; tiles of 5 pixels x 2 vectors of 4 channels (conv2d, line 5) */
 static void fashion_tiny_run_predict_conv2d_output(const void *context, long begin, long end) {
     const struct fashion_tiny_run_call *const call = context;
     const real *const x = call->arena + 1568;
-    real *const y = call->arena;
-    const real *const w = call->arena + 1776;
+    const real *const w = call->space[0];
     const real *const bias = call->space[0] + 72;
-    for (long unit = begin; unit < end; unit++) {
-        const real *const xg = x + unit * 196;
-        real *const yg = y + unit * 1568;
-        const real *const wg = w;
-        const real *const bg = bias;
-        /* 1 x 1 pixels from row 0, column 0: 4 taps */
-        for (long i = 0; i < 1; i++) {
-            static const long taps_0_2[] = {0, 8, 1, 10, 14, 14, 15, 16};
-            const long first = 0, channels = 1;
-            const long flags = 3;
-            const real *const xc = xg + first * 196 + i * 14;
-            const real *const wc = wg + first * 72;
-            real *const yc = yg + 0 + i * 14;
-            const real *const bc = bg;
-            for (long q = 0; q < 1; q += 1) {
-                for (long o = 0; o < 8; o += 2) {
-                    convolution_tile_2x1(xc + q * 1, wc + o * channels * 9, bc + o, yc + o * 196 + q * 1,
-                        0, taps_0_2, 4, channels, 196, 18, 1, 1, 196, flags);
-                }
-            }
+    real *const y = call->arena;
+    static const long taps_0[] = {0, 24, 16, 48};
+    static const long taps_1[] = {0, 0, 16, 24, 32, 48};
+    static const long taps_2[] = {0, 0, 16, 24};
+    for (long unit = begin > 0 ? begin : 0; unit < end && unit < 14; unit++) {
+        const long o = 0 + (unit - 0) / 14 * 8;
+        const long line = (unit - 0) % 14, sample = line / 14, row = line % 14;
+        const long *taps = taps_0;
+        long tap_count = 2, top = 0 + row * 1;
+        if (row >= 1) {
+            taps = taps_1;
+            tap_count = 3;
+            top = 0 + (row - 1) * 1;
         }
-        /* 1 x 12 pixels from row 0, column 1: 6 taps */
-        for (long i = 0; i < 1; i++) {
-            static const long taps_1_2[] = {0, 6, 1, 8, 2, 10, 14, 12, 15, 14, 16, 16};
-            const long first = 0, channels = 1;
-            const long flags = 3;
-            const real *const xc = xg + first * 196 + i * 14;
-            const real *const wc = wg + first * 72;
-            real *const yc = yg + 1 + i * 14;
-            const real *const bc = bg;
-            for (long q = 0; q < 12; q += 6) {
-                for (long o = 0; o < 8; o += 2) {
-                    convolution_tile_2x6(xc + q * 1, wc + o * channels * 9, bc + o, yc + o * 196 + q * 1,
-                        0, taps_1_2, 6, channels, 196, 18, 1, 1, 196, flags);
-                }
-            }
+        if (row >= 13) {
+            taps = taps_2;
+            tap_count = 2;
+            top = 12 + (row - 13) * 1;
         }
-        /* 1 x 1 pixels from row 0, column 13: 4 taps */
-        for (long i = 0; i < 1; i++) {
-            static const long taps_2_2[] = {12, 6, 13, 8, 26, 12, 27, 14};
-            const long first = 0, channels = 1;
-            const long flags = 3;
-            const real *const xc = xg + first * 196 + i * 14;
-            const real *const wc = wg + first * 72;
-            real *const yc = yg + 13 + i * 14;
-            const real *const bc = bg;
-            for (long q = 0; q < 1; q += 1) {
-                for (long o = 0; o < 8; o += 2) {
-                    convolution_tile_2x1(xc + q * 1, wc + o * channels * 9, bc + o, yc + o * 196 + q * 1,
-                        0, taps_2_2, 4, channels, 196, 18, 1, 1, 196, flags);
-                }
-            }
+        const real *const xr = x + (sample * 14 + top) * 16;
+        real *const yr = y + line * 112;
+        for (long q = 0; q < 10; q += 5) {
+            pixel_tile_5x2x4(xr + q * 1, w + o, bias + o, yr + q * 8 + o,
+                taps, tap_count, 3, 1, 8, 8, 4, 2);
         }
-        /* 12 x 1 pixels from row 1, column 0: 6 taps */
-        for (long i = 0; i < 1; i++) {
-            static const long taps_3_2[] = {0, 2, 1, 4, 14, 8, 15, 10, 28, 14, 29, 16};
-            const long first = 0, channels = 1;
-            const long flags = 3;
-            const real *const xc = xg + first * 196 + i * 1;
-            const real *const wc = wg + first * 72;
-            real *const yc = yg + 14 + i * 1;
-            const real *const bc = bg;
-            for (long q = 0; q < 12; q += 6) {
-                for (long o = 0; o < 8; o += 2) {
-                    convolution_tile_2x6(xc + q * 14, wc + o * channels * 9, bc + o, yc + o * 196 + q * 14,
-                        0, taps_3_2, 6, channels, 196, 18, 14, 14, 196, flags);
-                }
-            }
-        }
-        /* 12 x 12 pixels from row 1, column 1: 9 taps */
-        for (long i = 0; i < 12; i++) {
-            static const long taps_4_2[] = {0, 0, 1, 2, 2, 4, 14, 6, 15, 8, 16, 10, 28, 12, 29, 14, 30, 16};
-            const long first = 0, channels = 1;
-            const long flags = 3;
-            const real *const xc = xg + first * 196 + i * 14;
-            const real *const wc = wg + first * 72;
-            real *const yc = yg + 15 + i * 14;
-            const real *const bc = bg;
-            for (long q = 0; q < 12; q += 6) {
-                for (long o = 0; o < 8; o += 2) {
-                    convolution_tile_2x6(xc + q * 1, wc + o * channels * 9, bc + o, yc + o * 196 + q * 1,
-                        0, taps_4_2, 9, channels, 196, 18, 1, 1, 196, flags);
-                }
-            }
-        }
-        /* 12 x 1 pixels from row 1, column 13: 6 taps */
-        for (long i = 0; i < 1; i++) {
-            static const long taps_5_2[] = {12, 0, 13, 2, 26, 6, 27, 8, 40, 12, 41, 14};
-            const long first = 0, channels = 1;
-            const long flags = 3;
-            const real *const xc = xg + first * 196 + i * 1;
-            const real *const wc = wg + first * 72;
-            real *const yc = yg + 27 + i * 1;
-            const real *const bc = bg;
-            for (long q = 0; q < 12; q += 6) {
-                for (long o = 0; o < 8; o += 2) {
-                    convolution_tile_2x6(xc + q * 14, wc + o * channels * 9, bc + o, yc + o * 196 + q * 14,
-                        0, taps_5_2, 6, channels, 196, 18, 14, 14, 196, flags);
-                }
-            }
-        }
-        /* 1 x 1 pixels from row 13, column 0: 4 taps */
-        for (long i = 0; i < 1; i++) {
-            static const long taps_6_2[] = {168, 2, 169, 4, 182, 8, 183, 10};
-            const long first = 0, channels = 1;
-            const long flags = 3;
-            const real *const xc = xg + first * 196 + i * 14;
-            const real *const wc = wg + first * 72;
-            real *const yc = yg + 182 + i * 14;
-            const real *const bc = bg;
-            for (long q = 0; q < 1; q += 1) {
-                for (long o = 0; o < 8; o += 2) {
-                    convolution_tile_2x1(xc + q * 1, wc + o * channels * 9, bc + o, yc + o * 196 + q * 1,
-                        0, taps_6_2, 4, channels, 196, 18, 1, 1, 196, flags);
-                }
-            }
-        }
-        /* 1 x 12 pixels from row 13, column 1: 6 taps */
-        for (long i = 0; i < 1; i++) {
-            static const long taps_7_2[] = {168, 0, 169, 2, 170, 4, 182, 6, 183, 8, 184, 10};
-            const long first = 0, channels = 1;
-            const long flags = 3;
-            const real *const xc = xg + first * 196 + i * 14;
-            const real *const wc = wg + first * 72;
-            real *const yc = yg + 183 + i * 14;
-            const real *const bc = bg;
-            for (long q = 0; q < 12; q += 6) {
-                for (long o = 0; o < 8; o += 2) {
-                    convolution_tile_2x6(xc + q * 1, wc + o * channels * 9, bc + o, yc + o * 196 + q * 1,
-                        0, taps_7_2, 6, channels, 196, 18, 1, 1, 196, flags);
-                }
-            }
-        }
-        /* 1 x 1 pixels from row 13, column 13: 4 taps */
-        for (long i = 0; i < 1; i++) {
-            static const long taps_8_2[] = {180, 0, 181, 2, 194, 6, 195, 8};
-            const long first = 0, channels = 1;
-            const long flags = 3;
-            const real *const xc = xg + first * 196 + i * 14;
-            const real *const wc = wg + first * 72;
-            real *const yc = yg + 195 + i * 14;
-            const real *const bc = bg;
-            for (long q = 0; q < 1; q += 1) {
-                for (long o = 0; o < 8; o += 2) {
-                    convolution_tile_2x1(xc + q * 1, wc + o * channels * 9, bc + o, yc + o * 196 + q * 1,
-                        0, taps_8_2, 4, channels, 196, 18, 1, 1, 196, flags);
-                }
-            }
+        for (long q = 10; q < 14; q += 4) {
+            pixel_tile_4x2x4(xr + q * 1, w + o, bias + o, yr + q * 8 + o,
+                taps, tap_count, 3, 1, 8, 8, 4, 2);
         }
     }
 }
@@ -939,181 +631,55 @@ static void fashion_tiny_run_predict_conv2d_output(const void *context, long beg
 static void fashion_tiny_run_predict_max_pool2d_output(const void *context, long begin, long end) {
     const struct fashion_tiny_run_call *const call = context;
     const real *const x = call->arena;
-    real *const y = call->arena + 1936;
-    for (long plane = begin * 8; plane < end * 8; plane++) {
-        max_pool_plane(x + plane * 196, y + plane * 49, 14, 14, 7, 7, 2, 2, 2, 2, 0, 0);
+    real *const y = call->arena + 1568;
+    for (long unit = begin; unit < end; unit++) {
+        max_pool_row(x + unit / 7 * 1568, y + unit * 56, unit % 7, 8,
+            14, 14, 7, 2, 2, 2, 2, 0, 0);
     }
 }
 
-/* copy into conv2d_1_output_packed (conv2d_1, line 7) */
-static void fashion_tiny_run_predict_conv2d_1_output_pack(const void *context, long begin, long end) {
+/* rows with zeros beside them (conv2d_1, line 7) */
+static void fashion_tiny_run_predict_conv2d_1_output_halo(const void *context, long begin, long end) {
     const struct fashion_tiny_run_call *const call = context;
-    real *const to = call->arena;
-    if (begin >= end) return;
-    const real *const from = call->space[0] + 80;
-    {
-        static const long to_stride[] = {1152, 144, 18, 2, 1};
-        static const long from_stride[] = {128, 2, 16, 128, 1};
-        static const long size[] = {1, 8, 8, 9, 2};
-        strided_copy(to + 0, from + 0, size, to_stride, from_stride);
-    }
+    const real *const x = call->arena + 1568;
+    real *const to = call->arena + 784;
+    halo_rows(to + begin * 72, x + begin * 56, end - begin, 8, 56, 8);
 }
 
-/* convolution [1, 7, 7, 8] -> [1, 7, 7, 16], kernel 3x3, plus bias, relu; tiles of 2 channels x 5 pixels (conv2d_1, line 7) */
+/* convolution [1, 7, 7, 8] -> [1, 7, 7, 16], kernel 3x3, plus bias, relu; tiles of 4 pixels x 2 vectors of 4 channels (conv2d_1, line 7) */
 static void fashion_tiny_run_predict_conv2d_1_output(const void *context, long begin, long end) {
     const struct fashion_tiny_run_call *const call = context;
-    const real *const x = call->arena + 1936;
-    real *const y = call->arena + 1152;
-    const real *const w = call->arena;
+    const real *const x = call->arena + 784;
+    const real *const w = call->space[0] + 80;
     const real *const bias = call->space[0] + 1232;
-    for (long unit = begin; unit < end; unit++) {
-        const real *const xg = x + unit * 392;
-        real *const yg = y + unit * 784;
-        const real *const wg = w;
-        const real *const bg = bias;
-        /* 1 x 1 pixels from row 0, column 0: 4 taps */
-        for (long i = 0; i < 1; i++) {
-            static const long taps_0_2[] = {0, 8, 1, 10, 7, 14, 8, 16};
-            const long first = 0, channels = 8;
-            const long flags = 3;
-            const real *const xc = xg + first * 49 + i * 7;
-            const real *const wc = wg + first * 144;
-            real *const yc = yg + 0 + i * 7;
-            const real *const bc = bg;
-            for (long q = 0; q < 1; q += 1) {
-                for (long o = 0; o < 16; o += 2) {
-                    convolution_tile_2x1(xc + q * 1, wc + o * channels * 9, bc + o, yc + o * 49 + q * 1,
-                        0, taps_0_2, 4, channels, 49, 18, 1, 1, 49, flags);
-                }
-            }
+    real *const y = call->arena;
+    static const long taps_0[] = {0, 384, 72, 768};
+    static const long taps_1[] = {0, 0, 72, 384, 144, 768};
+    static const long taps_2[] = {0, 0, 72, 384};
+    for (long unit = begin > 0 ? begin : 0; unit < end && unit < 14; unit++) {
+        const long o = 0 + (unit - 0) / 7 * 8;
+        const long line = (unit - 0) % 7, sample = line / 7, row = line % 7;
+        const long *taps = taps_0;
+        long tap_count = 2, top = 0 + row * 1;
+        if (row >= 1) {
+            taps = taps_1;
+            tap_count = 3;
+            top = 0 + (row - 1) * 1;
         }
-        /* 1 x 5 pixels from row 0, column 1: 6 taps */
-        for (long i = 0; i < 1; i++) {
-            static const long taps_1_2[] = {0, 6, 1, 8, 2, 10, 7, 12, 8, 14, 9, 16};
-            const long first = 0, channels = 8;
-            const long flags = 3;
-            const real *const xc = xg + first * 49 + i * 7;
-            const real *const wc = wg + first * 144;
-            real *const yc = yg + 1 + i * 7;
-            const real *const bc = bg;
-            for (long q = 0; q < 5; q += 5) {
-                for (long o = 0; o < 16; o += 2) {
-                    convolution_tile_2x5(xc + q * 1, wc + o * channels * 9, bc + o, yc + o * 49 + q * 1,
-                        0, taps_1_2, 6, channels, 49, 18, 1, 1, 49, flags);
-                }
-            }
+        if (row >= 6) {
+            taps = taps_2;
+            tap_count = 2;
+            top = 5 + (row - 6) * 1;
         }
-        /* 1 x 1 pixels from row 0, column 6: 4 taps */
-        for (long i = 0; i < 1; i++) {
-            static const long taps_2_2[] = {5, 6, 6, 8, 12, 12, 13, 14};
-            const long first = 0, channels = 8;
-            const long flags = 3;
-            const real *const xc = xg + first * 49 + i * 7;
-            const real *const wc = wg + first * 144;
-            real *const yc = yg + 6 + i * 7;
-            const real *const bc = bg;
-            for (long q = 0; q < 1; q += 1) {
-                for (long o = 0; o < 16; o += 2) {
-                    convolution_tile_2x1(xc + q * 1, wc + o * channels * 9, bc + o, yc + o * 49 + q * 1,
-                        0, taps_2_2, 4, channels, 49, 18, 1, 1, 49, flags);
-                }
-            }
+        const real *const xr = x + (sample * 7 + top) * 72;
+        real *const yr = y + line * 112;
+        for (long q = 0; q < 4; q += 4) {
+            pixel_tile_4x2x4(xr + q * 8, w + o, bias + o, yr + q * 16 + o,
+                taps, tap_count, 24, 8, 16, 16, 4, 2);
         }
-        /* 5 x 1 pixels from row 1, column 0: 6 taps */
-        for (long i = 0; i < 1; i++) {
-            static const long taps_3_2[] = {0, 2, 1, 4, 7, 8, 8, 10, 14, 14, 15, 16};
-            const long first = 0, channels = 8;
-            const long flags = 3;
-            const real *const xc = xg + first * 49 + i * 1;
-            const real *const wc = wg + first * 144;
-            real *const yc = yg + 7 + i * 1;
-            const real *const bc = bg;
-            for (long q = 0; q < 5; q += 5) {
-                for (long o = 0; o < 16; o += 2) {
-                    convolution_tile_2x5(xc + q * 7, wc + o * channels * 9, bc + o, yc + o * 49 + q * 7,
-                        0, taps_3_2, 6, channels, 49, 18, 7, 7, 49, flags);
-                }
-            }
-        }
-        /* 5 x 5 pixels from row 1, column 1: 9 taps */
-        for (long i = 0; i < 5; i++) {
-            static const long taps_4_2[] = {0, 0, 1, 2, 2, 4, 7, 6, 8, 8, 9, 10, 14, 12, 15, 14, 16, 16};
-            const long first = 0, channels = 8;
-            const long flags = 3;
-            const real *const xc = xg + first * 49 + i * 7;
-            const real *const wc = wg + first * 144;
-            real *const yc = yg + 8 + i * 7;
-            const real *const bc = bg;
-            for (long q = 0; q < 5; q += 5) {
-                for (long o = 0; o < 16; o += 2) {
-                    convolution_tile_2x5(xc + q * 1, wc + o * channels * 9, bc + o, yc + o * 49 + q * 1,
-                        0, taps_4_2, 9, channels, 49, 18, 1, 1, 49, flags);
-                }
-            }
-        }
-        /* 5 x 1 pixels from row 1, column 6: 6 taps */
-        for (long i = 0; i < 1; i++) {
-            static const long taps_5_2[] = {5, 0, 6, 2, 12, 6, 13, 8, 19, 12, 20, 14};
-            const long first = 0, channels = 8;
-            const long flags = 3;
-            const real *const xc = xg + first * 49 + i * 1;
-            const real *const wc = wg + first * 144;
-            real *const yc = yg + 13 + i * 1;
-            const real *const bc = bg;
-            for (long q = 0; q < 5; q += 5) {
-                for (long o = 0; o < 16; o += 2) {
-                    convolution_tile_2x5(xc + q * 7, wc + o * channels * 9, bc + o, yc + o * 49 + q * 7,
-                        0, taps_5_2, 6, channels, 49, 18, 7, 7, 49, flags);
-                }
-            }
-        }
-        /* 1 x 1 pixels from row 6, column 0: 4 taps */
-        for (long i = 0; i < 1; i++) {
-            static const long taps_6_2[] = {35, 2, 36, 4, 42, 8, 43, 10};
-            const long first = 0, channels = 8;
-            const long flags = 3;
-            const real *const xc = xg + first * 49 + i * 7;
-            const real *const wc = wg + first * 144;
-            real *const yc = yg + 42 + i * 7;
-            const real *const bc = bg;
-            for (long q = 0; q < 1; q += 1) {
-                for (long o = 0; o < 16; o += 2) {
-                    convolution_tile_2x1(xc + q * 1, wc + o * channels * 9, bc + o, yc + o * 49 + q * 1,
-                        0, taps_6_2, 4, channels, 49, 18, 1, 1, 49, flags);
-                }
-            }
-        }
-        /* 1 x 5 pixels from row 6, column 1: 6 taps */
-        for (long i = 0; i < 1; i++) {
-            static const long taps_7_2[] = {35, 0, 36, 2, 37, 4, 42, 6, 43, 8, 44, 10};
-            const long first = 0, channels = 8;
-            const long flags = 3;
-            const real *const xc = xg + first * 49 + i * 7;
-            const real *const wc = wg + first * 144;
-            real *const yc = yg + 43 + i * 7;
-            const real *const bc = bg;
-            for (long q = 0; q < 5; q += 5) {
-                for (long o = 0; o < 16; o += 2) {
-                    convolution_tile_2x5(xc + q * 1, wc + o * channels * 9, bc + o, yc + o * 49 + q * 1,
-                        0, taps_7_2, 6, channels, 49, 18, 1, 1, 49, flags);
-                }
-            }
-        }
-        /* 1 x 1 pixels from row 6, column 6: 4 taps */
-        for (long i = 0; i < 1; i++) {
-            static const long taps_8_2[] = {40, 0, 41, 2, 47, 6, 48, 8};
-            const long first = 0, channels = 8;
-            const long flags = 3;
-            const real *const xc = xg + first * 49 + i * 7;
-            const real *const wc = wg + first * 144;
-            real *const yc = yg + 48 + i * 7;
-            const real *const bc = bg;
-            for (long q = 0; q < 1; q += 1) {
-                for (long o = 0; o < 16; o += 2) {
-                    convolution_tile_2x1(xc + q * 1, wc + o * channels * 9, bc + o, yc + o * 49 + q * 1,
-                        0, taps_8_2, 4, channels, 49, 18, 1, 1, 49, flags);
-                }
-            }
+        for (long q = 4; q < 7; q += 3) {
+            pixel_tile_3x2x4(xr + q * 8, w + o, bias + o, yr + q * 16 + o,
+                taps, tap_count, 24, 8, 16, 16, 4, 2);
         }
     }
 }
@@ -1121,33 +687,20 @@ static void fashion_tiny_run_predict_conv2d_1_output(const void *context, long b
 /* max pooling 2x2, result [1, 3, 3, 16] (max_pool2d_1, line 8) */
 static void fashion_tiny_run_predict_max_pool2d_1_output(const void *context, long begin, long end) {
     const struct fashion_tiny_run_call *const call = context;
-    const real *const x = call->arena + 1152;
-    real *const y = call->arena + 1936;
-    for (long plane = begin * 16; plane < end * 16; plane++) {
-        max_pool_plane(x + plane * 49, y + plane * 9, 7, 7, 3, 3, 2, 2, 2, 2, 0, 0);
-    }
-}
-
-/* copy into flatten_output (flatten, line 9) */
-static void fashion_tiny_run_predict_flatten_output(const void *context, long begin, long end) {
-    const struct fashion_tiny_run_call *const call = context;
-    real *const to = call->arena + 2080;
-    if (begin >= end) return;
-    const real *const from = call->arena + 1936;
-    {
-        static const long to_stride[] = {144, 0, 144, 16, 1};
-        static const long from_stride[] = {144, 0, 1, 1, 9};
-        static const long size[] = {1, 1, 1, 9, 16};
-        strided_copy(to + 0, from + 0, size, to_stride, from_stride);
+    const real *const x = call->arena;
+    real *const y = call->arena + 784;
+    for (long unit = begin; unit < end; unit++) {
+        max_pool_row(x + unit / 3 * 784, y + unit * 48, unit % 3, 16,
+            7, 7, 3, 2, 2, 2, 2, 0, 0);
     }
 }
 
 /* product [1, 144] x [144, 10], plus bias (dense, line 10) */
 static void fashion_tiny_run_predict_dense_value_21(const void *context, long begin, long end) {
     const struct fashion_tiny_run_call *const call = context;
-    const real *const a = call->arena + 2080;
+    const real *const a = call->arena + 784;
     const real *const b = call->space[0] + 1248;
-    real *const c = call->arena + 2224;
+    real *const c = call->arena;
     const real *const bias = call->space[0] + 2688;
     for (long unit = begin > 0 ? begin : 0; unit < end && unit < 1; unit++) {
         const long q = 0 + (unit - 0) * 8;
@@ -1168,14 +721,13 @@ static void fashion_tiny_run_predict_dense_value_21(const void *context, long be
 /* over [1, 10]: maximum of dense_maximum_22 (dense, line 10) */
 static void fashion_tiny_run_predict_dense_maximum_22(const void *context, long begin, long end) {
     const struct fashion_tiny_run_call *const call = context;
-    const real *const dense_value_21_ = call->arena + 2224;
-    real *const dense_maximum_22_ = call->arena + 2240;
+    const real *const dense_value_21_ = call->arena;
+    real *const dense_maximum_22_ = call->arena + 16;
     if (begin >= end) return;
     real sum0[16];
     for (long k = 0; k < 16; k++) sum0[k] = -LATHE_LARGEST;
     for (int i = 0; i < 10; i++) {
-        const real x0 = dense_value_21_[i];
-        const real v0 = x0;
+        const real v0 = dense_value_21_[i];
         sum0[i - 0] = v0 > sum0[i - 0] ? v0 : sum0[i - 0];
     }
     for (long k = 1; k < 16; k++) if (sum0[k] > sum0[0]) sum0[0] = sum0[k];
@@ -1185,9 +737,9 @@ static void fashion_tiny_run_predict_dense_maximum_22(const void *context, long 
 /* over [1, 1]: dense_value_23 (dense, line 10) */
 static void fashion_tiny_run_predict_dense_value_23(const void *context, long begin, long end) {
     const struct fashion_tiny_run_call *const call = context;
-    const real *const dense_maximum_22_ = call->arena + 2240;
+    const real *const dense_maximum_22_ = call->arena + 16;
     const real dense_maximum_22_value = dense_maximum_22_[0];
-    real *const dense_value_23_ = call->arena + 2240;
+    real *const dense_value_23_ = call->arena + 16;
     if (begin >= end) return;
     const real v0 = real_floor(dense_maximum_22_value);
     dense_value_23_[0] = v0;
@@ -1196,17 +748,16 @@ static void fashion_tiny_run_predict_dense_value_23(const void *context, long be
 /* over [1, 10]: dense_value_24, sum of dense_sum_25 (dense, line 10) */
 static void fashion_tiny_run_predict_dense_value_24(const void *context, long begin, long end) {
     const struct fashion_tiny_run_call *const call = context;
-    const real *const dense_value_21_ = call->arena + 2224;
-    const real *const dense_value_23_ = call->arena + 2240;
+    const real *const dense_value_21_ = call->arena;
+    const real *const dense_value_23_ = call->arena + 16;
     const real dense_value_23_value = dense_value_23_[0];
-    real *const dense_value_24_ = call->arena + 2224;
-    real *const dense_sum_25_ = call->arena + 2256;
+    real *const dense_value_24_ = call->arena;
+    real *const dense_sum_25_ = call->arena + 32;
     if (begin >= end) return;
     real sum1[16];
     for (long k = 0; k < 16; k++) sum1[k] = 0;
     for (int i = 0; i < 10; i++) {
-        const real x0 = dense_value_21_[i];
-        const real v0 = real_exp((x0 - dense_value_23_value));
+        const real v0 = real_exp((dense_value_21_[i] - dense_value_23_value));
         sum1[i - 0] += v0;
         dense_value_24_[i] = v0;
     }
@@ -1220,31 +771,28 @@ static void fashion_tiny_run_predict_dense_value_24(const void *context, long be
 /* over [1, 10]: dense_value_26 (dense, line 10) */
 static void fashion_tiny_run_predict_dense_value_26(const void *context, long begin, long end) {
     const struct fashion_tiny_run_call *const call = context;
-    const real *const dense_value_24_ = call->arena + 2224;
-    const real *const dense_sum_25_ = call->arena + 2256;
+    const real *const dense_value_24_ = call->arena;
+    const real *const dense_sum_25_ = call->arena + 32;
     const real dense_sum_25_value = dense_sum_25_[0];
     real *const dense_value_26_ = call->predictions;
     if (begin >= end) return;
     LATHE_INDEPENDENT
     for (int i = 0; i < 10; i++) {
-        const real x0 = dense_value_24_[i];
-        const real v0 = (x0 / dense_sum_25_value);
+        const real v0 = (dense_value_24_[i] / dense_sum_25_value);
         dense_value_26_[i] = v0;
     }
 }
 
 static void fashion_tiny_run_predict(struct fashion_tiny_run_call *call) {
-    fashion_tiny_run_predict_samples(call, 0, 1);
-    fashion_tiny_run_predict_average_pool2d_product_1(call, 0, 1);
+    call->parallel(call->pool, fashion_tiny_run_predict_average_pool2d_product_1, call, 14);
     fashion_tiny_run_predict_average_pool2d_output(call, 0, 1);
-    fashion_tiny_run_predict_conv2d_output_pack(call, 0, 1);
-    fashion_tiny_run_predict_conv2d_output(call, 0, 1);
-    fashion_tiny_run_predict_max_pool2d_output(call, 0, 1);
-    fashion_tiny_run_predict_conv2d_1_output_pack(call, 0, 1);
-    fashion_tiny_run_predict_conv2d_1_output(call, 0, 1);
-    fashion_tiny_run_predict_max_pool2d_1_output(call, 0, 1);
-    fashion_tiny_run_predict_flatten_output(call, 0, 1);
-    fashion_tiny_run_predict_dense_value_21(call, 0, 2);
+    call->parallel(call->pool, fashion_tiny_run_predict_conv2d_output_halo, call, 14);
+    call->parallel(call->pool, fashion_tiny_run_predict_conv2d_output, call, 14);
+    call->parallel(call->pool, fashion_tiny_run_predict_max_pool2d_output, call, 7);
+    call->parallel(call->pool, fashion_tiny_run_predict_conv2d_1_output_halo, call, 7);
+    call->parallel(call->pool, fashion_tiny_run_predict_conv2d_1_output, call, 14);
+    call->parallel(call->pool, fashion_tiny_run_predict_max_pool2d_1_output, call, 3);
+    call->parallel(call->pool, fashion_tiny_run_predict_dense_value_21, call, 2);
     fashion_tiny_run_predict_dense_maximum_22(call, 0, 1);
     fashion_tiny_run_predict_dense_value_23(call, 0, 1);
     fashion_tiny_run_predict_dense_value_24(call, 0, 1);

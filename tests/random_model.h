@@ -325,7 +325,9 @@ static inline void random_optimizer(struct random_model *m, bool gradient) {
 static inline void random_model(struct random_model *m, uint64_t seed, bool gradient) {
     memset(m, 0, sizeof *m);
     m->state = seed * 0x2545f4914f6cdd1du + 1;
-    m->batch = random_chance(m, 15) ? 1 : random_pick(m, 2, 37);
+    m->batch = random_chance(m, 15)   ? 1
+               : random_chance(m, 20) ? random_pick(m, 2, 8) /* images stay row-major */
+                                      : random_pick(m, 2, 37);
     m->is_wide = seed % 8 == 5;
     if (m->is_wide && m->batch > 20) m->batch -= 18;
     struct random_value x = {.number = 0, .rank = 3};

@@ -166,6 +166,41 @@ static void try_matmul(microkernel_function *function, const char *name, int R, 
     check(name);
 }
 
+typedef void pixel(const float *a, const float *b, const float *bias, float *c, const long *taps,
+                   long tap_count, long depth, long a_row, long b_depth, long c_row, long last,
+                   long flags);
+
+static void try_pixel(microkernel_function *function, const char *name, int P, int V, int L) {
+    long taps[2 * 5], tap_count = (long)random_below(6), depth = 1 + (long)random_below(20);
+    long last = (V - 1) * L - (V > 1 ? (long)random_below((unsigned)L) : 0);
+    long a_row = 1 + (long)random_below(30), b_depth = last + L + (long)random_below(5);
+    long c_row = last + L + (long)random_below(5), shift = (long)random_below(16);
+    long flags = random_below(2) ? MICROKERNEL_RELU : 0;
+    const float *a = w_memory + shift, *b = x_memory + 3 * shift;
+    const float *bias = random_below(2) ? x_memory + 5 + shift : NULL;
+    for (long t = 0; t < tap_count; t++) {
+        taps[2 * t] = (long)random_below(200);
+        taps[2 * t + 1] = (long)random_below(2000);
+    }
+    fill(y_memory);
+    expect_nothing_else();
+    for (long p = 0; p < P; p++)
+        for (long j = 0; j < last + L; j++) {
+            double sum = bias ? bias[j] : 0, size = 1;
+            for (long t = 0; t < tap_count; t++)
+                for (long k = 0; k < depth; k++) {
+                    double product = (double)a[taps[2 * t] + p * a_row + k] *
+                                     b[taps[2 * t + 1] + k * b_depth + j];
+                    sum += product;
+                    size += fabs(product);
+                }
+            finish(p * c_row + j + shift, sum, size, flags);
+        }
+    ((pixel *)function)(a, b, bias, y_memory + shift, taps, tap_count, depth, a_row, b_depth, c_row,
+                        last, flags);
+    check(name);
+}
+
 static void try_tile(void *context, const struct microkernel *kernel) {
     const struct library *library = context;
     struct arena arena;
@@ -183,6 +218,9 @@ static void try_tile(void *context, const struct microkernel *kernel) {
             break;
         case MICROKERNEL_MATMUL:
             try_matmul(function, name.data, kernel->a, kernel->b, kernel->lanes);
+            break;
+        case MICROKERNEL_PIXEL:
+            try_pixel(function, name.data, kernel->a, kernel->b, kernel->lanes);
             break;
         }
     arena_free(&arena);
@@ -210,7 +248,7 @@ static void test_tiles(void **state) {
 
 /* microkernel_in_library tells exactly what microkernel_symbol finds. */
 static void membership_of(const struct library *library) {
-    for (int kind = MICROKERNEL_CONVOLUTION; kind <= MICROKERNEL_MATMUL; kind++)
+    for (int kind = MICROKERNEL_CONVOLUTION; kind <= MICROKERNEL_PIXEL; kind++)
         for (int a = 1; a < 20; a++)
             for (int b = 1; b < 20; b++) {
                 struct microkernel kernel = {(enum microkernel_kind)kind, a, b,
@@ -336,6 +374,7 @@ static void write_text(const char *path, const struct target *target, const char
     microkernel_prelude(&out.text, target);
     /* -Wmissing-prototypes is not asked for, but an exported function may well have one. */
     microkernel_print_helpers(&out.text, target, qualifiers);
+    microkernel_print_image(&out.text, target->lanes, qualifiers);
     microkernel_each(target, append_tile, &out);
     FILE *file = fopen(path, "w");
     assert_non_null(file);

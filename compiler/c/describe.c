@@ -36,6 +36,12 @@ static void describe_convolution(struct writer *w, const struct kernel *kernel, 
     if (c->winograd)
         text_add(text, "; Winograd, %ld x %ld tiles at once", c->winograd->chunk[0],
                  c->winograd->chunk[1]);
+    if (c->plain && c->plain->by_channel) return;
+    if (c->plain) {
+        text_add(text, "; tiles of %d pixels x %d vectors of %d channels", c->tile_pixels,
+                 c->plain->vectors, c->plain->lanes);
+        return;
+    }
     text_add(text, "; tiles of %d channels x %d pixels", c->tile_channels, c->tile_pixels);
 }
 
@@ -52,6 +58,7 @@ const char *describe_kernel(struct writer *w, const struct kernel *kernel) {
                  kernel->weight_gradient.tile_out, kernel->weight_gradient.tile_in);
         if (kernel->weight_gradient.winograd) text_put(&text, ", Winograd");
         break;
+    case KERNEL_HALO: text_put(&text, "rows with zeros beside them"); break;
     case KERNEL_WINOGRAD_WEIGHTS: text_put(&text, "weights at Winograd's points"); break;
     case KERNEL_WINOGRAD_SUMS:
         text_put(&text, "weight gradient from sums at Winograd's points");

@@ -43,6 +43,14 @@ static const char *const prototypes[][2] = {
      "void max_pool_gradient_plane(const real *x, const real *y, const real *dy, real *dx, long "
      "height, long width, long out_height, long out_width, long kernel_height, long kernel_width, "
      "long stride_y, long stride_x, long pad_y, long pad_x, long mask);"},
+    {"max_pool_row", "void max_pool_row(const real *x, real *y, long row, long channels, long height, "
+                     "long width, long out_width, long kernel_height, long kernel_width, long "
+                     "stride_y, long stride_x, long pad_y, long pad_x);"},
+    {"window_sum_row",
+     "void window_sum_row(const real *x, const real *w, const real *bias, real *y, const long "
+     "*taps, long tap_count, long pixels, long channels, long x_step, long y_step, long relu);"},
+    {"halo_rows", "void halo_rows(real *to, const real *from, long rows, long before, long length, "
+                  "long after);"},
     {"real_random_key", "unsigned real_random_key(unsigned seed, unsigned step, unsigned stream);"},
     {"vector_select", "void vector_select(real *to, const real *c, long c_step, const real *a, "
                       "long a_step, const real *b, long b_step, long n);"},
@@ -110,6 +118,7 @@ static void write_cc_prelude(struct writer *w) {
     write_line(w, "#define LATHE_LARGEST ((real)3.4028234663852886e38)");
     write_blank(w);
     microkernel_print_helpers(&w->text, w->target, "LATHE_INLINE");
+    microkernel_print_image(&w->text, w->target->lanes, "LATHE_FUNCTION");
     microkernel_print_pool(&w->text, w->plan ? w->plan->lanes : w->target->lanes, "LATHE_FUNCTION");
     for (int i = 0; i < w->symbol_count; i++)
         microkernel_print_winograd(&w->text, w->symbols[i], w->plan->lanes, "LATHE_FUNCTION");
@@ -124,7 +133,9 @@ static void write_kernel(struct writer *w, struct kernel *kernel) {
     switch (kernel->kind) {
     case KERNEL_LOOP: write_loop(w, kernel); break;
     case KERNEL_CONVOLUTION:
-        if (kernel->convolution.winograd)
+        if (kernel->convolution.plain)
+            write_image_convolution(w, kernel);
+        else if (kernel->convolution.winograd)
             write_winograd(w, kernel);
         else
             write_convolution(w, kernel);
@@ -135,6 +146,7 @@ static void write_kernel(struct writer *w, struct kernel *kernel) {
         else
             write_weight_gradient(w, kernel);
         break;
+    case KERNEL_HALO: write_halo(w, kernel); break;
     case KERNEL_WINOGRAD_WEIGHTS: write_winograd_weights(w, kernel); break;
     case KERNEL_WINOGRAD_SUMS: write_winograd_sums(w, kernel); break;
     case KERNEL_MATMUL: write_matmul(w, kernel); break;

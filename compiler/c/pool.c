@@ -1,4 +1,5 @@
-/* pool.c: writes max pooling and its gradient: one call a plane of a channel of a block. */
+/* pool.c: writes max pooling and its gradient: one call a plane of a channel of a block, or a
+ * row of a plain image. */
 #include "writer.h"
 
 static const char *geometry(struct writer *w, const struct pool_kernel *p) {
@@ -8,12 +9,33 @@ static const char *geometry(struct writer *w, const struct pool_kernel *p) {
                         p->window.pad[0], p->window.pad[1]);
 }
 
+static void write_plain_pool(struct writer *w, struct kernel *kernel) {
+    const struct pool_kernel *p = &kernel->pool;
+    write_kernel_open(w, kernel);
+    write_pointer(w, "x", w->plan->views[p->x->number], true);
+    write_pointer(w, "y", kernel->out, false);
+    write_open(w, "for (long unit = begin; unit < end; unit++)");
+    write_line(w, "%s(x + unit / %ld * %ld, y + unit * %ld, unit %% %ld, %ld,",
+               use_symbol(w, "max_pool_row"), p->out_size[0],
+               p->in_size[0] * p->in_size[1] * p->channels, p->out_size[1] * p->channels,
+               p->out_size[0], p->channels);
+    write_line(w, "    %ld, %ld, %ld, %ld, %ld, %ld, %ld, %ld, %ld);", p->in_size[0], p->in_size[1],
+               p->out_size[1], p->window.kernel_size[0], p->window.kernel_size[1],
+               p->window.strides[0], p->window.strides[1], p->window.pad[0], p->window.pad[1]);
+    write_close(w);
+    write_close(w);
+}
+
 void write_pool(struct writer *w, struct kernel *kernel) {
     const struct pool_kernel *p = &kernel->pool;
     struct view *const *views = w->plan->views;
     long large = p->in_size[0] * p->in_size[1] * w->plan->lanes;
     long small = p->out_size[0] * p->out_size[1] * w->plan->lanes;
     bool is_gradient = kernel->kind == KERNEL_MAX_POOL_GRADIENT;
+    if (!plan_is_blocked(w->plan, p->x)) {
+        write_plain_pool(w, kernel);
+        return;
+    }
     write_kernel_open(w, kernel);
     write_pointer(w, "x", views[p->x->number], true);
     if (is_gradient) {

@@ -78,6 +78,8 @@ const char *write_expression(struct writer *w, const struct expression *e,
  * *context, long begin, long end)`. write_loop also sets the kernel's units. */
 void write_loop(struct writer *w, struct kernel *kernel);
 void write_convolution(struct writer *w, struct kernel *kernel);
+void write_image_convolution(struct writer *w, struct kernel *kernel);
+void write_halo(struct writer *w, struct kernel *kernel);
 void write_weight_gradient(struct writer *w, struct kernel *kernel);
 void write_winograd(struct writer *w, struct kernel *kernel);
 void write_winograd_weights(struct writer *w, struct kernel *kernel);

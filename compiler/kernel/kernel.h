@@ -3,7 +3,7 @@
  * A kernel computes over a number of units; each unit writes its own outputs, in a fixed order of
  * additions, so that any split of the units over threads gives the same bits. Images of a batch are
  * blocked: [rows / L][channels][height][width][L], L = lanes: a vector holds one pixel of L samples.
- * All else is row-major (plain). Nothing here prints C: the writer (c/) does. */
+ * In a small batch they are row-major (plain): a vector holds L channels of a pixel. So is all else. Nothing here prints C: the writer (c/) does. */
 #ifndef LATHE_KERNEL_H
 #define LATHE_KERNEL_H
 
@@ -47,7 +47,8 @@ struct view {
 
 enum kernel_kind {
     KERNEL_LOOP,            /* elementwise statements and reductions over one domain */
-    KERNEL_CONVOLUTION,     /* blocked contraction: forward and backward-data */
+    KERNEL_CONVOLUTION,     /* of images: forward, and where they are blocked backward-data */
+    KERNEL_HALO,            /* rows of a plain image with the zeros that pad them */
     KERNEL_WEIGHT_GRADIENT, /* contraction of two blocked images */
     KERNEL_MATMUL,          /* plain products */
     KERNEL_NAIVE,           /* any other contraction */
@@ -97,6 +98,15 @@ struct axis_class {
 
 struct winograd; /* winograd.h */
 
+/* How a convolution of plain images is computed: tiles of pixels x vectors of output channels. */
+struct image_tiles {
+    int lanes, vectors;       /* of a tile of `tile_pixels` pixels */
+    bool by_channel;          /* each output channel reads one input channel: no products of both */
+    bool is_row_dense;        /* a kernel row's weights and pixels are one stretch of numbers */
+    long before, after;       /* columns of zeros beside the image */
+    const struct view *halo;  /* the image with these zeros, or NULL where there are none */
+};
+
 /* Output channel o of group g sums over the group's input channels and the taps. */
 struct convolution_kernel {
     bool is_backward; /* backward-data: the output is the convolution's input */
@@ -114,6 +124,7 @@ struct convolution_kernel {
     const struct view *packed; /* [group][channel block][output tile][channel][tap][tile's channels] */
     struct epilogue epilogue;
     const struct winograd *winograd; /* NULL: direct sums over the taps */
+    const struct image_tiles *plain; /* NULL: the images are blocked */
 };
 
 struct weight_gradient_kernel {
@@ -183,7 +194,7 @@ struct kernel {
         struct pool_kernel pool;
         struct copy_kernel copy;
         struct naive_kernel naive;
-        const struct kernel *owner; /* WINOGRAD_WEIGHTS, WINOGRAD_SUMS: the kernel they serve */
+        const struct kernel *owner; /* HALO, WINOGRAD_WEIGHTS, WINOGRAD_SUMS: whom they serve */
     };
 };
 
@@ -194,6 +205,7 @@ struct program_plan {
     const struct target *target;
     int lanes;  /* of blocked tensors: <= target->lanes */
     long rows;  /* batch rows in memory */
+    bool plain_images; /* a small batch: images are row-major */
     bool *batched;        /* by tensor number: axis 0 is the batch */
     enum layout *layouts; /* by tensor number */
     struct view **views;  /* by tensor number; NULL: not in memory */
@@ -268,6 +280,12 @@ void schedule_kernel(struct program_plan *plan, struct kernel *kernel);
  * one (schedule.c). */
 void schedule_convolution_tile(const struct program_plan *plan, struct convolution_kernel *c,
                                long length, const long kernel_size[2]);
+
+/** The same for a convolution of plain images: c->plain (schedule_image.c). */
+void schedule_image(struct program_plan *plan, struct kernel *kernel);
+
+/** A new kernel: the rows of a convolution's image with zeros beside them (schedule_image.c). */
+struct kernel *halo_kernel(struct program_plan *plan, const struct kernel *kernel);
 
 /** Fills the parts of a copy that packs a convolution's weights in the order its tiles read them:
  * [group][channel block][output tile][channel][tap][channel of the tile] (schedule.c). */

@@ -138,11 +138,22 @@ static void fill_weight_strides(const struct convolution_match *match, const str
         tap[i] = match->tap_loop[i] < 0 ? 0 : plain_stride(weights, match->tap_loop[i], shape);
 }
 
+/* On plain images: forward, with the weights of an input channel side by side. */
+static bool fits_plain(const struct convolution_kernel *c) {
+    if (c->is_backward) return false;
+    if (!c->weights) return c->in_channels == 1 && c->out_channels == 1;
+    return (c->out_channels == 1 || c->w_out == 1) &&
+           (c->groups == 1 || c->w_group == c->out_channels);
+}
+
 static bool match_image_output(const struct program_plan *plan, const struct tensor *t,
                                struct kernel *kernel) {
     const struct contract *contract = t->contract;
     const struct tensor *image = t->in[0], *weights = t->in_count > 1 ? t->in[1] : NULL;
-    if (!plan_is_blocked(plan, image) || (weights && plan->batched[weights->number])) return false;
+    if (plan_is_blocked(plan, image) != plan_is_blocked(plan, t) || image->shape.rank != 4 ||
+        t->shape.rank != 4 || !plan->batched[image->number] ||
+        (weights && plan->batched[weights->number]))
+        return false;
     const struct access *b = weights ? &contract->b : NULL;
     struct roles forward = {&contract->a, &contract->out, b};
     struct roles backward = {&contract->out, &contract->a, b};
@@ -177,7 +188,7 @@ static bool match_image_output(const struct program_plan *plan, const struct ten
                                    c->kernel_size[i], match.window.strides[i],
                                    match.window.dilation_rate[i], match.window.pad[i], counts[i]);
     }
-    return true;
+    return plan_is_blocked(plan, t) || fits_plain(c);
 }
 
 static bool match_weight_gradient(const struct program_plan *plan, const struct tensor *t,
@@ -283,6 +294,7 @@ void match_contract(const struct program_plan *plan, const struct tensor *tensor
     if (plan_is_blocked(plan, tensor) && match_image_output(plan, tensor, kernel)) return;
     if (match_weight_gradient(plan, tensor, kernel)) return;
     if (match_matmul(plan, tensor, kernel)) return;
+    if (plan->plain_images && match_image_output(plan, tensor, kernel)) return;
     kernel->kind = KERNEL_NAIVE;
     kernel->naive.contract = tensor->contract;
     kernel->naive.a = tensor->in[0];

@@ -13,6 +13,9 @@ void microkernel_name(struct text *text, const struct microkernel *kernel) {
     case MICROKERNEL_MATMUL:
         text_add(text, "matmul_tile_%dx%dx%d", kernel->a, kernel->b, kernel->lanes);
         return;
+    case MICROKERNEL_PIXEL:
+        text_add(text, "pixel_tile_%dx%dx%d", kernel->a, kernel->b, kernel->lanes);
+        return;
     }
 }
 
@@ -30,6 +33,10 @@ static const char *parameters(enum microkernel_kind kind) {
     case MICROKERNEL_MATMUL:
         return "const real *a, const real *b, const real *bias, real *c,\n"
                "        const real *mask, long depth, long a_row, long a_depth, long b_depth,\n"
+               "        long c_row, long last, long flags";
+    case MICROKERNEL_PIXEL:
+        return "const real *a, const real *b, const real *bias, real *c,\n"
+               "        const long *taps, long tap_count, long depth, long a_row, long b_depth,\n"
                "        long c_row, long last, long flags";
     }
     return "void";
@@ -160,11 +167,13 @@ void microkernel_prelude(struct text *text, const struct target *target) {
 void microkernel_print(struct text *text, const struct microkernel *kernel,
                        const struct target *target, const char *qualifiers) {
     struct microkernel tile = *kernel;
-    if (tile.kind != MICROKERNEL_MATMUL) tile.lanes = target->block_lanes;
+    bool any_lanes = tile.kind == MICROKERNEL_MATMUL || tile.kind == MICROKERNEL_PIXEL;
+    if (!any_lanes) tile.lanes = target->block_lanes;
     switch (tile.kind) {
     case MICROKERNEL_CONVOLUTION: microkernel_print_convolution(text, &tile, qualifiers); return;
     case MICROKERNEL_GRADIENT: microkernel_print_gradient(text, &tile, qualifiers); return;
     case MICROKERNEL_MATMUL: microkernel_print_matmul(text, &tile, qualifiers); return;
+    case MICROKERNEL_PIXEL: microkernel_print_pixel(text, &tile, qualifiers); return;
     }
 }
 
@@ -174,6 +183,8 @@ static bool fits(int a, int b, const struct target *target) {
     int product = target->lanes == 4 && target->registers == 16;
     return a * b + (a < b ? a : b) + 1 + product <= target->registers;
 }
+
+enum { MOST_PIXELS = 14, MOST_VECTORS = 6 };
 
 bool microkernel_in_library(const struct microkernel *kernel, const struct target *target) {
     int a = kernel->a, b = kernel->b, lanes = kernel->lanes;
@@ -189,6 +200,9 @@ bool microkernel_in_library(const struct microkernel *kernel, const struct targe
     case MICROKERNEL_MATMUL:
         return a <= target->matmul_rows && b <= target->matmul_vectors && lanes >= 1 &&
                lanes <= target->lanes && target->lanes % lanes == 0;
+    case MICROKERNEL_PIXEL: /* narrower vectors serve fewer channels than lanes: two are enough */
+        return a <= MOST_PIXELS && b <= (lanes == target->lanes ? MOST_VECTORS : 2) &&
+               lanes >= 1 && lanes <= target->lanes && target->lanes % lanes == 0;
     }
     return false;
 }
@@ -197,7 +211,7 @@ void microkernel_each(const struct target *target,
                       void (*visit)(void *context, const struct microkernel *kernel),
                       void *context) {
     enum { LARGEST = 16 };
-    for (int kind = MICROKERNEL_CONVOLUTION; kind <= MICROKERNEL_MATMUL; kind++)
+    for (int kind = MICROKERNEL_CONVOLUTION; kind <= MICROKERNEL_PIXEL; kind++)
         for (int lanes = target->lanes; lanes >= 1; lanes /= 2)
             for (int a = 1; a <= LARGEST; a++)
                 for (int b = 1; b <= LARGEST; b++) {

@@ -33,6 +33,14 @@
  *       acc[r][v] += a[r * a_row + k * a_depth] * b[k * b_depth + column(v) ...]
  *     bias is indexed by column; mask is addressed as c.
  *
+ *   void pixel_tile_PxVxL(const real *a, const real *b, const real *bias, real *c, const long *taps,
+ *       long tap_count, long depth, long a_row, long b_depth, long c_row, long last, long flags);
+ *     P pixels x V vectors of L output channels of row-major images, the last vector as above: for
+ *     each tap t, each k < depth (the channels of one pixel, or of the pixels side by side that a
+ *     row of the kernel covers):
+ *       acc[p][v] += a[taps[2t] + p * a_row + k] * b[taps[2t+1] + k * b_depth + column(v) ...]
+ *     It starts at bias, always; no mask.
+ *
  *   flags: MICROKERNEL_FIRST: acc starts at bias (or 0 where bias is NULL), else at the stored y;
  *          MICROKERNEL_RELU: y = max(acc, 0);  MICROKERNEL_MASK: y = mask > 0 ? acc : 0.
  *
@@ -80,13 +88,14 @@ enum { MICROKERNEL_FIRST = 1, MICROKERNEL_RELU = 2, MICROKERNEL_MASK = 4 };
 enum microkernel_kind {
     MICROKERNEL_CONVOLUTION, /* a = T, b = P */
     MICROKERNEL_GRADIENT,    /* a = O, b = I */
-    MICROKERNEL_MATMUL       /* a = R, b = V */
+    MICROKERNEL_MATMUL,      /* a = R, b = V */
+    MICROKERNEL_PIXEL        /* a = P, b = V */
 };
 
 struct microkernel {
     enum microkernel_kind kind;
     int a, b;  /* the register tile */
-    int lanes; /* of the vectors; for MATMUL a divisor of the target's lanes is allowed */
+    int lanes; /* of the vectors; for MATMUL and PIXEL a divisor of the target's lanes is allowed */
 };
 
 /** Appends the name: "convolution_tile_6x4", "matmul_tile_6x4x16". */
@@ -109,6 +118,10 @@ void microkernel_print(struct text *text, const struct microkernel *kernel,
  * loop scalar when it does not inline); the library's vector_* use the same. */
 void microkernel_print_helpers(struct text *text, const struct target *target,
                                const char *qualifiers);
+
+/** Appends the functions on row-major images, their channels in vectors of so many lanes or less
+ * (microkernel_image.c): max_pool_row, window_sum_row, halo_rows. */
+void microkernel_print_image(struct text *text, int lanes, const char *qualifiers);
 
 /** Appends max_pool_plane and max_pool_gradient_plane for planes of so many lanes. */
 void microkernel_print_pool(struct text *text, int lanes, const char *qualifiers);

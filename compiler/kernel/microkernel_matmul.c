@@ -1,7 +1,8 @@
-/* microkernel_matmul.c: the text of matmul_tile_RxVxL.
+/* microkernel_matmul.c: the text of matmul_tile_RxVxL and pixel_tile_PxVxL.
  *
  * R rows x V vectors of columns stay in registers while the loop runs over the depth: V vectors of
- * b are read, R scalars of a broadcast. Nothing is aligned: columns are the numbers of one row. */
+ * b are read, R scalars of a broadcast. Nothing is aligned: columns are the numbers of one row.
+ * For pixels the depth is cut into taps, which begin anywhere in a and b. */
 #include "microkernel_text.h"
 
 #include <stdio.h>
@@ -25,7 +26,7 @@ static void print_vector(struct text *text, const struct microkernel *kernel, co
     text_put(text, ")");
 }
 
-static void print_start(struct text *text, const struct microkernel *kernel) {
+static void print_stored(struct text *text, const struct microkernel *kernel) {
     text_add(text, "    if (!(flags & %d)) {\n", MICROKERNEL_FIRST);
     for (int r = 0; r < kernel->a; r++)
         for (int v = 0; v < kernel->b; v++) {
@@ -34,6 +35,11 @@ static void print_start(struct text *text, const struct microkernel *kernel) {
             text_put(text, ";\n");
         }
     text_put(text, "    } else if (bias) {\n");
+}
+
+static void print_start(struct text *text, const struct microkernel *kernel) {
+    if (kernel->kind == MICROKERNEL_MATMUL) print_stored(text, kernel);
+    else text_put(text, "    if (bias) {\n");
     for (int v = 0; v < kernel->b; v++) {
         text_put(text, "        ");
         for (int r = 0; r < kernel->a; r++) text_add(text, "a%d_%d = ", r, v);
@@ -49,29 +55,30 @@ static void print_start(struct text *text, const struct microkernel *kernel) {
     text_put(text, "    }\n");
 }
 
-static void print_depth(struct text *text, const struct microkernel *kernel) {
-    text_put(text, "    for (long k = 0; k < depth; k++, a += a_depth, b += b_depth) {\n");
+/* The products of one step of the depth, and the end of its loop. */
+static void print_products(struct text *text, const struct microkernel *kernel,
+                           const char *indent) {
     for (int v = 0; v < kernel->b; v++) {
         char name[16];
         struct text address = {.arena = text->arena};
         snprintf(name, sizeof name, "b%d", v);
         text_put(&address, "b");
         print_column(&address, kernel, v);
-        text_put(text, "        ");
+        text_add(text, "%s    ", indent);
         microkernel_print_load(text, kernel->lanes, name, text_string(&address), kernel->a);
     }
     for (int r = 0; r < kernel->a; r++) {
-        text_add(text, "        const real s%d = a[", r);
+        text_add(text, "%s    const real s%d = a[", indent, r);
         text_put(text, r == 0 ? "0" : r == 1 ? "a_row" : "");
         if (r > 1) text_add(text, "%d * a_row", r);
-        text_put(text, "];\n       ");
+        text_add(text, "];\n%s   ", indent);
         for (int v = 0; v < kernel->b; v++) text_add(text, " a%d_%d += b%d * s%d;", r, v, v, r);
         text_put(text, "\n");
     }
-    text_put(text, "    }\n");
+    text_add(text, "%s}\n", indent);
 }
 
-static void print_finish(struct text *text, const struct microkernel *kernel) {
+static void print_relu(struct text *text, const struct microkernel *kernel) {
     char name[32];
     text_add(text, "    if (flags & %d) {\n", MICROKERNEL_RELU);
     for (int r = 0; r < kernel->a; r++)
@@ -81,7 +88,12 @@ static void print_finish(struct text *text, const struct microkernel *kernel) {
             microkernel_print_select(text, kernel->lanes, name, name);
             text_put(text, "\n");
         }
-    text_add(text, "    }\n    if (flags & %d) {\n", MICROKERNEL_MASK);
+    text_put(text, "    }\n");
+}
+
+static void print_mask(struct text *text, const struct microkernel *kernel) {
+    char name[32];
+    text_add(text, "    if (flags & %d) {\n", MICROKERNEL_MASK);
     for (int r = 0; r < kernel->a; r++)
         for (int v = 0; v < kernel->b; v++) {
             struct text condition = {.arena = text->arena};
@@ -92,6 +104,9 @@ static void print_finish(struct text *text, const struct microkernel *kernel) {
             text_put(text, "\n");
         }
     text_put(text, "    }\n");
+}
+
+static void print_results(struct text *text, const struct microkernel *kernel) {
     for (int r = 0; r < kernel->a; r++)
         for (int v = 0; v < kernel->b; v++) {
             text_put(text, "    ");
@@ -134,9 +149,56 @@ void microkernel_print_matmul(struct text *text, const struct microkernel *kerne
     if (kernel->a == 1) text_put(text, "    (void)a_row, (void)c_row;\n");
     microkernel_print_accumulators(text, kernel);
     print_start(text, kernel);
-    print_depth(text, kernel);
-    print_finish(text, kernel);
+    text_put(text, "    for (long k = 0; k < depth; k++, a += a_depth, b += b_depth) {\n");
+    print_products(text, kernel, "    ");
+    print_relu(text, kernel);
+    print_mask(text, kernel);
+    print_results(text, kernel);
     text_put(text, "#else\n");
     print_plain(text, kernel);
+    text_put(text, "#endif\n}\n\n");
+}
+
+static void print_plain_pixels(struct text *text, const struct microkernel *kernel) {
+    text_add(text,
+             "    const long columns = last + %d;\n"
+             "    for (long p = 0; p < %d; p++)\n"
+             "        for (long j = %s; j < columns; j++) {\n",
+             kernel->lanes, kernel->a, kernel->b == 1 ? "last" : "0");
+    text_add(text,
+             "            real sum = bias ? bias[j] : 0;\n"
+             "            for (long t = 0; t < tap_count; t++)\n"
+             "                for (long k = 0; k < depth; k++)\n"
+             "                    sum += a[taps[2 * t] + p * a_row + k] *\n"
+             "                        b[taps[2 * t + 1] + k * b_depth + j];\n"
+             "            c[p * c_row + j] = (flags & %d) && !(sum > 0) ? 0 : sum;\n"
+             "        }\n",
+             MICROKERNEL_RELU);
+}
+
+void microkernel_print_pixel(struct text *text, const struct microkernel *kernel,
+                             const char *qualifiers) {
+    text_add(text,
+             "/* %d pixels x %d vectors of %d output channels, the last at `last`: c = a * b over\n"
+             " * taps (pairs: offset into a, offset into b) and `depth` numbers at each. */\n",
+             kernel->a, kernel->b, kernel->lanes);
+    text_add(text, "%s%sLATHE_FUSED ", qualifiers, *qualifiers ? " " : "");
+    microkernel_print_head(text, kernel);
+    text_put(text, " {\n    LATHE_FUSE\n");
+    text_add(text, "#ifdef LATHE_VECTORS\n    const vector%d zero = {0};\n", kernel->lanes);
+    text_put(text, "    const real *const a_start = a, *const b_start = b;\n");
+    if (kernel->a == 1) text_put(text, "    (void)a_row, (void)c_row;\n");
+    microkernel_print_accumulators(text, kernel);
+    print_start(text, kernel);
+    text_put(text, "    for (long t = 0; t < tap_count; t++) {\n"
+                   "        a = a_start + taps[2 * t];\n"
+                   "        b = b_start + taps[2 * t + 1];\n"
+                   "        for (long k = 0; k < depth; k++, a++, b += b_depth) {\n");
+    print_products(text, kernel, "        ");
+    text_put(text, "    }\n");
+    print_relu(text, kernel);
+    print_results(text, kernel);
+    text_put(text, "#else\n");
+    print_plain_pixels(text, kernel);
     text_put(text, "#endif\n}\n\n");
 }

@@ -13,6 +13,9 @@ void microkernel_print_gradient(struct text *text, const struct microkernel *ker
 void microkernel_print_matmul(struct text *text, const struct microkernel *kernel,
                               const char *qualifiers);
 
+void microkernel_print_pixel(struct text *text, const struct microkernel *kernel,
+                             const char *qualifiers);
+
 /** The function's head, `void name(parameters)`, without what follows. */
 void microkernel_print_head(struct text *text, const struct microkernel *kernel);
 

@@ -116,6 +116,15 @@ static void visit_epilogue(struct visitor *v, const struct epilogue *epilogue) {
     visit_tensor(v, epilogue->mask, false);
 }
 
+static void visit_plain_convolution(struct visitor *v, const struct convolution_kernel *c) {
+    if (c->plain->halo)
+        visit_view(v, c->plain->halo, false);
+    else
+        visit_tensor(v, c->image, false);
+    visit_tensor(v, c->weights, false);
+    visit_epilogue(v, &c->epilogue);
+}
+
 void kernel_visit_views(const struct program_plan *plan, const struct kernel *kernel,
                         void (*visit)(void *context, const struct view *view, bool is_write),
                         void *context) {
@@ -123,6 +132,10 @@ void kernel_visit_views(const struct program_plan *plan, const struct kernel *ke
     switch (kernel->kind) {
     case KERNEL_LOOP: visit_loop(&v, &kernel->loop); break;
     case KERNEL_CONVOLUTION:
+        if (kernel->convolution.plain) {
+            visit_plain_convolution(&v, &kernel->convolution);
+            break;
+        }
         visit_tensor(&v, kernel->convolution.image, false);
         visit_view(&v, kernel->convolution.packed, false);
         visit_epilogue(&v, &kernel->convolution.epilogue);
@@ -135,6 +148,7 @@ void kernel_visit_views(const struct program_plan *plan, const struct kernel *ke
         if (kernel->weight_gradient.winograd)
             visit_view(&v, kernel->weight_gradient.winograd->scratch, true);
         break;
+    case KERNEL_HALO: visit_tensor(&v, kernel->owner->convolution.image, false); break;
     case KERNEL_WINOGRAD_WEIGHTS:
         visit_tensor(&v, kernel->owner->convolution.weights, false);
         break;

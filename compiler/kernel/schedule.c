@@ -279,7 +279,10 @@ static void schedule_matmul(struct program_plan *plan, struct kernel *kernel) {
 void schedule_kernel(struct program_plan *plan, struct kernel *kernel) {
     switch (kernel->kind) {
     case KERNEL_CONVOLUTION:
-        if (!schedule_winograd(plan, kernel)) schedule_convolution(plan, kernel);
+        if (!plan_is_blocked(plan, kernel->convolution.image))
+            schedule_image(plan, kernel);
+        else if (!schedule_winograd(plan, kernel))
+            schedule_convolution(plan, kernel);
         break;
     case KERNEL_WEIGHT_GRADIENT:
         if (!schedule_winograd_gradient(plan, kernel)) schedule_weight_gradient(plan, kernel);
@@ -287,10 +290,12 @@ void schedule_kernel(struct program_plan *plan, struct kernel *kernel) {
     case KERNEL_MATMUL: schedule_matmul(plan, kernel); break;
     case KERNEL_MAX_POOL:
     case KERNEL_MAX_POOL_GRADIENT:
-        kernel->units = plan->rows / plan->lanes;
-        kernel->by_block = true;
+        kernel->by_block = plan_is_blocked(plan, kernel->pool.x);
+        kernel->units = kernel->by_block ? plan->rows / plan->lanes
+                                         : plan->rows * kernel->pool.out_size[0];
         break;
     case KERNEL_NAIVE:
+    case KERNEL_HALO:
     case KERNEL_WINOGRAD_WEIGHTS:
     case KERNEL_WINOGRAD_SUMS:
     case KERNEL_LOOP:

@@ -53,6 +53,7 @@ static void need_operands(struct storage_pass *s, const struct kernel *kernel) {
         need(s, kernel->pool.y);
         need(s, kernel->pool.gradient);
         break;
+    case KERNEL_HALO:
     case KERNEL_WINOGRAD_WEIGHTS:
     case KERNEL_WINOGRAD_SUMS: break; /* made later, from what their owners need */
     case KERNEL_COPY: need(s, kernel->copy.from); break;

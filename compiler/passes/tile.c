@@ -44,7 +44,10 @@ void pass_tile(struct program_plan *plan) {
     int ordered = 0;
     for (int i = 0; i < count; i++) {
         schedule_kernel(plan, old[i]);
-        if (old[i]->kind == KERNEL_CONVOLUTION && old[i]->convolution.weights)
+        const struct convolution_kernel *c = &old[i]->convolution;
+        bool is_plain = old[i]->kind == KERNEL_CONVOLUTION && c->plain;
+        if (is_plain && c->plain->halo) order[ordered++] = halo_kernel(plan, old[i]);
+        if (old[i]->kind == KERNEL_CONVOLUTION && !is_plain && c->weights)
             order[ordered++] = packing_kernel(plan, old[i]);
         if (old[i]->kind == KERNEL_CONVOLUTION && !old[i]->convolution.weights)
             old[i]->convolution.packed = NULL;
