@@ -20,6 +20,7 @@ struct compile_options {
     bool training;          /* the entry points: train, */
     bool evaluation;        /*   evaluate, */
     bool prediction;        /*   predict */
+    bool prepare;           /*   prepare: a program's `prepare`, which predict then needs */
     bool generic_products;  /* large matrix products call the runtime's sgemm (never when emitting) */
     bool use_double;        /* real = double */
     bool no_winograd;       /* all convolutions sum over their taps directly */

@@ -114,6 +114,7 @@ bool evaluation_predict(const struct evaluation_input *input, float *predictions
     long *list = memory_aligned((size_t)program->batch * sizeof *list);
     if (!list) return error_set(error, "out of memory");
     struct program_call call = program_memory_call(input->memory, pool_parallel, input->pool);
+    if (program->prepare) program->prepare(&call);
     for (long done = 0, count; done < input->count; done += count) {
         count = input->count - done < program->batch ? input->count - done : program->batch;
         run_batch(input, program->predict, &call, done, count, list, false);

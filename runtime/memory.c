@@ -51,10 +51,12 @@ bool program_memory_new(const struct program *program, struct program_memory *me
         complete = complete && memory->space[i];
     }
     memory->arena = allocate(program->arena_bytes);
+    memory->prepared = allocate(program->prepared_bytes);
     memory->samples = floats(program->rows, program->sample_size);
     memory->labels = floats(program->rows, program->label_size);
     memory->predictions = floats(program->rows, program->output_size);
-    if (complete && memory->arena && memory->samples && memory->labels && memory->predictions)
+    complete = complete && memory->arena && memory->prepared;
+    if (complete && memory->samples && memory->labels && memory->predictions)
         return true;
     program_memory_free(memory);
     return error_set(error,
@@ -66,6 +68,7 @@ bool program_memory_new(const struct program *program, struct program_memory *me
 void program_memory_free(struct program_memory *memory) {
     for (int i = 0; i < PROGRAM_SPACES; i++) free(memory->space[i]);
     free(memory->arena);
+    free(memory->prepared);
     free(memory->samples);
     free(memory->labels);
     free(memory->predictions);
@@ -76,6 +79,7 @@ struct program_call program_memory_call(const struct program_memory *memory,
                                         program_parallel *parallel, void *pool) {
     struct program_call call = {
         .arena = memory->arena,
+        .prepared = memory->prepared,
         .inputs = {memory->samples, memory->labels},
         .predictions = memory->predictions,
         .parallel = parallel,

@@ -10,6 +10,7 @@
 struct program_memory {
     float *space[PROGRAM_SPACES];
     float *arena;
+    float *prepared;
     float *samples, *labels; /* one batch: [rows][sample_size], [rows][label_size] */
     float *predictions;      /* [rows][output_size] */
 };

@@ -23,6 +23,7 @@ typedef void program_parallel(void *pool, program_task *task, const void *contex
 struct program_call {
     float *space[PROGRAM_SPACES]; /* aligned to 64 bytes */
     float *arena;                 /* aligned to 64 bytes; its content need not survive a call */
+    float *prepared;              /* aligned to 64 bytes; filled by prepare, then kept */
     const float *inputs[2];       /* samples [rows][sample_size], labels [rows][label_size] */
     float *predictions;           /* [rows][output_size]; not used by training */
     double scalars[4];            /* learning rate; step, from 1; valid samples of the batch; seed */
@@ -65,10 +66,12 @@ struct program {
     int has_accuracy;                /* 1: results[1] is an accuracy */
     long space_size[PROGRAM_SPACES]; /* floats */
     size_t arena_bytes;              /* enough for each entry point */
+    size_t prepared_bytes;           /* what predict keeps of the weights, in a form of its own */
     const struct program_variable *variables;
     int variable_count;
     program_entry *train, *evaluate; /* each may be NULL when the program has no such mode */
     program_entry *predict;
+    program_entry *prepare; /* to be called before predict once the weights have changed; or NULL */
 };
 
 /** Fills the spaces of a program with initial values: variable i draws from the counter-based

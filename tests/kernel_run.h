@@ -102,7 +102,8 @@ static inline bool build(struct kernel_check *check, struct compile_options opti
     struct program *p = &built->program;
     done = done && set_entry(built, "m_train", &p->train) &&
            set_entry(built, "m_evaluate", &p->evaluate) &&
-           set_entry(built, "m_predict", &p->predict);
+           set_entry(built, "m_predict", &p->predict) &&
+           (!p->prepared_bytes || set_entry(built, "m_prepare", &p->prepare));
     if (done) return true;
     check_complain(check, "for %s: %s", options.target->name, error.text);
     built_free(built);
@@ -111,7 +112,7 @@ static inline bool build(struct kernel_check *check, struct compile_options opti
 
 /* ---- running it ---- */
 
-enum { BLOCK_ARENA = SPACE_COUNT, BLOCK_SAMPLES, BLOCK_LABELS, BLOCK_PREDICTIONS, BLOCK_COUNT };
+enum { BLOCK_ARENA = SPACE_COUNT, BLOCK_PREPARED, BLOCK_SAMPLES, BLOCK_LABELS, BLOCK_PREDICTIONS, BLOCK_COUNT };
 
 struct run {
     const struct built *built;
@@ -156,6 +157,7 @@ static inline void run_open(struct run *run, const struct kernel_check *check,
     for (int i = 0; i < SPACE_COUNT; i++)
         run->blocks[i] = block_new(real * (size_t)p->space_size[i]);
     run->blocks[BLOCK_ARENA] = block_new(p->arena_bytes);
+    run->blocks[BLOCK_PREPARED] = block_new(p->prepared_bytes);
     run->blocks[BLOCK_SAMPLES] = block_new(real * rows * (size_t)p->sample_size);
     run->blocks[BLOCK_LABELS] = block_new(real * rows * (size_t)p->label_size);
     run->blocks[BLOCK_PREDICTIONS] = block_new(real * rows * (size_t)p->output_size);
@@ -164,6 +166,7 @@ static inline void run_open(struct run *run, const struct kernel_check *check,
     fill_rows(run, BLOCK_LABELS, check->m.labels, p->label_size, check->m.batch);
     run->call = (struct program_call){
         .arena = block_address(run, BLOCK_ARENA),
+        .prepared = block_address(run, BLOCK_PREPARED),
         .inputs = {block_address(run, BLOCK_SAMPLES), block_address(run, BLOCK_LABELS)},
         .predictions = block_address(run, BLOCK_PREDICTIONS),
         .parallel = pool_parallel,
@@ -215,6 +218,7 @@ static inline void run_trace(const struct kernel_check *check, const struct buil
     run_entry(&run, p->evaluate, CHECK_STEPS + 1, check->partial);
     trace = append_results(&run, trace);
     trace = append_block(&run, BLOCK_PREDICTIONS, check->partial * p->output_size, trace);
+    if (p->prepare) run_entry(&run, p->prepare, CHECK_STEPS + 1, check->m.batch);
     run_entry(&run, p->predict, CHECK_STEPS + 1, check->m.batch);
     append_block(&run, BLOCK_PREDICTIONS, check->m.batch * p->output_size, trace);
     if (!run_close(&run)) check_complain(check, "memory around its blocks was changed");

@@ -46,6 +46,7 @@ static struct compile_options random_options(struct kernel_check *check, enum di
     return (struct compile_options){.target = target,
                                     .dialect = dialect,
                                     .no_winograd = random_chance(&check->random, 30),
+                                    .prepare = random_chance(&check->random, 70),
                                     .generic_products = random_chance(&check->random, 30)};
 }
 

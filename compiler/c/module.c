@@ -17,6 +17,7 @@ static void write_call_struct(struct writer *w) {
     write_open(w, "struct %s_call", w->module);
     write_line(w, "real *space[%d];          /* weights, state, optimizer */", SPACE_COUNT);
     write_line(w, "real *arena;             /* workspace, aligned to 64 bytes */");
+    write_line(w, "real *prepared;          /* from the weights, by the entry point for it */");
     write_line(w, "const real *inputs[2];   /* samples, labels */");
     write_line(w, "real *predictions;");
     write_line(w, "double scalars[%d];       /* learning rate, step, valid samples, seed */",
@@ -133,7 +134,9 @@ static void write_kernel(struct writer *w, struct kernel *kernel) {
     switch (kernel->kind) {
     case KERNEL_LOOP: write_loop(w, kernel); break;
     case KERNEL_CONVOLUTION:
-        if (kernel->convolution.plain)
+        if (kernel->convolution.plain && kernel->convolution.winograd)
+            write_winograd_image(w, kernel);
+        else if (kernel->convolution.plain)
             write_image_convolution(w, kernel);
         else if (kernel->convolution.winograd)
             write_winograd(w, kernel);
@@ -157,15 +160,23 @@ static void write_kernel(struct writer *w, struct kernel *kernel) {
     }
 }
 
+static const char preparation_name[] = "prepare";
+
 static void write_entry(struct writer *w, const struct program_plan *plan, const char *name,
                         bool is_static) {
     write_blank(w);
     if (!is_static) write_line(w, "void %s_%s(struct %s_call *call);", w->module, name, w->module);
     write_open(w, "%svoid %s_%s(struct %s_call *call)", is_static ? "static " : "", w->module, name,
                w->module);
+    bool is_preparation = !strcmp(name, preparation_name);
     for (int i = 0; i < plan->kernel_count; i++) {
         const struct kernel *kernel = plan->kernels[i];
-        if (kernel_is_shared(plan, kernel))
+        if (kernel->is_prepared != is_preparation) continue;
+        if (kernel->units == 1)
+            write_line(w, "%s_%s(call, 0, 1);", w->prefix, kernel->name);
+        else if (kernel_is_short(plan, kernel))
+            write_line(w, "%s_%s(call, 0, %ld);", w->prefix, kernel->name, kernel->units);
+        else
             write_line(w, "call->parallel(call->pool, %s_%s, call, %ld);", w->prefix, kernel->name,
                        kernel->units);
         else
@@ -189,6 +200,8 @@ struct module_text write_module(struct arena *arena, struct program_plan *const 
         w->prefix = arena_format(arena, "%s_%s", prefix, entry_names[mode]);
         for (int i = 0; i < w->plan->kernel_count; i++) write_kernel(w, w->plan->kernels[i]);
         write_entry(w, w->plan, entry_names[mode], options->standalone);
+        if (w->plan->prepared_elements)
+            write_entry(w, w->plan, preparation_name, options->standalone);
     }
     const char *body = text_string(&w->text);
     w->text = (struct text){.arena = arena};

@@ -93,6 +93,10 @@ const char *view_address(struct writer *w, const struct view *view) {
         break;
     case STORAGE_SPACE: base = arena_format(w->arena, "call->space[%d]", buffer->index); break;
     case STORAGE_INPUT: base = arena_format(w->arena, "call->inputs[%d]", buffer->index); break;
+    case STORAGE_PREPARED:
+        base = "call->prepared";
+        offset += buffer->offset;
+        break;
     case STORAGE_PREDICTIONS: base = "call->predictions"; break;
     case STORAGE_SCALAR: return arena_format(w->arena, "call->scalars + %d", buffer->index);
     case STORAGE_RESULT:

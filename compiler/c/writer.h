@@ -79,6 +79,7 @@ const char *write_expression(struct writer *w, const struct expression *e,
 void write_loop(struct writer *w, struct kernel *kernel);
 void write_convolution(struct writer *w, struct kernel *kernel);
 void write_image_convolution(struct writer *w, struct kernel *kernel);
+void write_winograd_image(struct writer *w, struct kernel *kernel);
 void write_halo(struct writer *w, struct kernel *kernel);
 void write_weight_gradient(struct writer *w, struct kernel *kernel);
 void write_winograd(struct writer *w, struct kernel *kernel);

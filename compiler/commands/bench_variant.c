@@ -79,6 +79,7 @@ static bool open_memory(struct variant *v, const struct bench *bench, struct err
     v->call = program_memory_call(&v->memory, pool_parallel, bench->pool);
     v->call.scalars[SCALAR_SAMPLES] = (double)bench->batch;
     v->call.scalars[SCALAR_SEED] = SEED;
+    if (v->program->prepare) v->program->prepare(&v->call);
     return true;
 }
 

@@ -134,6 +134,7 @@ struct jit *command_jit(const struct model *model, const struct backend_options 
     };
 
     jit.compile.no_winograd = options->no_winograd;
+    jit.compile.prepare = true;
     jit.compile.target = command_target(options->target, error);
     if (!jit.compile.target) return NULL;
     if (!target_runs(jit.compile.target)) {

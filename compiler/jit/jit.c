@@ -72,7 +72,8 @@ static bool set_entries(struct end *end, const struct compile_options *options, 
         program_entry **entry;
     } entries[] = {{"train", options->training, &program->train},
                    {"evaluate", options->evaluation, &program->evaluate},
-                   {"predict", options->prediction, &program->predict}};
+                   {"predict", options->prediction, &program->predict},
+                   {"prepare", program->prepared_bytes > 0, &program->prepare}};
     for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
         char name[512];
         *entries[i].entry = NULL;

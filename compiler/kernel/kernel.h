@@ -16,6 +16,7 @@ enum storage {
     STORAGE_ARENA,       /* the call's workspace */
     STORAGE_SPACE,       /* index = enum space */
     STORAGE_INPUT,       /* index = number of the input */
+    STORAGE_PREPARED,    /* made from the weights once, for all calls */
     STORAGE_PREDICTIONS, /* the caller's */
     STORAGE_SCALAR,      /* index = enum scalar: a double of the call */
     STORAGE_RESULT       /* index = number of the result: a double of the call */
@@ -27,7 +28,7 @@ struct buffer {
     int index;       /* SPACE, INPUT, SCALAR, RESULT */
     bool is_double;  /* rank-0 values are kept in double */
     long elements;   /* ARENA */
-    long offset;     /* ARENA: in bytes, set by the memory plan */
+    long offset;     /* ARENA: in bytes, set by the memory plan; PREPARED: in elements */
     int first, last; /* ARENA: kernels that first write and last touch it */
     struct buffer *merged; /* shares the memory of this one (in-place update), or NULL */
     const char *name;
@@ -185,6 +186,7 @@ struct kernel {
     struct tensor *tensor; /* what it computes (LOOP: the first statement's) */
     const struct view *out; /* LOOP: NULL, the statements' tensors have views */
     long units;
+    bool is_prepared; /* belongs to the entry point that prepares the weights */
     bool by_block; /* unit u touches only sample block u of each blocked or row-blocked tensor */
     union {
         struct loop_kernel loop;
@@ -206,6 +208,8 @@ struct program_plan {
     int lanes;  /* of blocked tensors: <= target->lanes */
     long rows;  /* batch rows in memory */
     bool plain_images; /* a small batch: images are row-major */
+    bool prepares;     /* what depends on weights alone is made by an entry point of its own */
+    long prepared_elements;
     bool *batched;        /* by tensor number: axis 0 is the batch */
     enum layout *layouts; /* by tensor number */
     struct view **views;  /* by tensor number; NULL: not in memory */
@@ -221,6 +225,10 @@ struct program_plan {
 
 /** True if the tensor is an image of a batch and so blocked by samples. */
 bool plan_is_blocked(const struct program_plan *plan, const struct tensor *tensor);
+
+/** True if what is made of a tensor can be kept between calls: it is a variable, or a part of one, and
+ * the program prepares. */
+bool plan_is_prepared(const struct program_plan *plan, const struct tensor *tensor);
 
 /** The strides of a tensor of this shape in its layout, at offset 0 of a buffer. */
 struct view *view_new(struct program_plan *plan, struct buffer *buffer, long offset,
@@ -284,8 +292,17 @@ void schedule_convolution_tile(const struct program_plan *plan, struct convoluti
 /** The same for a convolution of plain images: c->plain (schedule_image.c). */
 void schedule_image(struct program_plan *plan, struct kernel *kernel);
 
+/** Chooses the tile of rows of so many pixels, and `depth` products for each number; returns its
+ * cycles for one row (schedule_image.c). */
+double schedule_pixel_tile(const struct program_plan *plan, struct convolution_kernel *c,
+                           struct image_tiles *tiles, long pixels, long depth);
+
 /** A new kernel: the rows of a convolution's image with zeros beside them (schedule_image.c). */
 struct kernel *halo_kernel(struct program_plan *plan, const struct kernel *kernel);
+
+/** True for a kernel of a small batch that one thread runs, whatever its units: others would take as
+ * long to wake (work.c). */
+bool kernel_is_short(const struct program_plan *plan, const struct kernel *kernel);
 
 /** Fills the parts of a copy that packs a convolution's weights in the order its tiles read them:
  * [group][channel block][output tile][channel][tap][channel of the tile] (schedule.c). */

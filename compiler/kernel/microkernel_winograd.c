@@ -23,12 +23,13 @@ struct form {
     struct text *text;
     int lanes;
     bool is_vector;
+    bool is_plain; /* lanes are channels of a row-major image, else samples */
     char type[16];
     const char *indent;
 };
 
-static struct form form_of(struct text *text, int lanes, bool is_vector) {
-    struct form f = {text, lanes, is_vector, "real", "    "};
+static struct form form_of(struct text *text, int lanes, bool is_vector, bool is_plain) {
+    struct form f = {text, lanes, is_vector, is_plain, "real", "    "};
     if (is_vector) snprintf(f.type, sizeof f.type, "vector%d", lanes);
     return f;
 }
@@ -59,6 +60,11 @@ static void open_lanes(const struct form *f) {
 }
 
 #define NAME(...) arena_format(f->text->arena, __VA_ARGS__)
+
+/* From a pixel, or tile, to the next: a parameter, or the lanes of a block. */
+static const char *step(const struct form *f, const char *parameter) {
+    return f->is_plain ? parameter : NAME("%d", f->lanes);
+}
 
 /* ---- one dimension: in[] and out[] are C expressions; out[] are new names ---- */
 
@@ -180,8 +186,8 @@ static void row_pointers(const struct form *f, char name, int count, const char 
         text_add(text, " ? %c + ", name);
         text_add(text, row, i);
         text_put(text, " : nothing;\n");
-        text_add(text, "%sconst long s%d = %c%d == nothing ? 0 : %d;\n", f->indent, i, name, i,
-                 f->lanes);
+        text_add(text, "%sconst long s%d = %c%d == nothing ? 0 : %s;\n", f->indent, i, name, i,
+                 step(f, "x_step"));
     }
 }
 
@@ -194,7 +200,7 @@ static void print_image(struct form *f) {
     text_add(text, "        const %s zero = {0};\n        %s space[%d];\n", f->type, f->type,
              POINTS * width);
     row_pointers(f, 'x', POINTS, "top + %d >= 0 && top + %d < height",
-                 NAME("(top + %%d) * width * %d", f->lanes));
+                 NAME("(top + %%d) * width * %s", step(f, "x_step")));
     text_add(text,
              "        for (long first = 0; first < tiles; first += %d) {\n"
              "            const long count = tiles - first < %d ? tiles - first : %d;\n"
@@ -219,8 +225,8 @@ static void print_image(struct form *f) {
              "            for (long q = 0; q < count; q++)\n"
              "                for (long r = 0; r < %d; r++) {\n"
              "                    const %s *const from = space + r * %d + %d * q;\n"
-             "                    real *const to = v + %d * r * v_point + (first + q) * %d;\n",
-             POINTS, f->type, width, TILE, POINTS, f->lanes);
+             "                    real *const to = v + %d * r * v_point + (first + q) * %s;\n",
+             POINTS, f->type, width, TILE, POINTS, step(f, "v_step"));
     f->indent = "                    ";
     for (int i = 0; i < POINTS; i++) declare(f, in[i], NAME("from[%d]", i));
     image_points(f, in, out);
@@ -247,7 +253,7 @@ static void print_result_column(struct form *f, int column) {
     }
     text_put(text, "                }\n");
     for (int i = 0; i < TILE; i++) {
-        const char *at = NAME("at + %d * y_row + %d", i, column * f->lanes);
+        const char *at = NAME("at + %d * y_row + %d * %s", i, column, step(f, "y_step"));
         text_add(text, "                if (rows > %d) {\n                    if (flags & %d) ", i,
                  MICROKERNEL_MASK);
         microkernel_print_select(text, lanes, NAME("y%d", i), read(f, NAME("mask + %s", at)));
@@ -265,11 +271,12 @@ static void print_result(struct form *f) {
     open_lanes(f);
     text_add(text,
              "        const %s zero = {0};\n"
-             "        const %s shift = (bias ? *bias : 0) - zero;\n"
+             "        %s shift = zero;\n"
+             "        if (bias) shift %s;\n"
              "        for (long q = 0; q < tiles; q++) {\n"
-             "            const long valid = columns - %d * q, at = %d * q;\n"
-             "            const real *const mq = m + q * %d;\n",
-             f->type, f->type, TILE, TILE * f->lanes, f->lanes);
+             "            const long valid = columns - %d * q, at = %d * q * %s;\n"
+             "            const real *const mq = m + q * %s;\n",
+             f->type, f->type, f->is_plain ? NAME("= %s", read(f, "bias")) : "+= *bias", TILE, TILE, step(f, "y_step"), step(f, "m_step"));
     for (int r = 0; r < POINTS; r++) {
         f->indent = "            ";
         for (int i = 0; i < POINTS; i++) {
@@ -498,7 +505,7 @@ static void print_products_function(struct text *text, int outs, int ins, int la
 struct transform {
     const char *name, *parameters, *comment;
     void (*print)(struct form *f);
-    bool needs_nothing;
+    bool needs_nothing, is_plain;
 };
 static const struct transform transforms[] = {
     {"winograd_image",
@@ -507,32 +514,43 @@ static const struct transform transforms[] = {
      "/* v[k] of each tile of a row: 6 x 6 pixels from row `top`, column `left` + 4 q, at 36 "
      "points.\n"
      " * Pixels outside the image are 0. */\n",
-     print_image, true},
+     print_image, true, false},
     {"winograd_result",
      "const real *m, long m_point, const real *bias, real *y, const real *mask,\n"
      "        long tiles, long rows, long columns, long y_row, long flags",
      "/* y of each tile of a row: 4 x 4 pixels, as far as there are rows and columns, from the\n"
      " * products m[k] at 36 points; plus bias, relu, masked as the flags say. */\n",
-     print_result, false},
+     print_result, false, false},
     {"winograd_weights",
      "const real *w, real *u, long u_point, long channels, long w_channel,\n"
      "        long outs, long w_out, long w_row, long w_column",
      "/* u[k][channel][out] at 36 points for a tile of output channels. It writes whole vectors: "
      "some\n"
      " * numbers behind the end are overwritten. */\n",
-     print_weights, false},
+     print_weights, false, false},
     {"winograd_gradient",
      "const real *g, real *v, long v_point, long tiles, long rows, long columns,\n"
      "        long g_row",
      "/* v[k] of each tile of a row: the gradient of its 4 x 4 results at 36 points; rows and "
      "columns\n"
      " * that are not there count as 0. */\n",
-     print_gradient, true},
+     print_gradient, true, false},
     {"winograd_weight_gradient",
      "real *w, const real *sums, long s_point, long parts, long s_part, long outs,\n"
      "        long ins, long w_out, long w_in, long w_row, long w_column",
      "/* The weights' gradient of a tile of channels from the sums at 36 points, in parts. */\n",
-     print_weight_gradient, false},
+     print_weight_gradient, false, false},
+    {"winograd_plain_image",
+     "const real *x, real *v, long v_point, long tiles, long top, long left,\n"
+     "        long height, long width, long x_step, long v_step",
+     "/* The same for some channels of a row-major image: pixels x_step apart, tiles v_step. */\n",
+     print_image, true, true},
+    {"winograd_plain_result",
+     "const real *m, long m_point, const real *bias, real *y, const real *mask,\n"
+     "        long tiles, long rows, long columns, long y_row, long flags, long m_step,\n"
+     "        long y_step",
+     "/* The same for some channels of a row-major image: tiles m_step apart, pixels y_step. */\n",
+     print_result, false, true},
 };
 enum { TRANSFORMS = sizeof transforms / sizeof *transforms };
 
@@ -560,10 +578,11 @@ bool microkernel_print_winograd(struct text *text, const char *name, int lanes,
     if (transform->needs_nothing)
         text_add(text, "    static const real nothing[%d] = {0};\n", lanes);
     text_put(text, "#ifdef LATHE_VECTORS\n");
-    struct form vectors = form_of(text, lanes, true), plain = form_of(text, lanes, false);
+    struct form vectors = form_of(text, lanes, true, transform->is_plain);
+    struct form numbers = form_of(text, lanes, false, transform->is_plain);
     transform->print(&vectors);
     text_put(text, "#else\n");
-    transform->print(&plain);
+    transform->print(&numbers);
     text_put(text, "#endif\n}\n\n");
     return true;
 }

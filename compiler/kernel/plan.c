@@ -17,6 +17,10 @@ bool plan_is_blocked(const struct program_plan *plan, const struct tensor *tenso
     return plan->layouts[tensor->number] == LAYOUT_BLOCKED;
 }
 
+bool plan_is_prepared(const struct program_plan *plan, const struct tensor *tensor) {
+    return plan->prepares && plan->views[tensor->number]->buffer->storage == STORAGE_SPACE;
+}
+
 struct view *view_new(struct program_plan *plan, struct buffer *buffer, long offset,
                       const struct shape *shape, enum layout layout) {
     struct view *view = ARENA_NEW(plan->arena, struct view);
@@ -121,7 +125,12 @@ static void visit_plain_convolution(struct visitor *v, const struct convolution_
         visit_view(v, c->plain->halo, false);
     else
         visit_tensor(v, c->image, false);
-    visit_tensor(v, c->weights, false);
+    if (c->winograd) {
+        visit_view(v, c->packed, false);
+        visit_view(v, c->winograd->scratch, true);
+    } else {
+        visit_tensor(v, c->weights, false);
+    }
     visit_epilogue(v, &c->epilogue);
 }
 

@@ -1,7 +1,7 @@
 /* schedule_image.c: tiles of the convolutions of plain images. A tile holds some pixels of one row
  * and some vectors of output channels; the numbers under one row of the kernel are one stretch of an
  * image whose rows have their zeros beside them. */
-#include "kernel.h"
+#include "winograd.h"
 
 static long larger(long a, long b) {
     return a > b ? a : b;
@@ -33,23 +33,23 @@ static bool split_cost(const struct program_plan *plan, struct split pixels, str
     return true;
 }
 
-static void choose_tile(const struct program_plan *plan, struct convolution_kernel *c,
-                        struct image_tiles *tiles) {
+double schedule_pixel_tile(const struct program_plan *plan, struct convolution_kernel *c,
+                           struct image_tiles *tiles, long row, long depth) {
     enum { MOST = 16 };
-    long depth = c->kernel_size[0] * c->kernel_size[1] * c->in_channels;
     double best = -1, cost;
     tiles->lanes = plan->target->lanes;
     while (tiles->lanes > c->out_channels) tiles->lanes /= 2;
     long all = (c->out_channels + tiles->lanes - 1) / tiles->lanes;
     for (long p = 1; p <= MOST; p++)
         for (long v = 1; v <= MOST; v++) {
-            struct split pixels = split_evenly(c->out_size[1], p), vectors = split_evenly(all, v);
+            struct split pixels = split_evenly(row, p), vectors = split_evenly(all, v);
             if (!split_cost(plan, pixels, vectors, tiles->lanes, depth, &cost)) continue;
             if (best >= 0 && cost >= best) continue;
             best = cost;
             c->tile_pixels = (int)(pixels.size + (pixels.big > 0));
             tiles->vectors = (int)(vectors.size + (vectors.big > 0));
         }
+    return best / 2;
 }
 
 /* Zeros beside the image as far as the kernel reaches. */
@@ -75,14 +75,16 @@ void schedule_image(struct program_plan *plan, struct kernel *kernel) {
     tiles->is_row_dense =
         c->window.dilation_rate[1] == 1 && c->groups == 1 &&
         (c->kernel_size[1] == 1 || c->in_channels == 1 || c->w_tap[1] == c->in_channels * c->w_in);
+    c->plain = tiles;
+    if (schedule_winograd_image(plan, kernel)) return;
     choose_halo(plan, kernel, tiles);
     kernel->units = plan->rows * c->out_size[0];
     if (!tiles->by_channel) {
-        choose_tile(plan, c, tiles);
+        schedule_pixel_tile(plan, c, tiles, c->out_size[1],
+                            c->kernel_size[0] * c->kernel_size[1] * c->in_channels);
         long all = (c->out_channels + tiles->lanes - 1) / tiles->lanes;
         kernel->units *= (all + tiles->vectors - 1) / tiles->vectors;
     }
-    c->plain = tiles;
 }
 
 struct kernel *halo_kernel(struct program_plan *plan, const struct kernel *kernel) {

@@ -25,7 +25,8 @@ static const double image_cost = 190, result_cost = 130, gradient_cost = 160, pr
 static const double weights_cost = 60, lanes_cost = 3, sums_cost = 25, direct_cost = 1.05;
 static const double least_gain = 1.3;
 
-static bool has_form(const struct program_plan *plan, const struct window *window, long groups) {
+bool winograd_has_form(const struct program_plan *plan, const struct window *window,
+                       long groups) {
     return !plan->no_winograd && !plan->use_double && plan->lanes >= 4 && groups == 1 &&
            window->kernel_size[0] == 3 && window->kernel_size[1] == 3 && window->strides[0] == 1 &&
            window->strides[1] == 1 && window->dilation_rate[0] == 1 &&
@@ -86,7 +87,7 @@ static void choose_chunk(const struct program_plan *plan, const struct convoluti
 
 bool schedule_winograd(struct program_plan *plan, struct kernel *kernel) {
     struct convolution_kernel *c = &kernel->convolution;
-    if (!c->weights || !has_form(plan, &c->window, c->groups)) return false;
+    if (!c->weights || !winograd_has_form(plan, &c->window, c->groups)) return false;
     struct winograd *winograd = ARENA_NEW(plan->arena, struct winograd);
     for (int i = 0; i < 2; i++) {
         winograd->pad[i] = c->is_backward ? 2 - c->window.pad[i] : c->window.pad[i];
@@ -176,7 +177,7 @@ static void choose_gradient_chunk(const struct program_plan *plan,
 
 bool schedule_winograd_gradient(struct program_plan *plan, struct kernel *kernel) {
     struct weight_gradient_kernel *w = &kernel->weight_gradient;
-    if (!has_form(plan, &w->window, w->groups)) return false;
+    if (!winograd_has_form(plan, &w->window, w->groups)) return false;
     struct winograd *winograd = ARENA_NEW(plan->arena, struct winograd);
     double direct = 1;
     for (int i = 0; i < 2; i++) {

@@ -21,14 +21,21 @@ struct winograd {
      * that run at the same time differ in it, and a thread works in one slot. */
     const struct view *scratch;
     long slot; /* reals */
+    long tiles_at_once; /* plain images: at most so many tiles, one after the other */
     /* Convolution: weights [point][output tile][input channel][tile's channels], padded. */
     long padded_in, weights_point;
     /* Weight gradient: sums [unit][point][output tile][input tile][region]. */
     long region, sums_point, parts;
 };
 
+/** True if a convolution has the form of F(4x4, 3x3) and it is not ruled out. */
+bool winograd_has_form(const struct program_plan *plan, const struct window *window, long groups);
+
 /** Chooses this way for a convolution, if it suits, and its schedule; else returns false. */
 bool schedule_winograd(struct program_plan *plan, struct kernel *kernel);
+
+/** The same for plain images (winograd_image.c). */
+bool schedule_winograd_image(struct program_plan *plan, struct kernel *kernel);
 
 /** The same for a weight gradient. */
 bool schedule_winograd_gradient(struct program_plan *plan, struct kernel *kernel);

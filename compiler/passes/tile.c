@@ -35,6 +35,18 @@ static struct kernel *transposing_kernel(struct program_plan *plan, const struct
     return copy;
 }
 
+/* What weights alone decide is made once and kept, if the program can. */
+static void prepare_once(struct program_plan *plan, struct kernel *kernel) {
+    bool is_packing = kernel->kind == KERNEL_WINOGRAD_WEIGHTS;
+    if (!is_packing || !plan_is_prepared(plan, kernel->owner->convolution.weights)) return;
+    enum { LINE = 16 }; /* numbers to a cache line */
+    struct buffer *buffer = kernel->out->buffer;
+    kernel->is_prepared = true;
+    buffer->storage = STORAGE_PREPARED;
+    buffer->offset = plan->prepared_elements;
+    plan->prepared_elements += (buffer->elements + LINE - 1) / LINE * LINE;
+}
+
 void pass_tile(struct program_plan *plan) {
     int count = plan->kernel_count;
     struct kernel **old = plan->kernels;
@@ -47,7 +59,7 @@ void pass_tile(struct program_plan *plan) {
         const struct convolution_kernel *c = &old[i]->convolution;
         bool is_plain = old[i]->kind == KERNEL_CONVOLUTION && c->plain;
         if (is_plain && c->plain->halo) order[ordered++] = halo_kernel(plan, old[i]);
-        if (old[i]->kind == KERNEL_CONVOLUTION && !is_plain && c->weights)
+        if (old[i]->kind == KERNEL_CONVOLUTION && c->weights && (!is_plain || c->winograd))
             order[ordered++] = packing_kernel(plan, old[i]);
         if (old[i]->kind == KERNEL_CONVOLUTION && !old[i]->convolution.weights)
             old[i]->convolution.packed = NULL;
@@ -63,5 +75,8 @@ void pass_tile(struct program_plan *plan) {
     plan->kernels = order;
     plan->kernel_count = ordered;
     plan->kernel_capacity = count * 2;
-    for (int i = 0; i < ordered; i++) order[i]->number = i;
+    for (int i = 0; i < ordered; i++) {
+        order[i]->number = i;
+        prepare_once(plan, order[i]);
+    }
 }
