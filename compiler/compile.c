@@ -67,10 +67,9 @@ static bool run_passes(struct pipeline *p) {
 
 /* ---- a compilation ---- */
 
-/* Vectors of samples would be half empty: in predictions, images stay row-major then. Training needs
- * blocks, for which alone there are gradients. */
-static bool has_plain_images(enum mode mode, long batch, const struct compile_options *options) {
-    return mode == MODE_PREDICTION && 2 * batch <= options->target->lanes;
+/* Vectors of samples would be half empty. Training needs blocks: for them alone there are gradients. */
+bool compile_has_plain_images(enum mode mode, long batch, const struct target *target) {
+    return mode == MODE_PREDICTION && 2 * batch <= target->lanes;
 }
 
 /* Does a layer, or the loss, work on images? Then the rows of a batch are padded to whole vectors of
@@ -90,7 +89,7 @@ static bool has_images(const struct model *model) {
 static long rows_of(const struct model *model, enum mode mode, long batch,
                     const struct compile_options *options) {
     long lanes = options->target->block_lanes;
-    bool is_padded = has_images(model) && !has_plain_images(mode, batch, options);
+    bool is_padded = has_images(model) && !compile_has_plain_images(mode, batch, options->target);
     return is_padded ? (batch + lanes - 1) / lanes * lanes : batch;
 }
 
@@ -108,7 +107,7 @@ static struct program_plan *compile_mode(struct arena *arena, const struct model
     plan->lanes = options->target->block_lanes;
     plan->rows = rows;
     plan->prepares = options->prepare && mode == MODE_PREDICTION;
-    plan->plain_images = has_plain_images(mode, batch, options);
+    plan->plain_images = compile_has_plain_images(mode, batch, options->target);
     plan->generic_products = options->generic_products;
     plan->use_double = options->use_double;
     plan->no_winograd = options->no_winograd;
@@ -164,7 +163,7 @@ static void summarize_kernels(struct arena *arena, struct compilation *compilati
         if (kernel->is_prepared) continue;
         kernels[count++] = (struct kernel_summary){
             kernel->name, tensor ? tensor->origin.layer : NULL,
-            kernel_is_short(plan, kernel) ? 1 : kernel->units};
+            kernel->units == 1 || !kernel_is_short(plan, kernel) ? kernel->units : -kernel->units};
     }
     compilation->kernels[mode] = kernels;
     compilation->kernel_count[mode] = count;

@@ -54,6 +54,9 @@ struct compilation {
     const char *dumped;            /* text of the --dump, or NULL */
 };
 
+/** True if images stay row-major in this entry point: vectors of so few samples would be half empty. */
+bool compile_has_plain_images(enum mode mode, long batch, const struct target *target);
+
 /** Compiles a model. Everything returned lives in the arena. NULL + message on failure. */
 struct compilation *compile_model(struct arena *arena, const struct model *model,
                                   const struct compile_options *options, struct error *error);

@@ -876,6 +876,7 @@ typedef void fashion_micro_run_task(const void *context, long begin, long end);
 struct fashion_micro_run_call {
     real *space[3];          /* weights, state, optimizer */
     real *arena;             /* workspace, aligned to 64 bytes */
+    real *prepared;          /* from the weights, by the entry point for it */
     const real *inputs[2];   /* samples, labels */
     real *predictions;
     double scalars[4];       /* learning rate, step, valid samples, seed */
@@ -2047,13 +2048,14 @@ static void fashion_micro_serial(void *pool, fashion_micro_run_task *task, const
     task(context, 0, count);
 }
 
-static void fashion_micro_prepare(struct fashion_micro_run_call *call, void *block, const real *x,
+static void fashion_micro_fill_call(struct fashion_micro_run_call *call, void *block, const real *x,
         const real *y, real *predictions, long samples) {
     real *const memory = block;
     call->space[0] = memory + 16;
     call->space[1] = NULL;
     call->space[2] = memory + 2112;
     call->arena = memory + 6304;
+    call->prepared = NULL;
     call->inputs[0] = x;
     call->inputs[1] = y;
     call->predictions = predictions;
@@ -2121,12 +2123,12 @@ float fashion_micro_learning_rate(const void *block) {
 }
 
 /* The same for samples and labels of the caller, which become whole rows. */
-static void fashion_micro_prepare_samples(struct fashion_micro_run_call *call, void *block,
+static void fashion_micro_fill_samples(struct fashion_micro_run_call *call, void *block,
         const float *x, const float *y, long samples) {
     real *const memory = block;
-    x = fashion_micro_fill_rows(memory + 19632, x, samples * 784, 12544);
-    if (y) y = fashion_micro_fill_rows(memory + 32176, y, samples * 1, 16);
-    fashion_micro_prepare(call, block, x, y, memory + 32192, samples);
+    x = fashion_micro_fill_rows(memory + 20976, x, samples * 784, 12544);
+    if (y) y = fashion_micro_fill_rows(memory + 33520, y, samples * 1, 16);
+    fashion_micro_fill_call(call, block, x, y, memory + 33536, samples);
 }
 
 float fashion_micro_train_step(void *block, const float *x, const float *y, long samples,
@@ -2135,7 +2137,7 @@ float fashion_micro_train_step(void *block, const float *x, const float *y, long
     struct fashion_micro_run_call call;
     if (samples < 1) return 0.0f;
     if (samples > FASHION_MICRO_BATCH) samples = FASHION_MICRO_BATCH;
-    fashion_micro_prepare_samples(&call, block, x, y, samples);
+    fashion_micro_fill_samples(&call, block, x, y, samples);
     state->step++;
     call.scalars[0] = (double)learning_rate;
     call.scalars[1] = (double)state->step;
@@ -2150,7 +2152,7 @@ float fashion_micro_evaluate(void *block, const float *x, const float *y, long s
     struct fashion_micro_run_call call;
     if (samples < 1) return 0.0f;
     if (samples > FASHION_MICRO_BATCH) samples = FASHION_MICRO_BATCH;
-    fashion_micro_prepare_samples(&call, block, x, y, samples);
+    fashion_micro_fill_samples(&call, block, x, y, samples);
     fashion_micro_run_evaluate(&call);
     if (accuracy) *accuracy = (float)call.results[1];
     return (float)call.results[0];
@@ -2160,7 +2162,7 @@ void fashion_micro_predict(void *block, const float *x, long samples, float *pre
     struct fashion_micro_run_call call;
     if (samples < 1) return;
     if (samples > FASHION_MICRO_BATCH) samples = FASHION_MICRO_BATCH;
-    fashion_micro_prepare_samples(&call, block, x, NULL, samples);
+    fashion_micro_fill_samples(&call, block, x, NULL, samples);
     fashion_micro_run_predict(&call);
     memcpy(predictions, call.predictions,
         sizeof(real) * (size_t)samples * FASHION_MICRO_OUTPUT_SIZE);

@@ -67,6 +67,9 @@ int main(int argc, char **argv) {
     void *memory = malloc(FASHION_CNN_BLOCK_BYTES + FASHION_CNN_ALIGNMENT);
     void *block = memory ? aligned(memory) : NULL;
     int status = 2;
+#ifdef FASHION_CNN_PREPARES
+    if (block) fashion_cnn_prepare(block);
+#endif
     if (images && npy && memory) status = compare(images, npy, block);
     if (status == 2) fprintf(stderr, "predict_images: cannot read the images or the predictions\n");
     if (images) fclose(images);

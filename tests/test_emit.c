@@ -451,6 +451,8 @@ static struct inference_case inferences[] = {
     {"tests/emit/emit_images.lua", "emit_images", "x86-64-v4", 3, true},
     {"tests/emit/emit_branches.lua", "emit_branches", "generic", 1, true},
     {"tests/emit/emit_regression.lua", "emit_regression", "x86-64-v3", 2, true},
+    {"tests/emit/emit_wide.lua", "emit_wide", "generic", 1, true},
+    {"tests/emit/emit_wide.lua", "emit_wide", "x86-64-v4", 3, true},
     {"models/cnn_small.lua", "cnn_small", "generic", 1, false},
     {"models/branches.lua", "branches", "generic", 1, false},
 };

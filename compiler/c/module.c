@@ -174,13 +174,11 @@ static void write_entry(struct writer *w, const struct program_plan *plan, const
         if (kernel->is_prepared != is_preparation) continue;
         if (kernel->units == 1)
             write_line(w, "%s_%s(call, 0, 1);", w->prefix, kernel->name);
-        else if (kernel_is_short(plan, kernel))
+        else if (is_static && kernel_is_short(plan, kernel))
             write_line(w, "%s_%s(call, 0, %ld);", w->prefix, kernel->name, kernel->units);
         else
             write_line(w, "call->parallel(call->pool, %s_%s, call, %ld);", w->prefix, kernel->name,
-                       kernel->units);
-        else
-            write_line(w, "%s_%s(call, 0, %ld);", w->prefix, kernel->name, kernel->units);
+                       kernel_is_short(plan, kernel) ? -kernel->units : kernel->units);
     }
     write_close(w);
 }

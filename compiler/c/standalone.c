@@ -54,13 +54,14 @@ static void lay_out(struct emission *e) {
     const struct program *program = e->program;
     struct block_layout *block = &e->block;
     bool copies = e->is_training || program->rows != program->batch;
-    *block = (struct block_layout){.space = {-1, -1, -1}, -1, -1, -1, -1, 0, 0, 0};
+    *block = (struct block_layout){{-1, -1, -1}, -1, -1, -1, -1, -1, 0, 0, 0};
     if (e->is_training) add_part(block, 2); /* step and seed */
     for (int i = 0; i < SPACE_COUNT; i++)
         if (program->space_size[i] && !has_constant_weights(e) &&
             (e->is_training || i != SPACE_OPTIMIZER))
             block->space[i] = add_part(block, program->space_size[i]);
     block->state_floats = block->floats;
+    if (program->prepared_bytes) block->prepared = add_part(block, (long)program->prepared_bytes / 4);
     block->arena = add_part(block, ((long)program->arena_bytes + 3) / 4);
     if (copies) block->samples = add_part(block, program->rows * program->sample_size);
     if (e->is_training) block->labels = add_part(block, program->rows * program->label_size);
@@ -126,7 +127,8 @@ static bool weights_are_finite(const struct emission *e, struct error *error) {
 
 /* The target with blocks of images no wider than a small batch needs: no rows are wasted. */
 static const struct target *fit_target(struct arena *arena, const struct target *target,
-                                       long batch) {
+                                       enum mode mode, long batch) {
+    if (compile_has_plain_images(mode, batch, target)) return target; /* there are no blocks */
     struct target *fitting = ARENA_NEW(arena, struct target);
     *fitting = *target;
     while (fitting->block_lanes > 1 && fitting->block_lanes / 2 >= batch) fitting->block_lanes /= 2;
@@ -142,10 +144,11 @@ struct standalone *compile_standalone(struct arena *arena, const struct model *m
     compile.dialect = DIALECT_CC;
     compile.training = compile.evaluation = mode == MODE_TRAINING;
     compile.prediction = true;
+    compile.prepare = mode != MODE_TRAINING;
     compile.generic_products = compile.use_double = false;
     compile.standalone = true;
     compile.prefix = arena_format(arena, "%s_run", name);
-    compile.target = fit_target(arena, options->target, batch);
+    compile.target = fit_target(arena, options->target, mode, batch);
     const struct compilation *compilation = compile_model(arena, model, &compile, error);
     if (!compilation) return NULL;
     struct emission *e = ARENA_NEW(arena, struct emission);

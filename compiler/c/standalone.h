@@ -8,7 +8,7 @@
 /* Where the parts of the caller's block begin, in floats; -1: the block has no such part. */
 struct block_layout {
     long space[SPACE_COUNT];
-    long arena, samples, labels, predictions;
+    long arena, prepared, samples, labels, predictions;
     long floats;       /* of the whole block */
     long state_floats; /* of what must survive from call to call: the parts up to the arena */
     long alignment;    /* bytes */

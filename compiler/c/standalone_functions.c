@@ -22,7 +22,7 @@ static const char *part(struct emission *e, long begin) {
 /* A call of an entry point that works in the block. */
 static void emit_call(struct emission *e) {
     static const char *const constants[] = {"weights", "state", "optimizer"};
-    emit_text(e, "\nstatic void @_prepare(struct @_run_call *call, void *block, const real *x,\n"
+    emit_text(e, "\nstatic void @_fill_call(struct @_run_call *call, void *block, const real *x,\n"
                  "        const real *y, real *predictions, long samples) {\n"
                  "    real *const memory = block;\n");
     for (int i = 0; i < SPACE_COUNT; i++) {
@@ -36,6 +36,7 @@ static void emit_call(struct emission *e) {
             emit_format(e, "    call->space[%d] = %s;\n", i, part(e, e->block.space[i]));
     }
     emit_format(e, "    call->arena = %s;\n", part(e, e->block.arena));
+    emit_format(e, "    call->prepared = %s;\n", part(e, e->block.prepared));
     emit_text(e, "    call->inputs[0] = x;\n"
                  "    call->inputs[1] = y;\n"
                  "    call->predictions = predictions;\n"
@@ -61,13 +62,20 @@ static const char fill_rows[] =
 
 /* ---- inference ---- */
 
+static const char prepare[] = "\nvoid @_prepare(void *block) {\n"
+                              "    struct @_run_call call;\n"
+                              "    @_fill_call(&call, block, NULL, NULL, NULL, $_BATCH);\n"
+                              "    @_run_prepare(&call);\n"
+                              "}\n";
+
 static void emit_inference(struct emission *e) {
     const struct program *p = e->program;
+    if (p->prepared_bytes) emit_text(e, prepare);
     emit_text(e, "\n"
                  "void @_predict(void *block, const float *x, float *predictions) {\n"
                  "    struct @_run_call call;\n");
     if (p->rows == p->batch) {
-        emit_text(e, "    @_prepare(&call, block, x, NULL, predictions, $_BATCH);\n"
+        emit_text(e, "    @_fill_call(&call, block, x, NULL, predictions, $_BATCH);\n"
                      "    @_run_predict(&call);\n"
                      "}\n");
         return;
@@ -76,7 +84,7 @@ static void emit_inference(struct emission *e) {
                  "    const long size = (long)$_BATCH * $_SAMPLE_SIZE;\n");
     emit_format(e, "    const real *const rows = %s_fill_rows(%s, x, size, %ld);\n", e->name,
                 part(e, e->block.samples), p->rows * p->sample_size);
-    emit_format(e, "    %s_prepare(&call, block, rows, NULL, %s, %s_BATCH);\n", e->name,
+    emit_format(e, "    %s_fill_call(&call, block, rows, NULL, %s, %s_BATCH);\n", e->name,
                 part(e, e->block.predictions), e->upper);
     emit_text(e, "    @_run_predict(&call);\n"
                  "    memcpy(predictions, call.predictions,\n"
@@ -116,14 +124,14 @@ static void emit_learning_rate(struct emission *e) {
 static void emit_prepare_samples(struct emission *e) {
     const struct program *p = e->program;
     emit_text(e, "\n/* The same for samples and labels of the caller, which become whole rows. */\n"
-                 "static void @_prepare_samples(struct @_run_call *call, void *block,\n"
+                 "static void @_fill_samples(struct @_run_call *call, void *block,\n"
                  "        const float *x, const float *y, long samples) {\n"
                  "    real *const memory = block;\n");
     emit_format(e, "    x = %s_fill_rows(%s, x, samples * %ld, %ld);\n", e->name,
                 part(e, e->block.samples), p->sample_size, p->rows * p->sample_size);
     emit_format(e, "    if (y) y = %s_fill_rows(%s, y, samples * %ld, %ld);\n", e->name,
                 part(e, e->block.labels), p->label_size, p->rows * p->label_size);
-    emit_format(e, "    %s_prepare(call, block, x, y, %s, samples);\n}\n", e->name,
+    emit_format(e, "    %s_fill_call(call, block, x, y, %s, samples);\n}\n", e->name,
                 part(e, e->block.predictions));
 }
 
@@ -137,7 +145,7 @@ static void emit_train_step(struct emission *e) {
                  "    struct @_run_call call;\n"
                  "    if (samples < 1) return 0.0f;\n"
                  "    if (samples > $_BATCH) samples = $_BATCH;\n"
-                 "    @_prepare_samples(&call, block, x, y, samples);\n"
+                 "    @_fill_samples(&call, block, x, y, samples);\n"
                  "    state->step++;\n"
                  "    call.scalars[0] = (double)learning_rate;\n"
                  "    call.scalars[1] = (double)state->step;\n"
@@ -154,7 +162,7 @@ static void emit_evaluate(struct emission *e) {
     emit_text(e, "    struct @_run_call call;\n"
                  "    if (samples < 1) return 0.0f;\n"
                  "    if (samples > $_BATCH) samples = $_BATCH;\n"
-                 "    @_prepare_samples(&call, block, x, y, samples);\n"
+                 "    @_fill_samples(&call, block, x, y, samples);\n"
                  "    @_run_evaluate(&call);\n");
     if (accuracy) emit_text(e, "    if (accuracy) *accuracy = (float)call.results[1];\n");
     emit_text(e, "    return (float)call.results[0];\n}\n");
@@ -166,7 +174,7 @@ static const char training_predict[] =
     "    struct @_run_call call;\n"
     "    if (samples < 1) return;\n"
     "    if (samples > $_BATCH) samples = $_BATCH;\n"
-    "    @_prepare_samples(&call, block, x, NULL, samples);\n"
+    "    @_fill_samples(&call, block, x, NULL, samples);\n"
     "    @_run_predict(&call);\n"
     "    memcpy(predictions, call.predictions,\n"
     "        sizeof(real) * (size_t)samples * $_OUTPUT_SIZE);\n"

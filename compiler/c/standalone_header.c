@@ -126,12 +126,19 @@ static void emit_training_functions(struct emission *e) {
 }
 
 static void emit_inference_functions(struct emission *e) {
+    if (e->program->prepared_bytes)
+        emit_text(e, "\n/* To be called once for a block, before its first prediction: brings the "
+                     "weights into the form\n * that predictions use, and keeps them in the block. "
+                     "*/\n"
+                     "#define $_PREPARES 1\n"
+                     "void @_prepare(void *block);\n");
     emit_text(e, "\n/* Predicts $_BATCH sample");
     emit_text(e, e->program->batch > 1 ? "s" : "");
     emit_text(e, ": x[$_BATCH][$_SAMPLE_SIZE] to\n"
                  " * predictions[$_BATCH][$_OUTPUT_SIZE]. ");
-    emit_text(e, e->weights ? "What the block held before does not matter. */\n"
-                            : "The block must hold the parameters. */\n");
+    emit_text(e, e->program->prepared_bytes ? "The block must be prepared. */\n"
+                 : e->weights               ? "What the block held before does not matter. */\n"
+                                            : "The block must hold the parameters. */\n");
     emit_text(e, "void @_predict(void *block, const float *x, float *predictions);\n");
     if (!e->weights) emit_parameters(e);
 }

@@ -19,6 +19,9 @@ int main(void) {
     int call;
     long i;
     memset(block, 0xff, M(BLOCK_BYTES)); /* NaN: nothing may depend on what was there */
+#if M(PREPARES)
+    F(prepare)(block);
+#endif
     for (call = 0; call < 3; call++) {
         emit_fill((unsigned long)call, x, M(BATCH) * M(SAMPLE_SIZE), NULL, 0, 0);
         F(predict)(block, x, predictions);
