@@ -67,7 +67,7 @@ static bool run_passes(struct pipeline *p) {
 
 /* ---- a compilation ---- */
 
-/* Vectors of samples would be half empty. Training needs blocks: for them alone there are gradients. */
+/* Training needs blocks: for them alone there are gradients. */
 bool compile_has_plain_images(enum mode mode, long batch, const struct target *target) {
     return mode == MODE_PREDICTION && 2 * batch <= target->lanes;
 }

@@ -39,9 +39,7 @@ struct memory_report {
 struct kernel_summary {
     const char *name;
     const char *layer; /* the layer it stems from, or NULL: loss, optimizer */
-    long units;        /* 1: run by the entry point, else by the call's `parallel` */
-    double work;       /* about how much it does: shares out a time among several */
-    enum part part;    /* of a layer's contractions it computes, packing included */
+    long units;        /* 1: called directly, else through the call's `parallel`; < 0: short */
 };
 
 struct compilation {
@@ -54,7 +52,8 @@ struct compilation {
     const char *dumped;            /* text of the --dump, or NULL */
 };
 
-/** True if images stay row-major in this entry point: vectors of so few samples would be half empty. */
+/** True if images stay row-major in this entry point: vectors of so few samples would be half
+ * empty. */
 bool compile_has_plain_images(enum mode mode, long batch, const struct target *target);
 
 /** Compiles a model. Everything returned lives in the arena. NULL + message on failure. */

@@ -28,7 +28,7 @@ static void run_compiled(struct reference_model *m, struct jit_options options, 
     struct error error = {""};
     if (!options.compile.target) options.compile.target = target_native();
     options.compile.batch = m->batch;
-    options.compile.training = options.compile.prediction = true;
+    options.compile.training = options.compile.prediction = options.compile.prepare = true;
     struct jit *jit = jit_new(m->model, &options, &error);
     if (!jit) fail_msg("%s", error.text);
     const struct program *program = jit_program(jit);
@@ -51,10 +51,13 @@ static void run_compiled(struct reference_model *m, struct jit_options options, 
     call.scalars[1] = 1;
     call.scalars[2] = (double)m->batch;
     call.scalars[3] = 5;
+    call.prepared = floats((long)program->prepared_bytes / 4, NULL);
+    if (program->prepare) program->prepare(&call);
+    memset(call.arena, 0xff, program->arena_bytes);
     program->predict(&call);
     memset(call.arena, 0xff, program->arena_bytes);
     program->train(&call);
-    free(call.arena), free(samples), free(labels);
+    free(call.arena), free(call.prepared), free(samples), free(labels);
     pool_free(pool);
     jit_free(jit);
 }
@@ -110,6 +113,8 @@ static bool text_has(struct reference_model *m, bool no_winograd, enum dialect d
                                       .dialect = dialect,
                                       .batch = m->batch,
                                       .training = true,
+                                      .prediction = true,
+                                      .prepare = true,
                                       .no_winograd = no_winograd};
     struct compilation *compilation = compile_model(&m->arena, m->model, &options, &error);
     if (!compilation) fail_msg("%s", error.text);
@@ -146,6 +151,9 @@ static void close_model(struct reference_model *m, struct expected *expected) {
 static void check_backends(struct reference_model *m, const struct expected *expected,
                            const struct target *target, const char *what) {
     static const enum backend backends[] = {BACKEND_TCC, BACKEND_CC};
+    size_t size = sizeof(float) *
+                  (size_t)(m->batch * shape_elements(&m->model->output->output));
+    float *predictions = NULL; /* of libtcc */
     for (int i = 0; i < 2; i++) {
         struct run direct, winograd, threaded;
         struct jit_options options = {.backend = backends[i], .compile.target = target};
@@ -157,8 +165,12 @@ static void check_backends(struct reference_model *m, const struct expected *exp
         long weights = m->graph[MODE_TRAINING]->space_size[SPACE_TRAINABLE];
         assert_memory_equal(winograd.weights[0], threaded.weights[0],
                             sizeof(float) * (size_t)weights);
+        assert_memory_equal(winograd.predictions, threaded.predictions, size);
+        if (predictions) assert_memory_equal(winograd.predictions, predictions, size);
+        if (!predictions) memcpy(predictions = floats((long)size / 4, NULL), winograd.predictions, size);
         run_free(&direct), run_free(&winograd), run_free(&threaded);
     }
+    free(predictions);
 }
 
 static void check_model(const char *layers, const char *shape, long batch) {
@@ -211,6 +223,26 @@ static void test_large_images(void **state) {
                 "28, 43, 1", 3);
 }
 
+/* Row-major images: lanes are channels, the weights are prepared once. */
+static void test_small_batch(void **state) {
+    (void)state;
+    struct reference_model m;
+    struct expected expected;
+    const char *layers = "conv2d { 29, kernel_size = 3, padding = 'same', activation = 'relu' },\n"
+                         "conv2d { 65, kernel_size = 3, padding = 'same', activation = 'tanh' },\n"
+                         "conv2d { 33, kernel_size = 3, padding = 'valid', use_bias = false }";
+    open_model(&m, &expected, layers, "19, 34, 16", 2);
+    static const char *const calls[] = {"winograd_plain_image", "winograd_plain_result"};
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        assert_true(text_has(&m, false, DIALECT_CC, calls[i]));
+        assert_true(text_has(&m, false, DIALECT_TCC, calls[i]));
+        assert_false(text_has(&m, true, DIALECT_CC, calls[i]));
+    }
+    for (const struct target *const *target = targets(); *target; target++)
+        if (target_runs(*target)) check_backends(&m, &expected, *target, (*target)->name);
+    close_model(&m, &expected);
+}
+
 /* Narrower vectors, in the library and in the C text. */
 static void test_other_targets(void **state) {
     (void)state;
@@ -230,7 +262,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_padding),  cmocka_unit_test(test_odd_shapes),
         cmocka_unit_test(test_wide),          cmocka_unit_test(test_large_images),
-        cmocka_unit_test(test_other_targets),
+        cmocka_unit_test(test_other_targets), cmocka_unit_test(test_small_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

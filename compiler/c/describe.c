@@ -33,7 +33,9 @@ static void describe_convolution(struct writer *w, const struct kernel *kernel, 
              c->kernel_size[0], c->kernel_size[1]);
     if (c->groups > 1) text_add(text, ", %ld groups", c->groups);
     describe_epilogue(text, &c->epilogue);
-    if (c->winograd)
+    if (c->winograd && c->plain)
+        text_add(text, "; Winograd, %ld tiles at once", c->winograd->tiles_at_once);
+    else if (c->winograd)
         text_add(text, "; Winograd, %ld x %ld tiles at once", c->winograd->chunk[0],
                  c->winograd->chunk[1]);
     if (c->plain && c->plain->by_channel) return;

@@ -1,6 +1,7 @@
 /* image_convolution.c: writes the driver of a convolution of plain images: a unit is one row of the
  * result and one tile of output channels; along the row go tiles of pixels, which are microkernels.
- * The rows of the kernel that stay inside the image are the same for a class of rows of the result. */
+ * The rows of the kernel that stay inside the image are the same for a class of rows of the result.
+ */
 #include "writer.h"
 
 /* Numbers from one row of the image that is read to the next. */
@@ -110,8 +111,7 @@ static void write_pixel_tiles(struct writer *w, const struct convolution_kernel 
 static void write_channel_tiles(struct writer *w, const struct kernel *kernel) {
     const struct convolution_kernel *c = &kernel->convolution;
     long lanes = c->plain->lanes, lines = w->plan->rows * c->out_size[0];
-    struct split tiles =
-        split_evenly((c->out_channels + lanes - 1) / lanes, c->plain->vectors);
+    struct split tiles = split_evenly((c->out_channels + lanes - 1) / lanes, c->plain->vectors);
     for (int i = 0; i < 2; i++) {
         long count = i ? tiles.small : tiles.big, size = tiles.size + !i;
         if (!count) continue;

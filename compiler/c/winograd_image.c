@@ -1,5 +1,6 @@
 /* winograd_image.c: writes the driver of a convolution of plain images by Winograd's F(4x4, 3x3): a
- * unit takes some tiles of one image to points, then the products at each point, then to results. */
+ * unit takes some tiles of one image to points, then the products at each point, then to results.
+ */
 #include "../kernel/winograd.h"
 #include "writer.h"
 
@@ -13,8 +14,7 @@ static const char *last_vector(struct writer *w, const struct image_tiles *plain
 
 static void write_product(struct writer *w, const struct convolution_kernel *c, long tiles,
                           long vectors) {
-    const char *name =
-        use_tile(w, MICROKERNEL_PIXEL, (int)tiles, (int)vectors, c->plain->lanes);
+    const char *name = use_tile(w, MICROKERNEL_PIXEL, (int)tiles, (int)vectors, c->plain->lanes);
     write_line(w, "%s(vk + q * %ld, uk + o, 0, mk + q * %ld + o, tap, 1, %ld, %ld, %ld,", name,
                c->in_channels, c->out_channels, c->in_channels, c->in_channels, c->out_channels);
     write_line(w, "    %ld, %s, 0);", c->out_channels,
@@ -85,8 +85,8 @@ static void write_image(struct writer *w, const struct convolution_kernel *c, lo
 static void write_result(struct writer *w, const struct convolution_kernel *c, long count) {
     const struct winograd *g = c->winograd;
     open_runs(w, g, count, c->out_channels, c->plain->lanes);
-    write_line(w, "real *const to = ys + (row * %ld + column) * %ld + c;",
-               WINOGRAD_TILE * c->out_size[1], c->out_channels);
+    write_line(w, "real *const to = ys + (row * %ld + column) * %ld + c;", c->out_size[1],
+               WINOGRAD_TILE * c->out_channels);
     write_line(w, "%s(m + t * %ld + c, %ld, %s, to, 0, run, %ld - row * %d,",
                use_symbol(w, "winograd_plain_result"), c->out_channels, g->result_point,
                c->epilogue.bias ? "bias + c" : "0", c->out_size[0], WINOGRAD_TILE);

@@ -3,7 +3,8 @@
  * A kernel computes over a number of units; each unit writes its own outputs, in a fixed order of
  * additions, so that any split of the units over threads gives the same bits. Images of a batch are
  * blocked: [rows / L][channels][height][width][L], L = lanes: a vector holds one pixel of L samples.
- * In a small batch they are row-major (plain): a vector holds L channels of a pixel. So is all else. Nothing here prints C: the writer (c/) does. */
+ * In a small batch they are row-major (plain): a vector holds L channels of a pixel. So is all else.
+ * Nothing here prints C: the writer (c/) does. */
 #ifndef LATHE_KERNEL_H
 #define LATHE_KERNEL_H
 
@@ -226,8 +227,8 @@ struct program_plan {
 /** True if the tensor is an image of a batch and so blocked by samples. */
 bool plan_is_blocked(const struct program_plan *plan, const struct tensor *tensor);
 
-/** True if what is made of a tensor can be kept between calls: it is a variable, or a part of one, and
- * the program prepares. */
+/** True if what is made of a tensor can be kept between calls: it is a variable, or a part of one,
+ * and the program prepares. */
 bool plan_is_prepared(const struct program_plan *plan, const struct tensor *tensor);
 
 /** The strides of a tensor of this shape in its layout, at offset 0 of a buffer. */
@@ -300,8 +301,8 @@ double schedule_pixel_tile(const struct program_plan *plan, struct convolution_k
 /** A new kernel: the rows of a convolution's image with zeros beside them (schedule_image.c). */
 struct kernel *halo_kernel(struct program_plan *plan, const struct kernel *kernel);
 
-/** True for a kernel of a small batch that one thread runs, whatever its units: others would take as
- * long to wake (work.c). */
+/** True for a kernel of a small batch that one thread runs, whatever its units: others would take
+ * as long to wake (work.c). */
 bool kernel_is_short(const struct program_plan *plan, const struct kernel *kernel);
 
 /** Fills the parts of a copy that packs a convolution's weights in the order its tiles read them:

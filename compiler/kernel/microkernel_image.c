@@ -1,12 +1,13 @@
 /* microkernel_image.c: the text of what is done to row-major images beside the tiles: pooling, sums
  * over windows channel by channel, and zeros beside the rows.
  *
- * Channels go in vectors of the most lanes that they fill; the last vector reaches back over the one
- * before. Plain loops over the lanes, which compilers turn into vectors. */
+ * Channels go in vectors of the most lanes that they fill; the last vector reaches back over the
+ * one before. Plain loops over the lanes, which compilers turn into vectors. */
 #include "microkernel_text.h"
 
 static const char *const max_pool_head =
-    "/* One row of the result of max pooling: the maximum over each window, channel by channel. */\n"
+    "/* One row of the result of max pooling: the maximum over each window, channel by channel. "
+    "*/\n"
     "@void max_pool_row(const real *x, real *y, long row, long channels, long height, long width,\n"
     "        long out_width, long kernel_height, long kernel_width, long stride_y, long stride_x,\n"
     "        long pad_y, long pad_x) {\n"
@@ -26,17 +27,20 @@ static const char *const max_pool_lanes =
     "                for (long s = r_begin; s < r_end; s++)\n"
     "                    for (long t = c_begin; t < c_end; t++) {\n"
     "                        at = x + (s * width + t) * channels + first;\n"
-    "                        for (long k = 0; k < %d; k++) top[k] = at[k] > top[k] ? at[k] : top[k];\n"
+    "                        for (long k = 0; k < %d; k++) top[k] = at[k] > top[k] ? at[k] : "
+    "top[k];\n"
     "                    }\n"
     "                for (long k = 0; k < %d; k++) y[first + k] = top[k];\n"
     "            }\n"
     "        }";
 
 static const char *const window_sum_head =
-    "/* `pixels` pixels of a row: y = bias + the sum over taps (pairs: offset into x, offset into w)\n"
+    "/* `pixels` pixels of a row: y = bias + the sum over taps (pairs: offset into x, offset into "
+    "w)\n"
     " * of x * w, channel by channel; without w, of x. relu: not below zero. */\n"
     "@LATHE_FUSED void window_sum_row(const real *x, const real *w, const real *bias, real *y,\n"
-    "        const long *taps, long tap_count, long pixels, long channels, long x_step, long y_step,\n"
+    "        const long *taps, long tap_count, long pixels, long channels, long x_step, long "
+    "y_step,\n"
     "        long relu) {\n"
     "    LATHE_FUSE\n"
     "    for (long p = 0; p < pixels; p++, x += x_step, y += y_step) {\n";
@@ -63,7 +67,8 @@ static const char *const window_sum_lanes =
 
 static const char *const halo =
     "/* Rows of `length` numbers with zeros before and behind each. */\n"
-    "@void halo_rows(real *to, const real *from, long rows, long before, long length, long after) {\n"
+    "@void halo_rows(real *to, const real *from, long rows, long before, long length, long after) "
+    "{\n"
     "    for (long r = 0; r < rows; r++, from += length) {\n"
     "        for (long i = 0; i < before; i++) *to++ = 0;\n"
     "        for (long i = 0; i < length; i++) *to++ = from[i];\n"

@@ -1,6 +1,6 @@
 /* schedule_image.c: tiles of the convolutions of plain images. A tile holds some pixels of one row
- * and some vectors of output channels; the numbers under one row of the kernel are one stretch of an
- * image whose rows have their zeros beside them. */
+ * and some vectors of output channels; the numbers under one row of the kernel are one stretch of
+ * an image whose rows have their zeros beside them. */
 #include "winograd.h"
 
 static long larger(long a, long b) {
@@ -15,7 +15,8 @@ static bool tile_exists(const struct program_plan *plan, long pixels, long vecto
 /* Half cycles of a tile: products, at least their latency, and the loads, of which weights are the
  * dearer ones; then its start and end. */
 static double tile_cost(long pixels, long vectors, long depth) {
-    double once = (double)larger(pixels * vectors, 8) + 0.2 * (double)pixels + 0.5 * (double)vectors;
+    double once =
+        (double)larger(pixels * vectors, 8) + 0.2 * (double)pixels + 0.5 * (double)vectors;
     return (double)depth * once + 1.5 * (double)(pixels * vectors) + 20;
 }
 
@@ -89,9 +90,8 @@ void schedule_image(struct program_plan *plan, struct kernel *kernel) {
 
 struct kernel *halo_kernel(struct program_plan *plan, const struct kernel *kernel) {
     const struct convolution_kernel *c = &kernel->convolution;
-    struct kernel *halo =
-        kernel_new(plan, KERNEL_HALO, arena_format(plan->arena, "%s_halo", kernel->name),
-                   kernel->tensor);
+    struct kernel *halo = kernel_new(
+        plan, KERNEL_HALO, arena_format(plan->arena, "%s_halo", kernel->name), kernel->tensor);
     halo->out = c->plain->halo;
     halo->owner = kernel;
     halo->units = plan->rows * c->in_size[0];

@@ -78,7 +78,7 @@ static void add_buffers(struct program_plan *plan, struct kernel *kernel,
 bool schedule_winograd_image(struct program_plan *plan, struct kernel *kernel) {
     struct convolution_kernel *c = &kernel->convolution;
     long lanes = plan->target->lanes;
-    if (!c->weights || !plan_is_prepared(plan, c->weights) ||
+    if (plan->lanes != lanes || !c->weights || !plan_is_prepared(plan, c->weights) ||
         !winograd_has_form(plan, &c->window, c->groups) || c->in_channels < lanes ||
         c->out_channels < lanes)
         return false;

@@ -17,13 +17,14 @@ static double kernel_cycles(const struct program_plan *plan, const struct kernel
     switch (kernel->kind) {
     case KERNEL_LOOP:
         return (double)(shape_elements(&kernel->loop.domain) * kernel->loop.statement_count) / 4;
-    case KERNEL_CONVOLUTION:
-        return convolution_products(&kernel->convolution, outputs) / lanes;
+    case KERNEL_CONVOLUTION: return convolution_products(&kernel->convolution, outputs) / lanes;
     case KERNEL_MATMUL:
-        return (double)(kernel->matmul.rows * kernel->matmul.columns * kernel->matmul.depth) / lanes;
+        return (double)(kernel->matmul.rows * kernel->matmul.columns * kernel->matmul.depth) /
+               lanes;
     case KERNEL_MAX_POOL:
-        return outputs * (double)(kernel->pool.window.kernel_size[0] *
-                                  kernel->pool.window.kernel_size[1]) / lanes;
+        return outputs *
+               (double)(kernel->pool.window.kernel_size[0] * kernel->pool.window.kernel_size[1]) /
+               lanes;
     case KERNEL_HALO:
     case KERNEL_COPY: return (double)shape_elements(&kernel->out->shape) / lanes;
     case KERNEL_WEIGHT_GRADIENT:
