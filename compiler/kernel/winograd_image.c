@@ -5,9 +5,10 @@
 enum { REAL_SIZE = 4, MOST_TILES = 32 };
 
 /* Cycles to transform some channels (a vector) of a tile, measured on Zen 5; bytes of weights that
- * come from beyond the L2 cache in one. */
-static const double image_cost = 110, result_cost = 90, weight_bytes = 20;
-static const double least_gain = 1.15;
+ * come from beyond the L2 cache in one, when others use the memory too. */
+static const double image_cost = 110, result_cost = 90, weight_bytes = 10;
+/* What it must gain, and the least cycles of the direct sums that are worth the memory. */
+static const double least_gain = 1.15, least_cycles = 12000;
 
 static long smaller(long a, long b) {
     return a < b ? a : b;
@@ -91,7 +92,8 @@ bool schedule_winograd_image(struct program_plan *plan, struct kernel *kernel) {
     double direct = (double)c->out_size[0] *
                     schedule_pixel_tile(plan, c, tiles, c->out_size[1], 9 * c->in_channels);
     choose_tiles(plan, c, winograd);
-    if (direct < least_gain * winograd_cycles(plan, c, tiles, winograd)) return false;
+    if (direct < least_cycles || direct < least_gain * winograd_cycles(plan, c, tiles, winograd))
+        return false;
     c->tile_channels = (int)c->out_channels; /* its weights are in one piece */
     kernel->units = plan->rows * parts_of(all_tiles(winograd), winograd->tiles_at_once);
     add_buffers(plan, kernel, winograd);
