@@ -64,6 +64,16 @@ typedef float vector1, memory1;
 
 #include <math.h>
 
+#if defined(LATHE_VECTORS) && defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define LATHE_SQUARE 4
+#define LATHE_MIX_LOW(a, b) __builtin_shufflevector(a, b, \
+    0, 4, 1, 5)
+#define LATHE_MIX_HIGH(a, b) __builtin_shufflevector(a, b, \
+    2, 6, 3, 7)
+#endif
+#endif
+
 #ifdef LATHE_DOUBLE
 LATHE_INLINE double real_exp(double x) { return exp(x); }
 LATHE_INLINE double real_floor(double x) { return floor(x); }
@@ -234,932 +244,6 @@ LATHE_FUNCTION void halo_rows(real *to, const real *from, long rows, long before
     }
 }
 
-/* u[k][channel][out] at 36 points for a tile of output channels. It writes whole vectors: some
- * numbers behind the end are overwritten. */
-LATHE_FUNCTION LATHE_FUSED void winograd_weights(const real *w, real *u, long u_point, long channels, long w_channel,
-        long outs, long w_out, long w_row, long w_column) {
-    LATHE_FUSE
-#ifdef LATHE_VECTORS
-    real taps[36] = {0};
-    for (long c = 0; c < channels; c++, w += w_channel, u += outs)
-    for (long first = 0; first < outs; first += 4) {
-        const long count = outs - first < 4 ? outs - first : 4;
-        for (long k = 0; k < 9; k++) {
-            const real *const from =
-                w + first * w_out + k / 3 * w_row + k % 3 * w_column;
-            for (long o = 0; o < count; o++) taps[k * 4 + o] = from[o * w_out];
-        }
-        {
-            const vector4 w0_0 = *(const memory4 *)(taps + 0);
-            const vector4 w1_0 = *(const memory4 *)(taps + 12);
-            const vector4 w2_0 = *(const memory4 *)(taps + 24);
-            const vector4 t0_0 = w0_0 * (real)0.79012345679012341;
-            const vector4 t1_0_even = w0_0 * (real)-0.52674897119341568 + w2_0 * (real)-0.29629629629629634;
-            const vector4 t1_0_odd = w1_0 * (real)-0.39506172839506176;
-            const vector4 t1_0 = t1_0_even + t1_0_odd;
-            const vector4 t2_0 = t1_0_even - t1_0_odd;
-            const vector4 t3_0_even = w0_0 * (real)0.13168724279835392 + w2_0 * (real)0.29629629629629634;
-            const vector4 t3_0_odd = w1_0 * (real)0.19753086419753088;
-            const vector4 t3_0 = t3_0_even + t3_0_odd;
-            const vector4 t4_0 = t3_0_even - t3_0_odd;
-            const vector4 t5_0 = w2_0;
-            const vector4 w0_1 = *(const memory4 *)(taps + 4);
-            const vector4 w1_1 = *(const memory4 *)(taps + 16);
-            const vector4 w2_1 = *(const memory4 *)(taps + 28);
-            const vector4 t0_1 = w0_1 * (real)0.79012345679012341;
-            const vector4 t1_1_even = w0_1 * (real)-0.52674897119341568 + w2_1 * (real)-0.29629629629629634;
-            const vector4 t1_1_odd = w1_1 * (real)-0.39506172839506176;
-            const vector4 t1_1 = t1_1_even + t1_1_odd;
-            const vector4 t2_1 = t1_1_even - t1_1_odd;
-            const vector4 t3_1_even = w0_1 * (real)0.13168724279835392 + w2_1 * (real)0.29629629629629634;
-            const vector4 t3_1_odd = w1_1 * (real)0.19753086419753088;
-            const vector4 t3_1 = t3_1_even + t3_1_odd;
-            const vector4 t4_1 = t3_1_even - t3_1_odd;
-            const vector4 t5_1 = w2_1;
-            const vector4 w0_2 = *(const memory4 *)(taps + 8);
-            const vector4 w1_2 = *(const memory4 *)(taps + 20);
-            const vector4 w2_2 = *(const memory4 *)(taps + 32);
-            const vector4 t0_2 = w0_2 * (real)0.79012345679012341;
-            const vector4 t1_2_even = w0_2 * (real)-0.52674897119341568 + w2_2 * (real)-0.29629629629629634;
-            const vector4 t1_2_odd = w1_2 * (real)-0.39506172839506176;
-            const vector4 t1_2 = t1_2_even + t1_2_odd;
-            const vector4 t2_2 = t1_2_even - t1_2_odd;
-            const vector4 t3_2_even = w0_2 * (real)0.13168724279835392 + w2_2 * (real)0.29629629629629634;
-            const vector4 t3_2_odd = w1_2 * (real)0.19753086419753088;
-            const vector4 t3_2 = t3_2_even + t3_2_odd;
-            const vector4 t4_2 = t3_2_even - t3_2_odd;
-            const vector4 t5_2 = w2_2;
-            const vector4 u0_0 = t0_0 * (real)0.79012345679012341;
-            const vector4 u0_1_even = t0_0 * (real)-0.52674897119341568 + t0_2 * (real)-0.29629629629629634;
-            const vector4 u0_1_odd = t0_1 * (real)-0.39506172839506176;
-            const vector4 u0_1 = u0_1_even + u0_1_odd;
-            const vector4 u0_2 = u0_1_even - u0_1_odd;
-            const vector4 u0_3_even = t0_0 * (real)0.13168724279835392 + t0_2 * (real)0.29629629629629634;
-            const vector4 u0_3_odd = t0_1 * (real)0.19753086419753088;
-            const vector4 u0_3 = u0_3_even + u0_3_odd;
-            const vector4 u0_4 = u0_3_even - u0_3_odd;
-            const vector4 u0_5 = t0_2;
-            *(memory4 *)(u + first + 0 * u_point) = u0_0;
-            *(memory4 *)(u + first + 1 * u_point) = u0_1;
-            *(memory4 *)(u + first + 2 * u_point) = u0_2;
-            *(memory4 *)(u + first + 3 * u_point) = u0_3;
-            *(memory4 *)(u + first + 4 * u_point) = u0_4;
-            *(memory4 *)(u + first + 5 * u_point) = u0_5;
-            const vector4 u1_0 = t1_0 * (real)0.79012345679012341;
-            const vector4 u1_1_even = t1_0 * (real)-0.52674897119341568 + t1_2 * (real)-0.29629629629629634;
-            const vector4 u1_1_odd = t1_1 * (real)-0.39506172839506176;
-            const vector4 u1_1 = u1_1_even + u1_1_odd;
-            const vector4 u1_2 = u1_1_even - u1_1_odd;
-            const vector4 u1_3_even = t1_0 * (real)0.13168724279835392 + t1_2 * (real)0.29629629629629634;
-            const vector4 u1_3_odd = t1_1 * (real)0.19753086419753088;
-            const vector4 u1_3 = u1_3_even + u1_3_odd;
-            const vector4 u1_4 = u1_3_even - u1_3_odd;
-            const vector4 u1_5 = t1_2;
-            *(memory4 *)(u + first + 6 * u_point) = u1_0;
-            *(memory4 *)(u + first + 7 * u_point) = u1_1;
-            *(memory4 *)(u + first + 8 * u_point) = u1_2;
-            *(memory4 *)(u + first + 9 * u_point) = u1_3;
-            *(memory4 *)(u + first + 10 * u_point) = u1_4;
-            *(memory4 *)(u + first + 11 * u_point) = u1_5;
-            const vector4 u2_0 = t2_0 * (real)0.79012345679012341;
-            const vector4 u2_1_even = t2_0 * (real)-0.52674897119341568 + t2_2 * (real)-0.29629629629629634;
-            const vector4 u2_1_odd = t2_1 * (real)-0.39506172839506176;
-            const vector4 u2_1 = u2_1_even + u2_1_odd;
-            const vector4 u2_2 = u2_1_even - u2_1_odd;
-            const vector4 u2_3_even = t2_0 * (real)0.13168724279835392 + t2_2 * (real)0.29629629629629634;
-            const vector4 u2_3_odd = t2_1 * (real)0.19753086419753088;
-            const vector4 u2_3 = u2_3_even + u2_3_odd;
-            const vector4 u2_4 = u2_3_even - u2_3_odd;
-            const vector4 u2_5 = t2_2;
-            *(memory4 *)(u + first + 12 * u_point) = u2_0;
-            *(memory4 *)(u + first + 13 * u_point) = u2_1;
-            *(memory4 *)(u + first + 14 * u_point) = u2_2;
-            *(memory4 *)(u + first + 15 * u_point) = u2_3;
-            *(memory4 *)(u + first + 16 * u_point) = u2_4;
-            *(memory4 *)(u + first + 17 * u_point) = u2_5;
-            const vector4 u3_0 = t3_0 * (real)0.79012345679012341;
-            const vector4 u3_1_even = t3_0 * (real)-0.52674897119341568 + t3_2 * (real)-0.29629629629629634;
-            const vector4 u3_1_odd = t3_1 * (real)-0.39506172839506176;
-            const vector4 u3_1 = u3_1_even + u3_1_odd;
-            const vector4 u3_2 = u3_1_even - u3_1_odd;
-            const vector4 u3_3_even = t3_0 * (real)0.13168724279835392 + t3_2 * (real)0.29629629629629634;
-            const vector4 u3_3_odd = t3_1 * (real)0.19753086419753088;
-            const vector4 u3_3 = u3_3_even + u3_3_odd;
-            const vector4 u3_4 = u3_3_even - u3_3_odd;
-            const vector4 u3_5 = t3_2;
-            *(memory4 *)(u + first + 18 * u_point) = u3_0;
-            *(memory4 *)(u + first + 19 * u_point) = u3_1;
-            *(memory4 *)(u + first + 20 * u_point) = u3_2;
-            *(memory4 *)(u + first + 21 * u_point) = u3_3;
-            *(memory4 *)(u + first + 22 * u_point) = u3_4;
-            *(memory4 *)(u + first + 23 * u_point) = u3_5;
-            const vector4 u4_0 = t4_0 * (real)0.79012345679012341;
-            const vector4 u4_1_even = t4_0 * (real)-0.52674897119341568 + t4_2 * (real)-0.29629629629629634;
-            const vector4 u4_1_odd = t4_1 * (real)-0.39506172839506176;
-            const vector4 u4_1 = u4_1_even + u4_1_odd;
-            const vector4 u4_2 = u4_1_even - u4_1_odd;
-            const vector4 u4_3_even = t4_0 * (real)0.13168724279835392 + t4_2 * (real)0.29629629629629634;
-            const vector4 u4_3_odd = t4_1 * (real)0.19753086419753088;
-            const vector4 u4_3 = u4_3_even + u4_3_odd;
-            const vector4 u4_4 = u4_3_even - u4_3_odd;
-            const vector4 u4_5 = t4_2;
-            *(memory4 *)(u + first + 24 * u_point) = u4_0;
-            *(memory4 *)(u + first + 25 * u_point) = u4_1;
-            *(memory4 *)(u + first + 26 * u_point) = u4_2;
-            *(memory4 *)(u + first + 27 * u_point) = u4_3;
-            *(memory4 *)(u + first + 28 * u_point) = u4_4;
-            *(memory4 *)(u + first + 29 * u_point) = u4_5;
-            const vector4 u5_0 = t5_0 * (real)0.79012345679012341;
-            const vector4 u5_1_even = t5_0 * (real)-0.52674897119341568 + t5_2 * (real)-0.29629629629629634;
-            const vector4 u5_1_odd = t5_1 * (real)-0.39506172839506176;
-            const vector4 u5_1 = u5_1_even + u5_1_odd;
-            const vector4 u5_2 = u5_1_even - u5_1_odd;
-            const vector4 u5_3_even = t5_0 * (real)0.13168724279835392 + t5_2 * (real)0.29629629629629634;
-            const vector4 u5_3_odd = t5_1 * (real)0.19753086419753088;
-            const vector4 u5_3 = u5_3_even + u5_3_odd;
-            const vector4 u5_4 = u5_3_even - u5_3_odd;
-            const vector4 u5_5 = t5_2;
-            *(memory4 *)(u + first + 30 * u_point) = u5_0;
-            *(memory4 *)(u + first + 31 * u_point) = u5_1;
-            *(memory4 *)(u + first + 32 * u_point) = u5_2;
-            *(memory4 *)(u + first + 33 * u_point) = u5_3;
-            *(memory4 *)(u + first + 34 * u_point) = u5_4;
-            *(memory4 *)(u + first + 35 * u_point) = u5_5;
-        }
-    }
-#else
-    real taps[36] = {0};
-    for (long c = 0; c < channels; c++, w += w_channel, u += outs)
-    for (long first = 0; first < outs; first += 4) {
-        const long count = outs - first < 4 ? outs - first : 4;
-        for (long k = 0; k < 9; k++) {
-            const real *const from =
-                w + first * w_out + k / 3 * w_row + k % 3 * w_column;
-            for (long o = 0; o < count; o++) taps[k * 4 + o] = from[o * w_out];
-        }
-        for (long lane = 0; lane < 4; lane++) {
-            const real w0_0 = (taps + 0)[lane];
-            const real w1_0 = (taps + 12)[lane];
-            const real w2_0 = (taps + 24)[lane];
-            const real t0_0 = w0_0 * (real)0.79012345679012341;
-            const real t1_0_even = w0_0 * (real)-0.52674897119341568 + w2_0 * (real)-0.29629629629629634;
-            const real t1_0_odd = w1_0 * (real)-0.39506172839506176;
-            const real t1_0 = t1_0_even + t1_0_odd;
-            const real t2_0 = t1_0_even - t1_0_odd;
-            const real t3_0_even = w0_0 * (real)0.13168724279835392 + w2_0 * (real)0.29629629629629634;
-            const real t3_0_odd = w1_0 * (real)0.19753086419753088;
-            const real t3_0 = t3_0_even + t3_0_odd;
-            const real t4_0 = t3_0_even - t3_0_odd;
-            const real t5_0 = w2_0;
-            const real w0_1 = (taps + 4)[lane];
-            const real w1_1 = (taps + 16)[lane];
-            const real w2_1 = (taps + 28)[lane];
-            const real t0_1 = w0_1 * (real)0.79012345679012341;
-            const real t1_1_even = w0_1 * (real)-0.52674897119341568 + w2_1 * (real)-0.29629629629629634;
-            const real t1_1_odd = w1_1 * (real)-0.39506172839506176;
-            const real t1_1 = t1_1_even + t1_1_odd;
-            const real t2_1 = t1_1_even - t1_1_odd;
-            const real t3_1_even = w0_1 * (real)0.13168724279835392 + w2_1 * (real)0.29629629629629634;
-            const real t3_1_odd = w1_1 * (real)0.19753086419753088;
-            const real t3_1 = t3_1_even + t3_1_odd;
-            const real t4_1 = t3_1_even - t3_1_odd;
-            const real t5_1 = w2_1;
-            const real w0_2 = (taps + 8)[lane];
-            const real w1_2 = (taps + 20)[lane];
-            const real w2_2 = (taps + 32)[lane];
-            const real t0_2 = w0_2 * (real)0.79012345679012341;
-            const real t1_2_even = w0_2 * (real)-0.52674897119341568 + w2_2 * (real)-0.29629629629629634;
-            const real t1_2_odd = w1_2 * (real)-0.39506172839506176;
-            const real t1_2 = t1_2_even + t1_2_odd;
-            const real t2_2 = t1_2_even - t1_2_odd;
-            const real t3_2_even = w0_2 * (real)0.13168724279835392 + w2_2 * (real)0.29629629629629634;
-            const real t3_2_odd = w1_2 * (real)0.19753086419753088;
-            const real t3_2 = t3_2_even + t3_2_odd;
-            const real t4_2 = t3_2_even - t3_2_odd;
-            const real t5_2 = w2_2;
-            const real u0_0 = t0_0 * (real)0.79012345679012341;
-            const real u0_1_even = t0_0 * (real)-0.52674897119341568 + t0_2 * (real)-0.29629629629629634;
-            const real u0_1_odd = t0_1 * (real)-0.39506172839506176;
-            const real u0_1 = u0_1_even + u0_1_odd;
-            const real u0_2 = u0_1_even - u0_1_odd;
-            const real u0_3_even = t0_0 * (real)0.13168724279835392 + t0_2 * (real)0.29629629629629634;
-            const real u0_3_odd = t0_1 * (real)0.19753086419753088;
-            const real u0_3 = u0_3_even + u0_3_odd;
-            const real u0_4 = u0_3_even - u0_3_odd;
-            const real u0_5 = t0_2;
-            (u + first + 0 * u_point)[lane] = u0_0;
-            (u + first + 1 * u_point)[lane] = u0_1;
-            (u + first + 2 * u_point)[lane] = u0_2;
-            (u + first + 3 * u_point)[lane] = u0_3;
-            (u + first + 4 * u_point)[lane] = u0_4;
-            (u + first + 5 * u_point)[lane] = u0_5;
-            const real u1_0 = t1_0 * (real)0.79012345679012341;
-            const real u1_1_even = t1_0 * (real)-0.52674897119341568 + t1_2 * (real)-0.29629629629629634;
-            const real u1_1_odd = t1_1 * (real)-0.39506172839506176;
-            const real u1_1 = u1_1_even + u1_1_odd;
-            const real u1_2 = u1_1_even - u1_1_odd;
-            const real u1_3_even = t1_0 * (real)0.13168724279835392 + t1_2 * (real)0.29629629629629634;
-            const real u1_3_odd = t1_1 * (real)0.19753086419753088;
-            const real u1_3 = u1_3_even + u1_3_odd;
-            const real u1_4 = u1_3_even - u1_3_odd;
-            const real u1_5 = t1_2;
-            (u + first + 6 * u_point)[lane] = u1_0;
-            (u + first + 7 * u_point)[lane] = u1_1;
-            (u + first + 8 * u_point)[lane] = u1_2;
-            (u + first + 9 * u_point)[lane] = u1_3;
-            (u + first + 10 * u_point)[lane] = u1_4;
-            (u + first + 11 * u_point)[lane] = u1_5;
-            const real u2_0 = t2_0 * (real)0.79012345679012341;
-            const real u2_1_even = t2_0 * (real)-0.52674897119341568 + t2_2 * (real)-0.29629629629629634;
-            const real u2_1_odd = t2_1 * (real)-0.39506172839506176;
-            const real u2_1 = u2_1_even + u2_1_odd;
-            const real u2_2 = u2_1_even - u2_1_odd;
-            const real u2_3_even = t2_0 * (real)0.13168724279835392 + t2_2 * (real)0.29629629629629634;
-            const real u2_3_odd = t2_1 * (real)0.19753086419753088;
-            const real u2_3 = u2_3_even + u2_3_odd;
-            const real u2_4 = u2_3_even - u2_3_odd;
-            const real u2_5 = t2_2;
-            (u + first + 12 * u_point)[lane] = u2_0;
-            (u + first + 13 * u_point)[lane] = u2_1;
-            (u + first + 14 * u_point)[lane] = u2_2;
-            (u + first + 15 * u_point)[lane] = u2_3;
-            (u + first + 16 * u_point)[lane] = u2_4;
-            (u + first + 17 * u_point)[lane] = u2_5;
-            const real u3_0 = t3_0 * (real)0.79012345679012341;
-            const real u3_1_even = t3_0 * (real)-0.52674897119341568 + t3_2 * (real)-0.29629629629629634;
-            const real u3_1_odd = t3_1 * (real)-0.39506172839506176;
-            const real u3_1 = u3_1_even + u3_1_odd;
-            const real u3_2 = u3_1_even - u3_1_odd;
-            const real u3_3_even = t3_0 * (real)0.13168724279835392 + t3_2 * (real)0.29629629629629634;
-            const real u3_3_odd = t3_1 * (real)0.19753086419753088;
-            const real u3_3 = u3_3_even + u3_3_odd;
-            const real u3_4 = u3_3_even - u3_3_odd;
-            const real u3_5 = t3_2;
-            (u + first + 18 * u_point)[lane] = u3_0;
-            (u + first + 19 * u_point)[lane] = u3_1;
-            (u + first + 20 * u_point)[lane] = u3_2;
-            (u + first + 21 * u_point)[lane] = u3_3;
-            (u + first + 22 * u_point)[lane] = u3_4;
-            (u + first + 23 * u_point)[lane] = u3_5;
-            const real u4_0 = t4_0 * (real)0.79012345679012341;
-            const real u4_1_even = t4_0 * (real)-0.52674897119341568 + t4_2 * (real)-0.29629629629629634;
-            const real u4_1_odd = t4_1 * (real)-0.39506172839506176;
-            const real u4_1 = u4_1_even + u4_1_odd;
-            const real u4_2 = u4_1_even - u4_1_odd;
-            const real u4_3_even = t4_0 * (real)0.13168724279835392 + t4_2 * (real)0.29629629629629634;
-            const real u4_3_odd = t4_1 * (real)0.19753086419753088;
-            const real u4_3 = u4_3_even + u4_3_odd;
-            const real u4_4 = u4_3_even - u4_3_odd;
-            const real u4_5 = t4_2;
-            (u + first + 24 * u_point)[lane] = u4_0;
-            (u + first + 25 * u_point)[lane] = u4_1;
-            (u + first + 26 * u_point)[lane] = u4_2;
-            (u + first + 27 * u_point)[lane] = u4_3;
-            (u + first + 28 * u_point)[lane] = u4_4;
-            (u + first + 29 * u_point)[lane] = u4_5;
-            const real u5_0 = t5_0 * (real)0.79012345679012341;
-            const real u5_1_even = t5_0 * (real)-0.52674897119341568 + t5_2 * (real)-0.29629629629629634;
-            const real u5_1_odd = t5_1 * (real)-0.39506172839506176;
-            const real u5_1 = u5_1_even + u5_1_odd;
-            const real u5_2 = u5_1_even - u5_1_odd;
-            const real u5_3_even = t5_0 * (real)0.13168724279835392 + t5_2 * (real)0.29629629629629634;
-            const real u5_3_odd = t5_1 * (real)0.19753086419753088;
-            const real u5_3 = u5_3_even + u5_3_odd;
-            const real u5_4 = u5_3_even - u5_3_odd;
-            const real u5_5 = t5_2;
-            (u + first + 30 * u_point)[lane] = u5_0;
-            (u + first + 31 * u_point)[lane] = u5_1;
-            (u + first + 32 * u_point)[lane] = u5_2;
-            (u + first + 33 * u_point)[lane] = u5_3;
-            (u + first + 34 * u_point)[lane] = u5_4;
-            (u + first + 35 * u_point)[lane] = u5_5;
-        }
-    }
-#endif
-}
-
-/* The same for some channels of a row-major image: pixels x_step apart, tiles v_step. */
-LATHE_FUNCTION LATHE_FUSED void winograd_plain_image(const real *x, real *v, long v_point, long tiles, long top, long left,
-        long height, long width, long x_step, long v_step) {
-    LATHE_FUSE
-    static const real nothing[4] = {0};
-#ifdef LATHE_VECTORS
-    {
-        const vector4 zero = {0};
-        vector4 space[204];
-        const real *const x0 = top + 0 >= 0 && top + 0 < height ? x + (top + 0) * width * x_step : nothing;
-        const long s0 = x0 == nothing ? 0 : x_step;
-        const real *const x1 = top + 1 >= 0 && top + 1 < height ? x + (top + 1) * width * x_step : nothing;
-        const long s1 = x1 == nothing ? 0 : x_step;
-        const real *const x2 = top + 2 >= 0 && top + 2 < height ? x + (top + 2) * width * x_step : nothing;
-        const long s2 = x2 == nothing ? 0 : x_step;
-        const real *const x3 = top + 3 >= 0 && top + 3 < height ? x + (top + 3) * width * x_step : nothing;
-        const long s3 = x3 == nothing ? 0 : x_step;
-        const real *const x4 = top + 4 >= 0 && top + 4 < height ? x + (top + 4) * width * x_step : nothing;
-        const long s4 = x4 == nothing ? 0 : x_step;
-        const real *const x5 = top + 5 >= 0 && top + 5 < height ? x + (top + 5) * width * x_step : nothing;
-        const long s5 = x5 == nothing ? 0 : x_step;
-        for (long first = 0; first < tiles; first += 8) {
-            const long count = tiles - first < 8 ? tiles - first : 8;
-            for (long c = 0; c < 4 * count + 2; c++) {
-                const long column = left + 4 * first + c;
-                vector4 *const to = space + c;
-                if (column < 0 || column >= width) {
-                    for (long r = 0; r < 6; r++) to[r * 34] = zero;
-                    continue;
-                }
-                const vector4 d0 = *(const memory4 *)(x0 + column * s0);
-                const vector4 d1 = *(const memory4 *)(x1 + column * s1);
-                const vector4 d2 = *(const memory4 *)(x2 + column * s2);
-                const vector4 d3 = *(const memory4 *)(x3 + column * s3);
-                const vector4 d4 = *(const memory4 *)(x4 + column * s4);
-                const vector4 d5 = *(const memory4 *)(x5 + column * s5);
-                const vector4 t0 = d4 + d0 * (real)1.265625 - d2 * (real)2.8125;
-                const vector4 t1_even = d4 - d2 * (real)2.25;
-                const vector4 t1_odd = d3 - d1 * (real)2.25;
-                const vector4 t1 = t1_even + t1_odd * (real)0.75;
-                const vector4 t2 = t1_even - t1_odd * (real)0.75;
-                const vector4 t3_even = d4 - d2 * (real)0.5625;
-                const vector4 t3_odd = d3 - d1 * (real)0.5625;
-                const vector4 t3 = t3_even + t3_odd * (real)1.5;
-                const vector4 t4 = t3_even - t3_odd * (real)1.5;
-                const vector4 t5 = d5 + d1 * (real)1.265625 - d3 * (real)2.8125;
-                to[0] = t0;
-                to[34] = t1;
-                to[68] = t2;
-                to[102] = t3;
-                to[136] = t4;
-                to[170] = t5;
-            }
-            for (long q = 0; q < count; q++)
-                for (long r = 0; r < 6; r++) {
-                    const vector4 *const from = space + r * 34 + 4 * q;
-                    real *const to = v + 6 * r * v_point + (first + q) * v_step;
-                    const vector4 d0 = from[0];
-                    const vector4 d1 = from[1];
-                    const vector4 d2 = from[2];
-                    const vector4 d3 = from[3];
-                    const vector4 d4 = from[4];
-                    const vector4 d5 = from[5];
-                    const vector4 t0 = d4 + d0 * (real)1.265625 - d2 * (real)2.8125;
-                    const vector4 t1_even = d4 - d2 * (real)2.25;
-                    const vector4 t1_odd = d3 - d1 * (real)2.25;
-                    const vector4 t1 = t1_even + t1_odd * (real)0.75;
-                    const vector4 t2 = t1_even - t1_odd * (real)0.75;
-                    const vector4 t3_even = d4 - d2 * (real)0.5625;
-                    const vector4 t3_odd = d3 - d1 * (real)0.5625;
-                    const vector4 t3 = t3_even + t3_odd * (real)1.5;
-                    const vector4 t4 = t3_even - t3_odd * (real)1.5;
-                    const vector4 t5 = d5 + d1 * (real)1.265625 - d3 * (real)2.8125;
-                    *(memory4 *)(to + 0 * v_point) = t0;
-                    *(memory4 *)(to + 1 * v_point) = t1;
-                    *(memory4 *)(to + 2 * v_point) = t2;
-                    *(memory4 *)(to + 3 * v_point) = t3;
-                    *(memory4 *)(to + 4 * v_point) = t4;
-                    *(memory4 *)(to + 5 * v_point) = t5;
-                }
-        }
-    }
-#else
-    for (long lane = 0; lane < 4; lane++) {
-        const real zero = {0};
-        real space[204];
-        const real *const x0 = top + 0 >= 0 && top + 0 < height ? x + (top + 0) * width * x_step : nothing;
-        const long s0 = x0 == nothing ? 0 : x_step;
-        const real *const x1 = top + 1 >= 0 && top + 1 < height ? x + (top + 1) * width * x_step : nothing;
-        const long s1 = x1 == nothing ? 0 : x_step;
-        const real *const x2 = top + 2 >= 0 && top + 2 < height ? x + (top + 2) * width * x_step : nothing;
-        const long s2 = x2 == nothing ? 0 : x_step;
-        const real *const x3 = top + 3 >= 0 && top + 3 < height ? x + (top + 3) * width * x_step : nothing;
-        const long s3 = x3 == nothing ? 0 : x_step;
-        const real *const x4 = top + 4 >= 0 && top + 4 < height ? x + (top + 4) * width * x_step : nothing;
-        const long s4 = x4 == nothing ? 0 : x_step;
-        const real *const x5 = top + 5 >= 0 && top + 5 < height ? x + (top + 5) * width * x_step : nothing;
-        const long s5 = x5 == nothing ? 0 : x_step;
-        for (long first = 0; first < tiles; first += 8) {
-            const long count = tiles - first < 8 ? tiles - first : 8;
-            for (long c = 0; c < 4 * count + 2; c++) {
-                const long column = left + 4 * first + c;
-                real *const to = space + c;
-                if (column < 0 || column >= width) {
-                    for (long r = 0; r < 6; r++) to[r * 34] = zero;
-                    continue;
-                }
-                const real d0 = (x0 + column * s0)[lane];
-                const real d1 = (x1 + column * s1)[lane];
-                const real d2 = (x2 + column * s2)[lane];
-                const real d3 = (x3 + column * s3)[lane];
-                const real d4 = (x4 + column * s4)[lane];
-                const real d5 = (x5 + column * s5)[lane];
-                const real t0 = d4 + d0 * (real)1.265625 - d2 * (real)2.8125;
-                const real t1_even = d4 - d2 * (real)2.25;
-                const real t1_odd = d3 - d1 * (real)2.25;
-                const real t1 = t1_even + t1_odd * (real)0.75;
-                const real t2 = t1_even - t1_odd * (real)0.75;
-                const real t3_even = d4 - d2 * (real)0.5625;
-                const real t3_odd = d3 - d1 * (real)0.5625;
-                const real t3 = t3_even + t3_odd * (real)1.5;
-                const real t4 = t3_even - t3_odd * (real)1.5;
-                const real t5 = d5 + d1 * (real)1.265625 - d3 * (real)2.8125;
-                to[0] = t0;
-                to[34] = t1;
-                to[68] = t2;
-                to[102] = t3;
-                to[136] = t4;
-                to[170] = t5;
-            }
-            for (long q = 0; q < count; q++)
-                for (long r = 0; r < 6; r++) {
-                    const real *const from = space + r * 34 + 4 * q;
-                    real *const to = v + 6 * r * v_point + (first + q) * v_step;
-                    const real d0 = from[0];
-                    const real d1 = from[1];
-                    const real d2 = from[2];
-                    const real d3 = from[3];
-                    const real d4 = from[4];
-                    const real d5 = from[5];
-                    const real t0 = d4 + d0 * (real)1.265625 - d2 * (real)2.8125;
-                    const real t1_even = d4 - d2 * (real)2.25;
-                    const real t1_odd = d3 - d1 * (real)2.25;
-                    const real t1 = t1_even + t1_odd * (real)0.75;
-                    const real t2 = t1_even - t1_odd * (real)0.75;
-                    const real t3_even = d4 - d2 * (real)0.5625;
-                    const real t3_odd = d3 - d1 * (real)0.5625;
-                    const real t3 = t3_even + t3_odd * (real)1.5;
-                    const real t4 = t3_even - t3_odd * (real)1.5;
-                    const real t5 = d5 + d1 * (real)1.265625 - d3 * (real)2.8125;
-                    (to + 0 * v_point)[lane] = t0;
-                    (to + 1 * v_point)[lane] = t1;
-                    (to + 2 * v_point)[lane] = t2;
-                    (to + 3 * v_point)[lane] = t3;
-                    (to + 4 * v_point)[lane] = t4;
-                    (to + 5 * v_point)[lane] = t5;
-                }
-        }
-    }
-#endif
-}
-
-/* The same for some channels of a row-major image: tiles m_step apart, pixels y_step. */
-LATHE_FUNCTION LATHE_FUSED void winograd_plain_result(const real *m, long m_point, const real *bias, real *y, const real *mask,
-        long tiles, long rows, long columns, long y_row, long flags, long m_step,
-        long y_step) {
-    LATHE_FUSE
-#ifdef LATHE_VECTORS
-    {
-        const vector4 zero = {0};
-        vector4 shift = zero;
-        if (bias) shift = *(const memory4 *)(bias);
-        for (long q = 0; q < tiles; q++) {
-            const long valid = columns - 4 * q, at = 4 * q * y_step;
-            const real *const mq = m + q * m_step;
-            const vector4 m0_0 = *(const memory4 *)(mq + 0 * m_point);
-            const vector4 m0_1 = *(const memory4 *)(mq + 1 * m_point);
-            const vector4 m0_2 = *(const memory4 *)(mq + 2 * m_point);
-            const vector4 m0_3 = *(const memory4 *)(mq + 3 * m_point);
-            const vector4 m0_4 = *(const memory4 *)(mq + 4 * m_point);
-            const vector4 m0_5 = *(const memory4 *)(mq + 5 * m_point);
-            const vector4 t0_0_sum0 = m0_1 + m0_2;
-            const vector4 t0_0_difference0 = m0_1 - m0_2;
-            const vector4 t0_0_sum1 = m0_3 + m0_4;
-            const vector4 t0_0_difference1 = m0_3 - m0_4;
-            const vector4 t0_0 = m0_0 + t0_0_sum0 + t0_0_sum1;
-            const vector4 t0_1 = t0_0_difference0 * (real)0.75 + t0_0_difference1 * (real)1.5;
-            const vector4 t0_2 = t0_0_sum0 * (real)0.5625 + t0_0_sum1 * (real)2.25;
-            const vector4 t0_3 = m0_5 + (t0_0_difference0 * (real)0.421875 + t0_0_difference1 * (real)3.375);
-            const vector4 m1_0 = *(const memory4 *)(mq + 6 * m_point);
-            const vector4 m1_1 = *(const memory4 *)(mq + 7 * m_point);
-            const vector4 m1_2 = *(const memory4 *)(mq + 8 * m_point);
-            const vector4 m1_3 = *(const memory4 *)(mq + 9 * m_point);
-            const vector4 m1_4 = *(const memory4 *)(mq + 10 * m_point);
-            const vector4 m1_5 = *(const memory4 *)(mq + 11 * m_point);
-            const vector4 t1_0_sum0 = m1_1 + m1_2;
-            const vector4 t1_0_difference0 = m1_1 - m1_2;
-            const vector4 t1_0_sum1 = m1_3 + m1_4;
-            const vector4 t1_0_difference1 = m1_3 - m1_4;
-            const vector4 t1_0 = m1_0 + t1_0_sum0 + t1_0_sum1;
-            const vector4 t1_1 = t1_0_difference0 * (real)0.75 + t1_0_difference1 * (real)1.5;
-            const vector4 t1_2 = t1_0_sum0 * (real)0.5625 + t1_0_sum1 * (real)2.25;
-            const vector4 t1_3 = m1_5 + (t1_0_difference0 * (real)0.421875 + t1_0_difference1 * (real)3.375);
-            const vector4 m2_0 = *(const memory4 *)(mq + 12 * m_point);
-            const vector4 m2_1 = *(const memory4 *)(mq + 13 * m_point);
-            const vector4 m2_2 = *(const memory4 *)(mq + 14 * m_point);
-            const vector4 m2_3 = *(const memory4 *)(mq + 15 * m_point);
-            const vector4 m2_4 = *(const memory4 *)(mq + 16 * m_point);
-            const vector4 m2_5 = *(const memory4 *)(mq + 17 * m_point);
-            const vector4 t2_0_sum0 = m2_1 + m2_2;
-            const vector4 t2_0_difference0 = m2_1 - m2_2;
-            const vector4 t2_0_sum1 = m2_3 + m2_4;
-            const vector4 t2_0_difference1 = m2_3 - m2_4;
-            const vector4 t2_0 = m2_0 + t2_0_sum0 + t2_0_sum1;
-            const vector4 t2_1 = t2_0_difference0 * (real)0.75 + t2_0_difference1 * (real)1.5;
-            const vector4 t2_2 = t2_0_sum0 * (real)0.5625 + t2_0_sum1 * (real)2.25;
-            const vector4 t2_3 = m2_5 + (t2_0_difference0 * (real)0.421875 + t2_0_difference1 * (real)3.375);
-            const vector4 m3_0 = *(const memory4 *)(mq + 18 * m_point);
-            const vector4 m3_1 = *(const memory4 *)(mq + 19 * m_point);
-            const vector4 m3_2 = *(const memory4 *)(mq + 20 * m_point);
-            const vector4 m3_3 = *(const memory4 *)(mq + 21 * m_point);
-            const vector4 m3_4 = *(const memory4 *)(mq + 22 * m_point);
-            const vector4 m3_5 = *(const memory4 *)(mq + 23 * m_point);
-            const vector4 t3_0_sum0 = m3_1 + m3_2;
-            const vector4 t3_0_difference0 = m3_1 - m3_2;
-            const vector4 t3_0_sum1 = m3_3 + m3_4;
-            const vector4 t3_0_difference1 = m3_3 - m3_4;
-            const vector4 t3_0 = m3_0 + t3_0_sum0 + t3_0_sum1;
-            const vector4 t3_1 = t3_0_difference0 * (real)0.75 + t3_0_difference1 * (real)1.5;
-            const vector4 t3_2 = t3_0_sum0 * (real)0.5625 + t3_0_sum1 * (real)2.25;
-            const vector4 t3_3 = m3_5 + (t3_0_difference0 * (real)0.421875 + t3_0_difference1 * (real)3.375);
-            const vector4 m4_0 = *(const memory4 *)(mq + 24 * m_point);
-            const vector4 m4_1 = *(const memory4 *)(mq + 25 * m_point);
-            const vector4 m4_2 = *(const memory4 *)(mq + 26 * m_point);
-            const vector4 m4_3 = *(const memory4 *)(mq + 27 * m_point);
-            const vector4 m4_4 = *(const memory4 *)(mq + 28 * m_point);
-            const vector4 m4_5 = *(const memory4 *)(mq + 29 * m_point);
-            const vector4 t4_0_sum0 = m4_1 + m4_2;
-            const vector4 t4_0_difference0 = m4_1 - m4_2;
-            const vector4 t4_0_sum1 = m4_3 + m4_4;
-            const vector4 t4_0_difference1 = m4_3 - m4_4;
-            const vector4 t4_0 = m4_0 + t4_0_sum0 + t4_0_sum1;
-            const vector4 t4_1 = t4_0_difference0 * (real)0.75 + t4_0_difference1 * (real)1.5;
-            const vector4 t4_2 = t4_0_sum0 * (real)0.5625 + t4_0_sum1 * (real)2.25;
-            const vector4 t4_3 = m4_5 + (t4_0_difference0 * (real)0.421875 + t4_0_difference1 * (real)3.375);
-            const vector4 m5_0 = *(const memory4 *)(mq + 30 * m_point);
-            const vector4 m5_1 = *(const memory4 *)(mq + 31 * m_point);
-            const vector4 m5_2 = *(const memory4 *)(mq + 32 * m_point);
-            const vector4 m5_3 = *(const memory4 *)(mq + 33 * m_point);
-            const vector4 m5_4 = *(const memory4 *)(mq + 34 * m_point);
-            const vector4 m5_5 = *(const memory4 *)(mq + 35 * m_point);
-            const vector4 t5_0_sum0 = m5_1 + m5_2;
-            const vector4 t5_0_difference0 = m5_1 - m5_2;
-            const vector4 t5_0_sum1 = m5_3 + m5_4;
-            const vector4 t5_0_difference1 = m5_3 - m5_4;
-            const vector4 t5_0 = m5_0 + t5_0_sum0 + t5_0_sum1;
-            const vector4 t5_1 = t5_0_difference0 * (real)0.75 + t5_0_difference1 * (real)1.5;
-            const vector4 t5_2 = t5_0_sum0 * (real)0.5625 + t5_0_sum1 * (real)2.25;
-            const vector4 t5_3 = m5_5 + (t5_0_difference0 * (real)0.421875 + t5_0_difference1 * (real)3.375);
-            if (valid > 0) {
-                const vector4 sum0_0_sum0 = t1_0 + t2_0;
-                const vector4 sum0_0_difference0 = t1_0 - t2_0;
-                const vector4 sum0_0_sum1 = t3_0 + t4_0;
-                const vector4 sum0_0_difference1 = t3_0 - t4_0;
-                const vector4 sum0_0 = t0_0 + sum0_0_sum0 + sum0_0_sum1;
-                const vector4 sum1_0 = sum0_0_difference0 * (real)0.75 + sum0_0_difference1 * (real)1.5;
-                const vector4 sum2_0 = sum0_0_sum0 * (real)0.5625 + sum0_0_sum1 * (real)2.25;
-                const vector4 sum3_0 = t5_0 + (sum0_0_difference0 * (real)0.421875 + sum0_0_difference1 * (real)3.375);
-                vector4 y0 = sum0_0 + shift, y1 = sum1_0 + shift, y2 = sum2_0 + shift, y3 = sum3_0 + shift;
-                if (flags & 2) {
-                    y0 = (vector4)((mask4)y0 & (y0 > zero));
-                    y1 = (vector4)((mask4)y1 & (y1 > zero));
-                    y2 = (vector4)((mask4)y2 & (y2 > zero));
-                    y3 = (vector4)((mask4)y3 & (y3 > zero));
-                }
-                if (rows > 0) {
-                    if (flags & 4) y0 = (vector4)((mask4)y0 & (*(const memory4 *)(mask + at + 0 * y_row + 0 * y_step) > zero));
-                    *(memory4 *)(y + at + 0 * y_row + 0 * y_step) = y0;
-                }
-                if (rows > 1) {
-                    if (flags & 4) y1 = (vector4)((mask4)y1 & (*(const memory4 *)(mask + at + 1 * y_row + 0 * y_step) > zero));
-                    *(memory4 *)(y + at + 1 * y_row + 0 * y_step) = y1;
-                }
-                if (rows > 2) {
-                    if (flags & 4) y2 = (vector4)((mask4)y2 & (*(const memory4 *)(mask + at + 2 * y_row + 0 * y_step) > zero));
-                    *(memory4 *)(y + at + 2 * y_row + 0 * y_step) = y2;
-                }
-                if (rows > 3) {
-                    if (flags & 4) y3 = (vector4)((mask4)y3 & (*(const memory4 *)(mask + at + 3 * y_row + 0 * y_step) > zero));
-                    *(memory4 *)(y + at + 3 * y_row + 0 * y_step) = y3;
-                }
-            }
-            if (valid > 1) {
-                const vector4 sum0_1_sum0 = t1_1 + t2_1;
-                const vector4 sum0_1_difference0 = t1_1 - t2_1;
-                const vector4 sum0_1_sum1 = t3_1 + t4_1;
-                const vector4 sum0_1_difference1 = t3_1 - t4_1;
-                const vector4 sum0_1 = t0_1 + sum0_1_sum0 + sum0_1_sum1;
-                const vector4 sum1_1 = sum0_1_difference0 * (real)0.75 + sum0_1_difference1 * (real)1.5;
-                const vector4 sum2_1 = sum0_1_sum0 * (real)0.5625 + sum0_1_sum1 * (real)2.25;
-                const vector4 sum3_1 = t5_1 + (sum0_1_difference0 * (real)0.421875 + sum0_1_difference1 * (real)3.375);
-                vector4 y0 = sum0_1 + shift, y1 = sum1_1 + shift, y2 = sum2_1 + shift, y3 = sum3_1 + shift;
-                if (flags & 2) {
-                    y0 = (vector4)((mask4)y0 & (y0 > zero));
-                    y1 = (vector4)((mask4)y1 & (y1 > zero));
-                    y2 = (vector4)((mask4)y2 & (y2 > zero));
-                    y3 = (vector4)((mask4)y3 & (y3 > zero));
-                }
-                if (rows > 0) {
-                    if (flags & 4) y0 = (vector4)((mask4)y0 & (*(const memory4 *)(mask + at + 0 * y_row + 1 * y_step) > zero));
-                    *(memory4 *)(y + at + 0 * y_row + 1 * y_step) = y0;
-                }
-                if (rows > 1) {
-                    if (flags & 4) y1 = (vector4)((mask4)y1 & (*(const memory4 *)(mask + at + 1 * y_row + 1 * y_step) > zero));
-                    *(memory4 *)(y + at + 1 * y_row + 1 * y_step) = y1;
-                }
-                if (rows > 2) {
-                    if (flags & 4) y2 = (vector4)((mask4)y2 & (*(const memory4 *)(mask + at + 2 * y_row + 1 * y_step) > zero));
-                    *(memory4 *)(y + at + 2 * y_row + 1 * y_step) = y2;
-                }
-                if (rows > 3) {
-                    if (flags & 4) y3 = (vector4)((mask4)y3 & (*(const memory4 *)(mask + at + 3 * y_row + 1 * y_step) > zero));
-                    *(memory4 *)(y + at + 3 * y_row + 1 * y_step) = y3;
-                }
-            }
-            if (valid > 2) {
-                const vector4 sum0_2_sum0 = t1_2 + t2_2;
-                const vector4 sum0_2_difference0 = t1_2 - t2_2;
-                const vector4 sum0_2_sum1 = t3_2 + t4_2;
-                const vector4 sum0_2_difference1 = t3_2 - t4_2;
-                const vector4 sum0_2 = t0_2 + sum0_2_sum0 + sum0_2_sum1;
-                const vector4 sum1_2 = sum0_2_difference0 * (real)0.75 + sum0_2_difference1 * (real)1.5;
-                const vector4 sum2_2 = sum0_2_sum0 * (real)0.5625 + sum0_2_sum1 * (real)2.25;
-                const vector4 sum3_2 = t5_2 + (sum0_2_difference0 * (real)0.421875 + sum0_2_difference1 * (real)3.375);
-                vector4 y0 = sum0_2 + shift, y1 = sum1_2 + shift, y2 = sum2_2 + shift, y3 = sum3_2 + shift;
-                if (flags & 2) {
-                    y0 = (vector4)((mask4)y0 & (y0 > zero));
-                    y1 = (vector4)((mask4)y1 & (y1 > zero));
-                    y2 = (vector4)((mask4)y2 & (y2 > zero));
-                    y3 = (vector4)((mask4)y3 & (y3 > zero));
-                }
-                if (rows > 0) {
-                    if (flags & 4) y0 = (vector4)((mask4)y0 & (*(const memory4 *)(mask + at + 0 * y_row + 2 * y_step) > zero));
-                    *(memory4 *)(y + at + 0 * y_row + 2 * y_step) = y0;
-                }
-                if (rows > 1) {
-                    if (flags & 4) y1 = (vector4)((mask4)y1 & (*(const memory4 *)(mask + at + 1 * y_row + 2 * y_step) > zero));
-                    *(memory4 *)(y + at + 1 * y_row + 2 * y_step) = y1;
-                }
-                if (rows > 2) {
-                    if (flags & 4) y2 = (vector4)((mask4)y2 & (*(const memory4 *)(mask + at + 2 * y_row + 2 * y_step) > zero));
-                    *(memory4 *)(y + at + 2 * y_row + 2 * y_step) = y2;
-                }
-                if (rows > 3) {
-                    if (flags & 4) y3 = (vector4)((mask4)y3 & (*(const memory4 *)(mask + at + 3 * y_row + 2 * y_step) > zero));
-                    *(memory4 *)(y + at + 3 * y_row + 2 * y_step) = y3;
-                }
-            }
-            if (valid > 3) {
-                const vector4 sum0_3_sum0 = t1_3 + t2_3;
-                const vector4 sum0_3_difference0 = t1_3 - t2_3;
-                const vector4 sum0_3_sum1 = t3_3 + t4_3;
-                const vector4 sum0_3_difference1 = t3_3 - t4_3;
-                const vector4 sum0_3 = t0_3 + sum0_3_sum0 + sum0_3_sum1;
-                const vector4 sum1_3 = sum0_3_difference0 * (real)0.75 + sum0_3_difference1 * (real)1.5;
-                const vector4 sum2_3 = sum0_3_sum0 * (real)0.5625 + sum0_3_sum1 * (real)2.25;
-                const vector4 sum3_3 = t5_3 + (sum0_3_difference0 * (real)0.421875 + sum0_3_difference1 * (real)3.375);
-                vector4 y0 = sum0_3 + shift, y1 = sum1_3 + shift, y2 = sum2_3 + shift, y3 = sum3_3 + shift;
-                if (flags & 2) {
-                    y0 = (vector4)((mask4)y0 & (y0 > zero));
-                    y1 = (vector4)((mask4)y1 & (y1 > zero));
-                    y2 = (vector4)((mask4)y2 & (y2 > zero));
-                    y3 = (vector4)((mask4)y3 & (y3 > zero));
-                }
-                if (rows > 0) {
-                    if (flags & 4) y0 = (vector4)((mask4)y0 & (*(const memory4 *)(mask + at + 0 * y_row + 3 * y_step) > zero));
-                    *(memory4 *)(y + at + 0 * y_row + 3 * y_step) = y0;
-                }
-                if (rows > 1) {
-                    if (flags & 4) y1 = (vector4)((mask4)y1 & (*(const memory4 *)(mask + at + 1 * y_row + 3 * y_step) > zero));
-                    *(memory4 *)(y + at + 1 * y_row + 3 * y_step) = y1;
-                }
-                if (rows > 2) {
-                    if (flags & 4) y2 = (vector4)((mask4)y2 & (*(const memory4 *)(mask + at + 2 * y_row + 3 * y_step) > zero));
-                    *(memory4 *)(y + at + 2 * y_row + 3 * y_step) = y2;
-                }
-                if (rows > 3) {
-                    if (flags & 4) y3 = (vector4)((mask4)y3 & (*(const memory4 *)(mask + at + 3 * y_row + 3 * y_step) > zero));
-                    *(memory4 *)(y + at + 3 * y_row + 3 * y_step) = y3;
-                }
-            }
-        }
-    }
-#else
-    for (long lane = 0; lane < 4; lane++) {
-        const real zero = {0};
-        real shift = zero;
-        if (bias) shift = (bias)[lane];
-        for (long q = 0; q < tiles; q++) {
-            const long valid = columns - 4 * q, at = 4 * q * y_step;
-            const real *const mq = m + q * m_step;
-            const real m0_0 = (mq + 0 * m_point)[lane];
-            const real m0_1 = (mq + 1 * m_point)[lane];
-            const real m0_2 = (mq + 2 * m_point)[lane];
-            const real m0_3 = (mq + 3 * m_point)[lane];
-            const real m0_4 = (mq + 4 * m_point)[lane];
-            const real m0_5 = (mq + 5 * m_point)[lane];
-            const real t0_0_sum0 = m0_1 + m0_2;
-            const real t0_0_difference0 = m0_1 - m0_2;
-            const real t0_0_sum1 = m0_3 + m0_4;
-            const real t0_0_difference1 = m0_3 - m0_4;
-            const real t0_0 = m0_0 + t0_0_sum0 + t0_0_sum1;
-            const real t0_1 = t0_0_difference0 * (real)0.75 + t0_0_difference1 * (real)1.5;
-            const real t0_2 = t0_0_sum0 * (real)0.5625 + t0_0_sum1 * (real)2.25;
-            const real t0_3 = m0_5 + (t0_0_difference0 * (real)0.421875 + t0_0_difference1 * (real)3.375);
-            const real m1_0 = (mq + 6 * m_point)[lane];
-            const real m1_1 = (mq + 7 * m_point)[lane];
-            const real m1_2 = (mq + 8 * m_point)[lane];
-            const real m1_3 = (mq + 9 * m_point)[lane];
-            const real m1_4 = (mq + 10 * m_point)[lane];
-            const real m1_5 = (mq + 11 * m_point)[lane];
-            const real t1_0_sum0 = m1_1 + m1_2;
-            const real t1_0_difference0 = m1_1 - m1_2;
-            const real t1_0_sum1 = m1_3 + m1_4;
-            const real t1_0_difference1 = m1_3 - m1_4;
-            const real t1_0 = m1_0 + t1_0_sum0 + t1_0_sum1;
-            const real t1_1 = t1_0_difference0 * (real)0.75 + t1_0_difference1 * (real)1.5;
-            const real t1_2 = t1_0_sum0 * (real)0.5625 + t1_0_sum1 * (real)2.25;
-            const real t1_3 = m1_5 + (t1_0_difference0 * (real)0.421875 + t1_0_difference1 * (real)3.375);
-            const real m2_0 = (mq + 12 * m_point)[lane];
-            const real m2_1 = (mq + 13 * m_point)[lane];
-            const real m2_2 = (mq + 14 * m_point)[lane];
-            const real m2_3 = (mq + 15 * m_point)[lane];
-            const real m2_4 = (mq + 16 * m_point)[lane];
-            const real m2_5 = (mq + 17 * m_point)[lane];
-            const real t2_0_sum0 = m2_1 + m2_2;
-            const real t2_0_difference0 = m2_1 - m2_2;
-            const real t2_0_sum1 = m2_3 + m2_4;
-            const real t2_0_difference1 = m2_3 - m2_4;
-            const real t2_0 = m2_0 + t2_0_sum0 + t2_0_sum1;
-            const real t2_1 = t2_0_difference0 * (real)0.75 + t2_0_difference1 * (real)1.5;
-            const real t2_2 = t2_0_sum0 * (real)0.5625 + t2_0_sum1 * (real)2.25;
-            const real t2_3 = m2_5 + (t2_0_difference0 * (real)0.421875 + t2_0_difference1 * (real)3.375);
-            const real m3_0 = (mq + 18 * m_point)[lane];
-            const real m3_1 = (mq + 19 * m_point)[lane];
-            const real m3_2 = (mq + 20 * m_point)[lane];
-            const real m3_3 = (mq + 21 * m_point)[lane];
-            const real m3_4 = (mq + 22 * m_point)[lane];
-            const real m3_5 = (mq + 23 * m_point)[lane];
-            const real t3_0_sum0 = m3_1 + m3_2;
-            const real t3_0_difference0 = m3_1 - m3_2;
-            const real t3_0_sum1 = m3_3 + m3_4;
-            const real t3_0_difference1 = m3_3 - m3_4;
-            const real t3_0 = m3_0 + t3_0_sum0 + t3_0_sum1;
-            const real t3_1 = t3_0_difference0 * (real)0.75 + t3_0_difference1 * (real)1.5;
-            const real t3_2 = t3_0_sum0 * (real)0.5625 + t3_0_sum1 * (real)2.25;
-            const real t3_3 = m3_5 + (t3_0_difference0 * (real)0.421875 + t3_0_difference1 * (real)3.375);
-            const real m4_0 = (mq + 24 * m_point)[lane];
-            const real m4_1 = (mq + 25 * m_point)[lane];
-            const real m4_2 = (mq + 26 * m_point)[lane];
-            const real m4_3 = (mq + 27 * m_point)[lane];
-            const real m4_4 = (mq + 28 * m_point)[lane];
-            const real m4_5 = (mq + 29 * m_point)[lane];
-            const real t4_0_sum0 = m4_1 + m4_2;
-            const real t4_0_difference0 = m4_1 - m4_2;
-            const real t4_0_sum1 = m4_3 + m4_4;
-            const real t4_0_difference1 = m4_3 - m4_4;
-            const real t4_0 = m4_0 + t4_0_sum0 + t4_0_sum1;
-            const real t4_1 = t4_0_difference0 * (real)0.75 + t4_0_difference1 * (real)1.5;
-            const real t4_2 = t4_0_sum0 * (real)0.5625 + t4_0_sum1 * (real)2.25;
-            const real t4_3 = m4_5 + (t4_0_difference0 * (real)0.421875 + t4_0_difference1 * (real)3.375);
-            const real m5_0 = (mq + 30 * m_point)[lane];
-            const real m5_1 = (mq + 31 * m_point)[lane];
-            const real m5_2 = (mq + 32 * m_point)[lane];
-            const real m5_3 = (mq + 33 * m_point)[lane];
-            const real m5_4 = (mq + 34 * m_point)[lane];
-            const real m5_5 = (mq + 35 * m_point)[lane];
-            const real t5_0_sum0 = m5_1 + m5_2;
-            const real t5_0_difference0 = m5_1 - m5_2;
-            const real t5_0_sum1 = m5_3 + m5_4;
-            const real t5_0_difference1 = m5_3 - m5_4;
-            const real t5_0 = m5_0 + t5_0_sum0 + t5_0_sum1;
-            const real t5_1 = t5_0_difference0 * (real)0.75 + t5_0_difference1 * (real)1.5;
-            const real t5_2 = t5_0_sum0 * (real)0.5625 + t5_0_sum1 * (real)2.25;
-            const real t5_3 = m5_5 + (t5_0_difference0 * (real)0.421875 + t5_0_difference1 * (real)3.375);
-            if (valid > 0) {
-                const real sum0_0_sum0 = t1_0 + t2_0;
-                const real sum0_0_difference0 = t1_0 - t2_0;
-                const real sum0_0_sum1 = t3_0 + t4_0;
-                const real sum0_0_difference1 = t3_0 - t4_0;
-                const real sum0_0 = t0_0 + sum0_0_sum0 + sum0_0_sum1;
-                const real sum1_0 = sum0_0_difference0 * (real)0.75 + sum0_0_difference1 * (real)1.5;
-                const real sum2_0 = sum0_0_sum0 * (real)0.5625 + sum0_0_sum1 * (real)2.25;
-                const real sum3_0 = t5_0 + (sum0_0_difference0 * (real)0.421875 + sum0_0_difference1 * (real)3.375);
-                real y0 = sum0_0 + shift, y1 = sum1_0 + shift, y2 = sum2_0 + shift, y3 = sum3_0 + shift;
-                if (flags & 2) {
-                    y0 = y0 > 0 ? y0 : 0;
-                    y1 = y1 > 0 ? y1 : 0;
-                    y2 = y2 > 0 ? y2 : 0;
-                    y3 = y3 > 0 ? y3 : 0;
-                }
-                if (rows > 0) {
-                    if (flags & 4) y0 = (mask + at + 0 * y_row + 0 * y_step)[lane] > 0 ? y0 : 0;
-                    (y + at + 0 * y_row + 0 * y_step)[lane] = y0;
-                }
-                if (rows > 1) {
-                    if (flags & 4) y1 = (mask + at + 1 * y_row + 0 * y_step)[lane] > 0 ? y1 : 0;
-                    (y + at + 1 * y_row + 0 * y_step)[lane] = y1;
-                }
-                if (rows > 2) {
-                    if (flags & 4) y2 = (mask + at + 2 * y_row + 0 * y_step)[lane] > 0 ? y2 : 0;
-                    (y + at + 2 * y_row + 0 * y_step)[lane] = y2;
-                }
-                if (rows > 3) {
-                    if (flags & 4) y3 = (mask + at + 3 * y_row + 0 * y_step)[lane] > 0 ? y3 : 0;
-                    (y + at + 3 * y_row + 0 * y_step)[lane] = y3;
-                }
-            }
-            if (valid > 1) {
-                const real sum0_1_sum0 = t1_1 + t2_1;
-                const real sum0_1_difference0 = t1_1 - t2_1;
-                const real sum0_1_sum1 = t3_1 + t4_1;
-                const real sum0_1_difference1 = t3_1 - t4_1;
-                const real sum0_1 = t0_1 + sum0_1_sum0 + sum0_1_sum1;
-                const real sum1_1 = sum0_1_difference0 * (real)0.75 + sum0_1_difference1 * (real)1.5;
-                const real sum2_1 = sum0_1_sum0 * (real)0.5625 + sum0_1_sum1 * (real)2.25;
-                const real sum3_1 = t5_1 + (sum0_1_difference0 * (real)0.421875 + sum0_1_difference1 * (real)3.375);
-                real y0 = sum0_1 + shift, y1 = sum1_1 + shift, y2 = sum2_1 + shift, y3 = sum3_1 + shift;
-                if (flags & 2) {
-                    y0 = y0 > 0 ? y0 : 0;
-                    y1 = y1 > 0 ? y1 : 0;
-                    y2 = y2 > 0 ? y2 : 0;
-                    y3 = y3 > 0 ? y3 : 0;
-                }
-                if (rows > 0) {
-                    if (flags & 4) y0 = (mask + at + 0 * y_row + 1 * y_step)[lane] > 0 ? y0 : 0;
-                    (y + at + 0 * y_row + 1 * y_step)[lane] = y0;
-                }
-                if (rows > 1) {
-                    if (flags & 4) y1 = (mask + at + 1 * y_row + 1 * y_step)[lane] > 0 ? y1 : 0;
-                    (y + at + 1 * y_row + 1 * y_step)[lane] = y1;
-                }
-                if (rows > 2) {
-                    if (flags & 4) y2 = (mask + at + 2 * y_row + 1 * y_step)[lane] > 0 ? y2 : 0;
-                    (y + at + 2 * y_row + 1 * y_step)[lane] = y2;
-                }
-                if (rows > 3) {
-                    if (flags & 4) y3 = (mask + at + 3 * y_row + 1 * y_step)[lane] > 0 ? y3 : 0;
-                    (y + at + 3 * y_row + 1 * y_step)[lane] = y3;
-                }
-            }
-            if (valid > 2) {
-                const real sum0_2_sum0 = t1_2 + t2_2;
-                const real sum0_2_difference0 = t1_2 - t2_2;
-                const real sum0_2_sum1 = t3_2 + t4_2;
-                const real sum0_2_difference1 = t3_2 - t4_2;
-                const real sum0_2 = t0_2 + sum0_2_sum0 + sum0_2_sum1;
-                const real sum1_2 = sum0_2_difference0 * (real)0.75 + sum0_2_difference1 * (real)1.5;
-                const real sum2_2 = sum0_2_sum0 * (real)0.5625 + sum0_2_sum1 * (real)2.25;
-                const real sum3_2 = t5_2 + (sum0_2_difference0 * (real)0.421875 + sum0_2_difference1 * (real)3.375);
-                real y0 = sum0_2 + shift, y1 = sum1_2 + shift, y2 = sum2_2 + shift, y3 = sum3_2 + shift;
-                if (flags & 2) {
-                    y0 = y0 > 0 ? y0 : 0;
-                    y1 = y1 > 0 ? y1 : 0;
-                    y2 = y2 > 0 ? y2 : 0;
-                    y3 = y3 > 0 ? y3 : 0;
-                }
-                if (rows > 0) {
-                    if (flags & 4) y0 = (mask + at + 0 * y_row + 2 * y_step)[lane] > 0 ? y0 : 0;
-                    (y + at + 0 * y_row + 2 * y_step)[lane] = y0;
-                }
-                if (rows > 1) {
-                    if (flags & 4) y1 = (mask + at + 1 * y_row + 2 * y_step)[lane] > 0 ? y1 : 0;
-                    (y + at + 1 * y_row + 2 * y_step)[lane] = y1;
-                }
-                if (rows > 2) {
-                    if (flags & 4) y2 = (mask + at + 2 * y_row + 2 * y_step)[lane] > 0 ? y2 : 0;
-                    (y + at + 2 * y_row + 2 * y_step)[lane] = y2;
-                }
-                if (rows > 3) {
-                    if (flags & 4) y3 = (mask + at + 3 * y_row + 2 * y_step)[lane] > 0 ? y3 : 0;
-                    (y + at + 3 * y_row + 2 * y_step)[lane] = y3;
-                }
-            }
-            if (valid > 3) {
-                const real sum0_3_sum0 = t1_3 + t2_3;
-                const real sum0_3_difference0 = t1_3 - t2_3;
-                const real sum0_3_sum1 = t3_3 + t4_3;
-                const real sum0_3_difference1 = t3_3 - t4_3;
-                const real sum0_3 = t0_3 + sum0_3_sum0 + sum0_3_sum1;
-                const real sum1_3 = sum0_3_difference0 * (real)0.75 + sum0_3_difference1 * (real)1.5;
-                const real sum2_3 = sum0_3_sum0 * (real)0.5625 + sum0_3_sum1 * (real)2.25;
-                const real sum3_3 = t5_3 + (sum0_3_difference0 * (real)0.421875 + sum0_3_difference1 * (real)3.375);
-                real y0 = sum0_3 + shift, y1 = sum1_3 + shift, y2 = sum2_3 + shift, y3 = sum3_3 + shift;
-                if (flags & 2) {
-                    y0 = y0 > 0 ? y0 : 0;
-                    y1 = y1 > 0 ? y1 : 0;
-                    y2 = y2 > 0 ? y2 : 0;
-                    y3 = y3 > 0 ? y3 : 0;
-                }
-                if (rows > 0) {
-                    if (flags & 4) y0 = (mask + at + 0 * y_row + 3 * y_step)[lane] > 0 ? y0 : 0;
-                    (y + at + 0 * y_row + 3 * y_step)[lane] = y0;
-                }
-                if (rows > 1) {
-                    if (flags & 4) y1 = (mask + at + 1 * y_row + 3 * y_step)[lane] > 0 ? y1 : 0;
-                    (y + at + 1 * y_row + 3 * y_step)[lane] = y1;
-                }
-                if (rows > 2) {
-                    if (flags & 4) y2 = (mask + at + 2 * y_row + 3 * y_step)[lane] > 0 ? y2 : 0;
-                    (y + at + 2 * y_row + 3 * y_step)[lane] = y2;
-                }
-                if (rows > 3) {
-                    if (flags & 4) y3 = (mask + at + 3 * y_row + 3 * y_step)[lane] > 0 ? y3 : 0;
-                    (y + at + 3 * y_row + 3 * y_step)[lane] = y3;
-                }
-            }
-        }
-    }
-#endif
-}
-
 /* 5 pixels x 2 vectors of 4 output channels, the last at `last`: c = a * b over
  * taps (pairs: offset into a, offset into b) and `depth` numbers at each. */
 LATHE_FUNCTION LATHE_FUSED void pixel_tile_5x2x4(const real *a, const real *b, const real *bias, real *c,
@@ -1297,6 +381,68 @@ LATHE_FUNCTION LATHE_FUSED void pixel_tile_4x2x4(const real *a, const real *b, c
 #else
     const long columns = last + 4;
     for (long p = 0; p < 4; p++)
+        for (long j = 0; j < columns; j++) {
+            real sum = bias ? bias[j] : 0;
+            for (long t = 0; t < tap_count; t++)
+                for (long k = 0; k < depth; k++)
+                    sum += a[taps[2 * t] + p * a_row + k] *
+                        b[taps[2 * t + 1] + k * b_depth + j];
+            c[p * c_row + j] = (flags & 2) && !(sum > 0) ? 0 : sum;
+        }
+#endif
+}
+
+/* 3 pixels x 2 vectors of 4 output channels, the last at `last`: c = a * b over
+ * taps (pairs: offset into a, offset into b) and `depth` numbers at each. */
+LATHE_FUNCTION LATHE_FUSED void pixel_tile_3x2x4(const real *a, const real *b, const real *bias, real *c,
+        const long *taps, long tap_count, long depth, long a_row, long b_depth,
+        long c_row, long last, long flags) {
+    LATHE_FUSE
+#ifdef LATHE_VECTORS
+    const vector4 zero = {0};
+    const real *const a_start = a, *const b_start = b;
+    vector4 a0_0, a0_1;
+    vector4 a1_0, a1_1;
+    vector4 a2_0, a2_1;
+    if (bias) {
+        a0_0 = a1_0 = a2_0 = *(const memory4 *)(bias);
+        a0_1 = a1_1 = a2_1 = *(const memory4 *)(bias + last);
+    } else {
+        a0_0 = a0_1 = zero;
+        a1_0 = a1_1 = zero;
+        a2_0 = a2_1 = zero;
+    }
+    for (long t = 0; t < tap_count; t++) {
+        a = a_start + taps[2 * t];
+        b = b_start + taps[2 * t + 1];
+        for (long k = 0; k < depth; k++, a++, b += b_depth) {
+            const vector4 b0 = *(const memory4 *)(b);
+            const vector4 b1 = *(const memory4 *)(b + last);
+            const real s0 = a[0];
+            a0_0 += b0 * s0; a0_1 += b1 * s0;
+            const real s1 = a[a_row];
+            a1_0 += b0 * s1; a1_1 += b1 * s1;
+            const real s2 = a[2 * a_row];
+            a2_0 += b0 * s2; a2_1 += b1 * s2;
+        }
+    }
+    if (flags & 2) {
+        a0_0 = (vector4)((mask4)a0_0 & (a0_0 > zero));
+        a0_1 = (vector4)((mask4)a0_1 & (a0_1 > zero));
+        a1_0 = (vector4)((mask4)a1_0 & (a1_0 > zero));
+        a1_1 = (vector4)((mask4)a1_1 & (a1_1 > zero));
+        a2_0 = (vector4)((mask4)a2_0 & (a2_0 > zero));
+        a2_1 = (vector4)((mask4)a2_1 & (a2_1 > zero));
+    }
+    *(memory4 *)(c) = a0_0;
+    *(memory4 *)(c + last) = a0_1;
+    *(memory4 *)(c + c_row) = a1_0;
+    *(memory4 *)(c + c_row + last) = a1_1;
+    *(memory4 *)(c + 2 * c_row) = a2_0;
+    *(memory4 *)(c + 2 * c_row + last) = a2_1;
+#else
+    const long columns = last + 4;
+    for (long p = 0; p < 3; p++)
         for (long j = 0; j < columns; j++) {
             real sum = bias ? bias[j] : 0;
             for (long t = 0; t < tap_count; t++)
@@ -1497,71 +643,55 @@ static void fashion_tiny_run_predict_conv2d_output(const void *context, long beg
 static void fashion_tiny_run_predict_max_pool2d_output(const void *context, long begin, long end) {
     const struct fashion_tiny_run_call *const call = context;
     const real *const x = call->arena;
-    real *const y = call->arena + 5392;
+    real *const y = call->arena + 1568;
     for (long unit = begin; unit < end; unit++) {
         max_pool_row(x + unit / 7 * 1568, y + unit * 56, unit % 7, 8,
             14, 14, 7, 2, 2, 2, 2, 0, 0);
     }
 }
 
-/* weights at Winograd's points (conv2d_1, line 7) */
-static void fashion_tiny_run_predict_conv2d_1_output_weights(const void *context, long begin, long end) {
+/* rows with zeros beside them (conv2d_1, line 7) */
+static void fashion_tiny_run_predict_conv2d_1_output_halo(const void *context, long begin, long end) {
     const struct fashion_tiny_run_call *const call = context;
-    const real *const w = call->space[0] + 80;
-    real *const u = call->prepared;
-    for (long unit = begin; unit < end; unit++) {
-        const long o = unit * 16 + (unit < 0 ? unit : 0);
-        const long outs = unit < 0 ? 17 : 16;
-        winograd_weights(w + 0 + o * 1, u + o * 8, 144, 8, 16, outs,
-            1, 384, 128);
-    }
+    const real *const x = call->arena + 1568;
+    real *const to = call->arena + 784;
+    halo_rows(to + begin * 72, x + begin * 56, end - begin, 8, 56, 8);
 }
 
-/* convolution [1, 7, 7, 8] -> [1, 7, 7, 16], kernel 3x3, plus bias, relu; Winograd, 0 x 0 tiles at once; tiles of 4 pixels x 2 vectors of 4 channels (conv2d_1, line 7) */
+/* convolution [1, 7, 7, 8] -> [1, 7, 7, 16], kernel 3x3, plus bias, relu; tiles of 4 pixels x 2 vectors of 4 channels (conv2d_1, line 7) */
 static void fashion_tiny_run_predict_conv2d_1_output(const void *context, long begin, long end) {
     const struct fashion_tiny_run_call *const call = context;
-    const real *const x = call->arena + 5392;
-    real *const y = call->arena + 4608;
-    const real *const u = call->prepared;
+    const real *const x = call->arena + 784;
+    const real *const w = call->space[0] + 80;
     const real *const bias = call->space[0] + 1232;
-    real *const points = call->arena;
-    real *const v = points + begin * 4608, *const m = v + 1728;
-    static const long tap[] = {0, 0};
-    for (long unit = begin; unit < end; unit++) {
-        const long sample = unit / 1, chunk = unit % 1;
-        const long first = chunk * 4 + (chunk < 0 ? chunk : 0);
-        const real *const xs = x + sample * 392;
-        real *const ys = y + sample * 784;
-        if (chunk >= 0) {
-            for (long t = 0, run; t < 4; t += run) {
-                const long row = (first + t) / 2, column = (first + t) % 2;
-                run = 2 - column < 4 - t ? 2 - column : 4 - t;
-                for (long i = 0; i < 8; i += 4) {
-                    const long c = i < 4 ? i : 4;
-                    winograd_plain_image(xs + c, v + t * 8 + c, 48, run, row * 4 - 1, column * 4 - 1,
-                        7, 7, 8, 8);
-                }
-            }
-            for (long k = 0; k < 36; k++) {
-                const real *const vk = v + k * 48, *const uk = u + k * 144;
-                real *const mk = m + k * 80;
-                for (long o = 0; o < 16; o += 8) {
-                    for (long q = 0; q < 4; q += 4) {
-                        pixel_tile_4x2x4(vk + q * 8, uk + o, 0, mk + q * 16 + o, tap, 1, 8, 8, 16,
-                            16, 4, 0);
-                    }
-                }
-            }
-            for (long t = 0, run; t < 4; t += run) {
-                const long row = (first + t) / 2, column = (first + t) % 2;
-                run = 2 - column < 4 - t ? 2 - column : 4 - t;
-                for (long i = 0; i < 16; i += 4) {
-                    const long c = i < 12 ? i : 12;
-                    real *const to = ys + (row * 28 + column) * 16 + c;
-                    winograd_plain_result(m + t * 16 + c, 80, bias + c, to, 0, run, 7 - row * 4,
-                        7 - column * 4, 112, 2, 16, 16);
-                }
-            }
+    real *const y = call->arena;
+    static const long taps_0[] = {0, 384, 72, 768};
+    static const long taps_1[] = {0, 0, 72, 384, 144, 768};
+    static const long taps_2[] = {0, 0, 72, 384};
+    for (long unit = begin > 0 ? begin : 0; unit < end && unit < 14; unit++) {
+        const long o = 0 + (unit - 0) / 7 * 8;
+        const long line = (unit - 0) % 7, sample = line / 7, row = line % 7;
+        const long *taps = taps_0;
+        long tap_count = 2, top = 0 + row * 1;
+        if (row >= 1) {
+            taps = taps_1;
+            tap_count = 3;
+            top = 0 + (row - 1) * 1;
+        }
+        if (row >= 6) {
+            taps = taps_2;
+            tap_count = 2;
+            top = 5 + (row - 6) * 1;
+        }
+        const real *const xr = x + (sample * 7 + top) * 72;
+        real *const yr = y + line * 112;
+        for (long q = 0; q < 4; q += 4) {
+            pixel_tile_4x2x4(xr + q * 8, w + o, bias + o, yr + q * 16 + o,
+                taps, tap_count, 24, 8, 16, 16, 4, 2);
+        }
+        for (long q = 4; q < 7; q += 3) {
+            pixel_tile_3x2x4(xr + q * 8, w + o, bias + o, yr + q * 16 + o,
+                taps, tap_count, 24, 8, 16, 16, 4, 2);
         }
     }
 }
@@ -1569,8 +699,8 @@ static void fashion_tiny_run_predict_conv2d_1_output(const void *context, long b
 /* max pooling 2x2, result [1, 3, 3, 16] (max_pool2d_1, line 8) */
 static void fashion_tiny_run_predict_max_pool2d_1_output(const void *context, long begin, long end) {
     const struct fashion_tiny_run_call *const call = context;
-    const real *const x = call->arena + 4608;
-    real *const y = call->arena + 5392;
+    const real *const x = call->arena;
+    real *const y = call->arena + 784;
     for (long unit = begin; unit < end; unit++) {
         max_pool_row(x + unit / 3 * 784, y + unit * 48, unit % 3, 16,
             7, 7, 3, 2, 2, 2, 2, 0, 0);
@@ -1580,9 +710,9 @@ static void fashion_tiny_run_predict_max_pool2d_1_output(const void *context, lo
 /* product [1, 144] x [144, 10], plus bias (dense, line 10) */
 static void fashion_tiny_run_predict_dense_value_21(const void *context, long begin, long end) {
     const struct fashion_tiny_run_call *const call = context;
-    const real *const a = call->arena + 5392;
+    const real *const a = call->arena + 784;
     const real *const b = call->space[0] + 1248;
-    real *const c = call->arena + 5536;
+    real *const c = call->arena;
     const real *const bias = call->space[0] + 2688;
     for (long unit = begin > 0 ? begin : 0; unit < end && unit < 1; unit++) {
         const long q = 0 + (unit - 0) * 8;
@@ -1603,8 +733,8 @@ static void fashion_tiny_run_predict_dense_value_21(const void *context, long be
 /* over [1, 10]: maximum of dense_maximum_22 (dense, line 10) */
 static void fashion_tiny_run_predict_dense_maximum_22(const void *context, long begin, long end) {
     const struct fashion_tiny_run_call *const call = context;
-    const real *const dense_value_21_ = call->arena + 5536;
-    real *const dense_maximum_22_ = call->arena + 5552;
+    const real *const dense_value_21_ = call->arena;
+    real *const dense_maximum_22_ = call->arena + 16;
     if (begin >= end) return;
     real sum0[16];
     for (long k = 0; k < 16; k++) sum0[k] = -LATHE_LARGEST;
@@ -1620,9 +750,9 @@ static void fashion_tiny_run_predict_dense_maximum_22(const void *context, long 
 /* over [1, 1]: dense_value_23 (dense, line 10) */
 static void fashion_tiny_run_predict_dense_value_23(const void *context, long begin, long end) {
     const struct fashion_tiny_run_call *const call = context;
-    const real *const dense_maximum_22_ = call->arena + 5552;
+    const real *const dense_maximum_22_ = call->arena + 16;
     const real dense_maximum_22_value = dense_maximum_22_[0];
-    real *const dense_value_23_ = call->arena + 5552;
+    real *const dense_value_23_ = call->arena + 16;
     if (begin >= end) return;
     const real v0 = real_floor(dense_maximum_22_value);
     dense_value_23_[0] = v0;
@@ -1631,11 +761,11 @@ static void fashion_tiny_run_predict_dense_value_23(const void *context, long be
 /* over [1, 10]: dense_value_24, sum of dense_sum_25 (dense, line 10) */
 static void fashion_tiny_run_predict_dense_value_24(const void *context, long begin, long end) {
     const struct fashion_tiny_run_call *const call = context;
-    const real *const dense_value_21_ = call->arena + 5536;
-    const real *const dense_value_23_ = call->arena + 5552;
+    const real *const dense_value_21_ = call->arena;
+    const real *const dense_value_23_ = call->arena + 16;
     const real dense_value_23_value = dense_value_23_[0];
-    real *const dense_value_24_ = call->arena + 5536;
-    real *const dense_sum_25_ = call->arena + 5568;
+    real *const dense_value_24_ = call->arena;
+    real *const dense_sum_25_ = call->arena + 32;
     if (begin >= end) return;
     real sum1[16];
     for (long k = 0; k < 16; k++) sum1[k] = 0;
@@ -1655,8 +785,8 @@ static void fashion_tiny_run_predict_dense_value_24(const void *context, long be
 /* over [1, 10]: dense_value_26 (dense, line 10) */
 static void fashion_tiny_run_predict_dense_value_26(const void *context, long begin, long end) {
     const struct fashion_tiny_run_call *const call = context;
-    const real *const dense_value_24_ = call->arena + 5536;
-    const real *const dense_sum_25_ = call->arena + 5568;
+    const real *const dense_value_24_ = call->arena;
+    const real *const dense_sum_25_ = call->arena + 32;
     const real dense_sum_25_value = dense_sum_25_[0];
     real *const dense_value_26_ = call->predictions;
     if (begin >= end) return;
@@ -1674,17 +804,14 @@ static void fashion_tiny_run_predict(struct fashion_tiny_run_call *call) {
     fashion_tiny_run_predict_conv2d_output_halo(call, 0, 14);
     fashion_tiny_run_predict_conv2d_output(call, 0, 14);
     fashion_tiny_run_predict_max_pool2d_output(call, 0, 7);
-    fashion_tiny_run_predict_conv2d_1_output(call, 0, 1);
+    fashion_tiny_run_predict_conv2d_1_output_halo(call, 0, 7);
+    fashion_tiny_run_predict_conv2d_1_output(call, 0, 14);
     fashion_tiny_run_predict_max_pool2d_1_output(call, 0, 3);
     fashion_tiny_run_predict_dense_value_21(call, 0, 2);
     fashion_tiny_run_predict_dense_maximum_22(call, 0, 1);
     fashion_tiny_run_predict_dense_value_23(call, 0, 1);
     fashion_tiny_run_predict_dense_value_24(call, 0, 1);
     fashion_tiny_run_predict_dense_value_26(call, 0, 1);
-}
-
-static void fashion_tiny_run_prepare(struct fashion_tiny_run_call *call) {
-    fashion_tiny_run_predict_conv2d_1_output_weights(call, 0, 1);
 }
 
 static const real fashion_tiny_weights[2698] = {
@@ -2223,8 +1350,8 @@ static void fashion_tiny_fill_call(struct fashion_tiny_run_call *call, void *blo
     call->space[0] = (real *)fashion_tiny_weights; /* which predictions only read */
     call->space[1] = NULL;
     call->space[2] = NULL;
-    call->arena = memory + 5184;
-    call->prepared = memory + 0;
+    call->arena = memory + 0;
+    call->prepared = NULL;
     call->inputs[0] = x;
     call->inputs[1] = y;
     call->predictions = predictions;
@@ -2236,12 +1363,6 @@ static void fashion_tiny_fill_call(struct fashion_tiny_run_call *call, void *blo
     call->results[1] = 0.0;
     call->parallel = fashion_tiny_serial;
     call->pool = NULL;
-}
-
-void fashion_tiny_prepare(void *block) {
-    struct fashion_tiny_run_call call;
-    fashion_tiny_fill_call(&call, block, NULL, NULL, NULL, FASHION_TINY_BATCH);
-    fashion_tiny_run_prepare(&call);
 }
 
 void fashion_tiny_predict(void *block, const float *x, float *predictions) {

@@ -29,16 +29,11 @@ extern "C" {
 #define FASHION_TINY_BATCH 1
 
 /* The caller's block. */
-#define FASHION_TINY_BLOCK_BYTES 43904
+#define FASHION_TINY_BLOCK_BYTES 7872
 #define FASHION_TINY_ALIGNMENT 16
 
-/* To be called once for a block, before its first prediction: brings the weights into the form
- * that predictions use, and keeps them in the block. */
-#define FASHION_TINY_PREPARES 1
-void fashion_tiny_prepare(void *block);
-
 /* Predicts FASHION_TINY_BATCH sample: x[FASHION_TINY_BATCH][FASHION_TINY_SAMPLE_SIZE] to
- * predictions[FASHION_TINY_BATCH][FASHION_TINY_OUTPUT_SIZE]. The block must be prepared. */
+ * predictions[FASHION_TINY_BATCH][FASHION_TINY_OUTPUT_SIZE]. What the block held before does not matter. */
 void fashion_tiny_predict(void *block, const float *x, float *predictions);
 
 #ifdef __cplusplus

@@ -418,7 +418,7 @@ struct compilation *compile_model(struct arena *arena, const struct model *model
     compilations[options->dialect]++;
     compilation->c_text = arena_format(
         arena,
-        "struct program_call { float *space[3]; float *arena; const float *inputs[2];\n"
+        "struct program_call { float *space[3]; float *arena, *prepared; const float *inputs[2];\n"
         "    float *predictions; double scalars[4]; double results[2]; };\n"
         "void %s_train(struct program_call *call);\n"
         "void %s_train(struct program_call *call) { call->results[0] += 3.0; call->results[1] = "

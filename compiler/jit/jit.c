@@ -170,6 +170,7 @@ struct jit *jit_new(const struct model *model, const struct jit_options *options
 static bool agree(struct jit *jit, struct error *error) {
     const struct program *a = &jit->tcc.program, *b = &jit->cc.program;
     if (a->batch != b->batch || a->rows != b->rows || a->arena_bytes < b->arena_bytes ||
+        a->prepared_bytes != b->prepared_bytes ||
         memcmp(a->space_size, b->space_size, sizeof a->space_size) != 0)
         return error_set(error, "the tcc and the cc form of the model differ in their memory");
     return true;
