@@ -156,14 +156,15 @@ static void fill_program(struct arena *arena, struct program *program, const str
 static void summarize_kernels(struct arena *arena, struct compilation *compilation, enum mode mode,
                               const struct program_plan *plan) {
     struct kernel_summary *kernels = ARENA_ARRAY(arena, struct kernel_summary, plan->kernel_count);
+    const bool *backward = graph_backward(plan->graph, arena);
     int count = 0;
     for (int i = 0; i < plan->kernel_count; i++) {
         const struct kernel *kernel = plan->kernels[i];
-        const struct tensor *tensor = kernel->tensor;
         if (kernel->is_prepared) continue;
         kernels[count++] = (struct kernel_summary){
-            kernel->name, tensor ? tensor->origin.layer : NULL,
-            kernel->units == 1 || !kernel_is_short(plan, kernel) ? kernel->units : -kernel->units};
+            kernel->name, kernel_layer(plan, kernel),
+            kernel_is_shared(plan, kernel) ? kernel->units : 1, kernel_work(kernel),
+            kernel_part(plan, kernel, backward)};
     }
     compilation->kernels[mode] = kernels;
     compilation->kernel_count[mode] = count;

@@ -39,7 +39,9 @@ struct memory_report {
 struct kernel_summary {
     const char *name;
     const char *layer; /* the layer it stems from, or NULL: loss, optimizer */
-    long units;        /* 1: called directly, else through the call's `parallel`; < 0: short */
+    long units;        /* 1: run by the entry point, else by the call's `parallel` */
+    double work;       /* about how much it does: shares out a time among several */
+    enum part part;    /* of a layer's contractions it computes, packing included */
 };
 
 struct compilation {

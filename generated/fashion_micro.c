@@ -2126,9 +2126,9 @@ float fashion_micro_learning_rate(const void *block) {
 static void fashion_micro_fill_samples(struct fashion_micro_run_call *call, void *block,
         const float *x, const float *y, long samples) {
     real *const memory = block;
-    x = fashion_micro_fill_rows(memory + 20976, x, samples * 784, 12544);
-    if (y) y = fashion_micro_fill_rows(memory + 33520, y, samples * 1, 16);
-    fashion_micro_fill_call(call, block, x, y, memory + 33536, samples);
+    x = fashion_micro_fill_rows(memory + 19632, x, samples * 784, 12544);
+    if (y) y = fashion_micro_fill_rows(memory + 32176, y, samples * 1, 16);
+    fashion_micro_fill_call(call, block, x, y, memory + 32192, samples);
 }
 
 float fashion_micro_train_step(void *block, const float *x, const float *y, long samples,

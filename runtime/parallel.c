@@ -177,7 +177,6 @@ static void announce(struct pool *pool, program_task *task, const void *context)
 
 void pool_parallel(void *pool_pointer, program_task *task, const void *context, long count) {
     struct pool *pool = pool_pointer;
-    if (count < 0) task(context, 0, -count);
     if (count <= 0) return;
     /* A loop inside a loop, or one of another thread meanwhile, runs where it is. */
     if (!pool || !pool->worker_count || count == 1 || atomic_exchange(&pool->busy, true)) {

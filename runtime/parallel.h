@@ -17,8 +17,8 @@ struct pool *pool_new(int threads, struct error *error);
 /** Stops and joins the workers. pool may be NULL. */
 void pool_free(struct pool *pool);
 
-/** A program_parallel: splits [0, count) into one range per thread; idle threads help the others.
- * With pool NULL, one thread, or a negative count, it just calls the task. */
+/** A program_parallel: splits [0, count) into one range per thread; idle threads help the others. With pool NULL or
+ * one thread it just calls the task. */
 void pool_parallel(void *pool, program_task *task, const void *context, long count);
 
 /** The number of processors this process may use. */

@@ -15,8 +15,7 @@ enum { PROGRAM_TRAINABLE, PROGRAM_STATE, PROGRAM_OPTIMIZER, PROGRAM_SPACES };
 
 /* A range of units of a kernel; the context is the call. */
 typedef void program_task(const void *context, long begin, long end);
-/* Runs task over [0, count), split over threads in any way; returns when all is done. A negative
- * count: over [0, -count), which is too short to be split. */
+/* Runs task over [0, count), split over threads in any way; returns when all is done. */
 typedef void program_parallel(void *pool, program_task *task, const void *context, long count);
 
 /* One call of an entry point. The generated C declares this very struct: keep both in step

@@ -172,13 +172,11 @@ static void write_entry(struct writer *w, const struct program_plan *plan, const
     for (int i = 0; i < plan->kernel_count; i++) {
         const struct kernel *kernel = plan->kernels[i];
         if (kernel->is_prepared != is_preparation) continue;
-        if (kernel->units == 1)
-            write_line(w, "%s_%s(call, 0, 1);", w->prefix, kernel->name);
-        else if (is_static && kernel_is_short(plan, kernel))
-            write_line(w, "%s_%s(call, 0, %ld);", w->prefix, kernel->name, kernel->units);
-        else
+        if (kernel_is_shared(plan, kernel))
             write_line(w, "call->parallel(call->pool, %s_%s, call, %ld);", w->prefix, kernel->name,
-                       kernel_is_short(plan, kernel) ? -kernel->units : kernel->units);
+                       kernel->units);
+        else
+            write_line(w, "%s_%s(call, 0, %ld);", w->prefix, kernel->name, kernel->units);
     }
     write_close(w);
 }

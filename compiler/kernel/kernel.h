@@ -301,10 +301,6 @@ double schedule_pixel_tile(const struct program_plan *plan, struct convolution_k
 /** A new kernel: the rows of a convolution's image with zeros beside them (schedule_image.c). */
 struct kernel *halo_kernel(struct program_plan *plan, const struct kernel *kernel);
 
-/** True for a kernel of a small batch that one thread runs, whatever its units: others would take
- * as long to wake (work.c). */
-bool kernel_is_short(const struct program_plan *plan, const struct kernel *kernel);
-
 /** Fills the parts of a copy that packs a convolution's weights in the order its tiles read them:
  * [group][channel block][output tile][channel][tap][channel of the tile] (schedule.c). */
 void schedule_packing(struct program_plan *plan, const struct convolution_kernel *convolution,

@@ -4,7 +4,8 @@
 /* The kernel that a copy packs for: it computes the same tensor. */
 static const struct kernel *packed_for(const struct program_plan *plan, const struct kernel *copy) {
     for (int i = 0; i < plan->kernel_count; i++)
-        if (plan->kernels[i]->kind != KERNEL_COPY && plan->kernels[i]->tensor == copy->tensor)
+        if (plan->kernels[i]->kind != KERNEL_COPY && plan->kernels[i]->kind != KERNEL_HALO &&
+            plan->kernels[i]->tensor == copy->tensor)
             return plan->kernels[i];
     return NULL;
 }
@@ -13,7 +14,8 @@ static const struct kernel *packed_for(const struct program_plan *plan, const st
 static const struct kernel *served(const struct program_plan *plan, const struct kernel *kernel) {
     const struct kernel *owner = NULL;
     if (kernel->kind == KERNEL_COPY) owner = packed_for(plan, kernel);
-    if (kernel->kind == KERNEL_WINOGRAD_WEIGHTS || kernel->kind == KERNEL_WINOGRAD_SUMS)
+    if (kernel->kind == KERNEL_WINOGRAD_WEIGHTS || kernel->kind == KERNEL_WINOGRAD_SUMS ||
+        kernel->kind == KERNEL_HALO)
         owner = kernel->owner;
     return owner ? owner : kernel;
 }
@@ -67,6 +69,7 @@ double kernel_work(const struct kernel *kernel) {
     case KERNEL_NAIVE:
     case KERNEL_MAX_POOL:
     case KERNEL_MAX_POOL_GRADIENT:
+    case KERNEL_HALO:
     case KERNEL_WINOGRAD_WEIGHTS:
     case KERNEL_WINOGRAD_SUMS:
     case KERNEL_COPY: break;

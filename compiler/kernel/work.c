@@ -1,41 +1,82 @@
-/* work.c: which kernels of a small batch are too short to share between threads. */
-#include "winograd.h"
+/* work.c: how long a kernel takes on one core, roughly: is it worth waking other threads for? */
+#include "kernel.h"
 
-/* Waking a thread and waiting for it takes about as long as this many cycles of work. */
-static const double worth_sharing = 30000;
+/* Measured on Zen 4 with AVX-512, where the data is in a cache, and taken to go with the lanes:
+ * what one core does in a nanosecond. */
+static const double products_per_lane = 5, operations_per_lane = 2;
+static const double copied = 2, pooled = 12, transformed = 1;
 
-static double convolution_products(const struct convolution_kernel *c, double outputs) {
-    double taps = (double)(c->kernel_size[0] * c->kernel_size[1]);
-    if (c->winograd) taps /= 3;
-    return outputs * taps * (double)c->in_channels;
+/* Two threads that meet lose about a microsecond, and as much again because half of the data lies
+ * in the other one's cache. */
+static const double least_nanoseconds = 12000;
+
+static double out_elements(const struct kernel *kernel) {
+    return (double)shape_elements(&kernel->tensor->shape);
 }
 
-/* Cycles, roughly: a vector of products or of other numbers in one. */
-static double kernel_cycles(const struct program_plan *plan, const struct kernel *kernel) {
-    double outputs = (double)shape_elements(&kernel->tensor->shape);
-    double lanes = (double)plan->target->lanes;
-    switch (kernel->kind) {
-    case KERNEL_LOOP:
-        return (double)(shape_elements(&kernel->loop.domain) * kernel->loop.statement_count) / 4;
-    case KERNEL_CONVOLUTION: return convolution_products(&kernel->convolution, outputs) / lanes;
-    case KERNEL_MATMUL:
-        return (double)(kernel->matmul.rows * kernel->matmul.columns * kernel->matmul.depth) /
-               lanes;
-    case KERNEL_MAX_POOL:
-        return outputs *
-               (double)(kernel->pool.window.kernel_size[0] * kernel->pool.window.kernel_size[1]) /
-               lanes;
-    case KERNEL_HALO:
-    case KERNEL_COPY: return (double)shape_elements(&kernel->out->shape) / lanes;
-    case KERNEL_WEIGHT_GRADIENT:
-    case KERNEL_MAX_POOL_GRADIENT:
-    case KERNEL_WINOGRAD_WEIGHTS:
-    case KERNEL_WINOGRAD_SUMS:
-    case KERNEL_NAIVE: break;
+/* An addition or product counts as a quarter of reading or writing the element. */
+static double loop_operations(const struct loop_kernel *loop) {
+    double sum = 0;
+    for (int i = 0; i < loop->statement_count; i++)
+        sum += 1 + expression_cost(loop->statements[i].expression) / 4.0;
+    return sum * (double)shape_elements(&loop->domain);
+}
+
+static double convolution_products(const struct program_plan *plan,
+                                   const struct convolution_kernel *c) {
+    return (double)(plan->rows * c->out_size[0] * c->out_size[1]) *
+           (double)(c->kernel_size[0] * c->kernel_size[1]) *
+           (double)(c->groups * c->in_channels * c->out_channels);
+}
+
+static double gradient_products(const struct program_plan *plan,
+                                const struct weight_gradient_kernel *g) {
+    return (double)(plan->rows * g->out_size[0] * g->out_size[1]) *
+           (double)(g->window.kernel_size[0] * g->window.kernel_size[1]) *
+           (double)(g->groups * g->in_channels * g->out_channels);
+}
+
+/* Of a 3x3 kernel. */
+static double weights_of(long in_channels, long out_channels) {
+    return 9.0 * (double)in_channels * (double)out_channels;
+}
+
+static double copied_elements(const struct copy_kernel *copy) {
+    double sum = 0;
+    for (int i = 0; i < copy->part_count; i++) {
+        double elements = 1;
+        for (int d = 0; d < 5; d++) elements *= (double)copy->parts[i].size[d];
+        sum += elements;
     }
-    return worth_sharing;
+    return sum;
 }
 
-bool kernel_is_short(const struct program_plan *plan, const struct kernel *kernel) {
-    return plan->plain_images && kernel_cycles(plan, kernel) < worth_sharing;
+static double nanoseconds(const struct program_plan *plan, const struct kernel *kernel) {
+    double lanes = plan->target->lanes, products = products_per_lane * lanes;
+    switch (kernel->kind) {
+    case KERNEL_LOOP: return loop_operations(&kernel->loop) / (operations_per_lane * lanes);
+    case KERNEL_CONVOLUTION: return convolution_products(plan, &kernel->convolution) / products;
+    case KERNEL_WEIGHT_GRADIENT:
+        return gradient_products(plan, &kernel->weight_gradient) / products;
+    case KERNEL_MATMUL:
+        return (double)(kernel->matmul.rows * kernel->matmul.columns) *
+               (double)kernel->matmul.depth / products;
+    case KERNEL_MAX_POOL:
+    case KERNEL_MAX_POOL_GRADIENT:
+        return (double)(plan->rows * kernel->pool.channels) *
+               (double)(kernel->pool.in_size[0] * kernel->pool.in_size[1]) / pooled;
+    case KERNEL_WINOGRAD_WEIGHTS:
+        return weights_of(kernel->owner->convolution.in_channels,
+                          kernel->owner->convolution.out_channels) /
+               transformed;
+    case KERNEL_WINOGRAD_SUMS: return out_elements(kernel) / transformed;
+    case KERNEL_HALO: return (double)shape_elements(&kernel->out->shape) / copied;
+    case KERNEL_COPY: return copied_elements(&kernel->copy) / copied;
+    case KERNEL_NAIVE: break; /* any contraction, by plain loops */
+    }
+    return 1e3 * out_elements(kernel);
+}
+
+bool kernel_is_shared(const struct program_plan *plan, const struct kernel *kernel) {
+    return kernel->units > 1 && nanoseconds(plan, kernel) >= least_nanoseconds;
 }
