@@ -163,7 +163,7 @@ static void summarize_kernels(struct arena *arena, struct compilation *compilati
         if (kernel->is_prepared) continue;
         kernels[count++] = (struct kernel_summary){
             kernel->name, kernel_layer(plan, kernel),
-            kernel_is_shared(plan, kernel) ? kernel->units : 1, kernel_work(kernel),
+            kernel_is_shared(plan, kernel) ? kernel->units : 1, kernel_work(plan, kernel),
             kernel_part(plan, kernel, backward)};
     }
     compilation->kernels[mode] = kernels;

@@ -256,8 +256,9 @@ enum part kernel_part(const struct program_plan *plan, const struct kernel *kern
 /** The layer that a kernel works for, or NULL: loss, optimizer. */
 const char *kernel_layer(const struct program_plan *plan, const struct kernel *kernel);
 
-/** About how much a kernel does (multiply-adds, values), to share out a time among several. */
-double kernel_work(const struct kernel *kernel);
+/** About how many nanoseconds a kernel takes on one core (work.c): to decide whether threads share it,
+ * and to share out a time among several. */
+double kernel_work(const struct program_plan *plan, const struct kernel *kernel);
 
 /** True if the units go to the threads of the call's `parallel`; else the entry point runs them all
  * itself: there is one, or other threads would cost more time than they save (work.c). */

@@ -47,32 +47,3 @@ const char *kernel_layer(const struct program_plan *plan, const struct kernel *k
     if (weights && weights->origin.layer) return weights->origin.layer;
     return kernel->tensor ? kernel->tensor->origin.layer : NULL;
 }
-
-static double elements(const struct tensor *tensor) {
-    return (double)shape_elements(&tensor->shape);
-}
-
-double kernel_work(const struct kernel *kernel) {
-    const struct convolution_kernel *c = &kernel->convolution;
-    const struct weight_gradient_kernel *g = &kernel->weight_gradient;
-    const struct matmul_kernel *m = &kernel->matmul;
-    switch (kernel->kind) {
-    case KERNEL_CONVOLUTION:
-        return elements(kernel->tensor) * (double)(c->in_channels * c->kernel_size[0]) *
-               (double)c->kernel_size[1];
-    case KERNEL_WEIGHT_GRADIENT:
-        return elements(g->gradient) * (double)(g->in_channels * g->window.kernel_size[0]) *
-               (double)g->window.kernel_size[1];
-    case KERNEL_MATMUL: return (double)m->rows * (double)m->columns * (double)m->depth;
-    case KERNEL_LOOP:
-        return (double)shape_elements(&kernel->loop.domain) * kernel->loop.statement_count;
-    case KERNEL_NAIVE:
-    case KERNEL_MAX_POOL:
-    case KERNEL_MAX_POOL_GRADIENT:
-    case KERNEL_HALO:
-    case KERNEL_WINOGRAD_WEIGHTS:
-    case KERNEL_WINOGRAD_SUMS:
-    case KERNEL_COPY: break;
-    }
-    return elements(kernel->tensor);
-}

@@ -51,7 +51,7 @@ static double copied_elements(const struct copy_kernel *copy) {
     return sum;
 }
 
-static double nanoseconds(const struct program_plan *plan, const struct kernel *kernel) {
+double kernel_work(const struct program_plan *plan, const struct kernel *kernel) {
     double lanes = plan->target->lanes, products = products_per_lane * lanes;
     switch (kernel->kind) {
     case KERNEL_LOOP: return loop_operations(&kernel->loop) / (operations_per_lane * lanes);
@@ -78,5 +78,5 @@ static double nanoseconds(const struct program_plan *plan, const struct kernel *
 }
 
 bool kernel_is_shared(const struct program_plan *plan, const struct kernel *kernel) {
-    return kernel->units > 1 && nanoseconds(plan, kernel) >= least_nanoseconds;
+    return kernel->units > 1 && kernel_work(plan, kernel) >= least_nanoseconds;
 }
