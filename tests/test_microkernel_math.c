@@ -328,6 +328,34 @@ static void reductions_of(const struct library *library) {
     assert_true(total_of(sum, 0) == 0);
 }
 
+/* Partial sums and maxima from beginning to end, in the order of modules for a C compiler. */
+static void ends_of(const struct library *library) {
+    void (*sum_begin)(float *) = (void (*)(float *))library->find(library->target, "vector_sum_begin");
+    void (*top_begin)(float *) =
+        (void (*)(float *))library->find(library->target, "vector_maximum_begin");
+    float (*sum_end)(const float *) =
+        (float (*)(const float *))library->find(library->target, "vector_sum_end");
+    float (*top_end)(const float *) =
+        (float (*)(const float *))library->find(library->target, "vector_maximum_end");
+    assert_true(sum_begin && top_begin && sum_end && top_end);
+    for (int round = 0; round < 200; round++) {
+        float s[16], t[16], parts[16];
+        sum_begin(s);
+        top_begin(t);
+        for (int k = 0; k < 16; k++) assert_true(s[k] == 0 && t[k] == -3.4028234663852886e38f);
+        for (int k = 0; k < 16; k++) parts[k] = s[k] = t[k] = random_float();
+        if (round % 2) /* a zero is the largest: the first one, whatever its sign */
+            for (int k = 0; k < 16; k++)
+                parts[k] = t[k] = random_below(2) ? -0.0f : random_below(2) ? 0.0f : -1.0f;
+        for (int half = 8; half; half /= 2)
+            for (int k = 0; k < half; k++) s[k] += s[k + half];
+        for (int k = 1; k < 16; k++) t[0] = t[k] > t[0] ? t[k] : t[0];
+        float top = top_end(parts), sum = sum_end(parts);
+        assert_memory_equal(&top, t, sizeof top);
+        if (round % 2 == 0) assert_memory_equal(&sum, s, sizeof sum);
+    }
+}
+
 static void strips_of(const struct library *library) {
     static const struct {
         const char *name;
@@ -343,6 +371,7 @@ static void strips_of(const struct library *library) {
     unary_of(library, "copy", copy);
     select_of(library);
     reductions_of(library);
+    ends_of(library);
 }
 
 static void test_strips(void **state) {
@@ -350,11 +379,93 @@ static void test_strips(void **state) {
     for_libraries(strips_of);
 }
 
+/* What a chain's pattern says, in single precision; the operands are at element i. */
+static float pattern_value(const char **pattern, const float *const *operands, const long *steps,
+                           long i) {
+    char op = *(*pattern)++;
+    if (op >= 'a' && op <= 'f') return operands[op - 'a'][i * steps[op - 'a']];
+    float x = pattern_value(pattern, operands, steps, i);
+    if (op == 'r') return sqrtf(x);
+    float y = pattern_value(pattern, operands, steps, i);
+    switch (op) {
+    case '+': return x + y;
+    case '-': return x - y;
+    case '*': return x * y;
+    default: assert_int_equal(op, '/'); return x / y;
+    }
+}
+
+typedef void chain3(float *, const float *, long, const float *, long, const float *, long, long);
+typedef void chain4(float *, const float *, long, const float *, long, const float *, long,
+                    const float *, long, long);
+typedef void chain5(float *, const float *, long, const float *, long, const float *, long,
+                    const float *, long, const float *, long, long);
+typedef void chain6(float *, const float *, long, const float *, long, const float *, long,
+                    const float *, long, const float *, long, const float *, long, long);
+
+static void call_chain(microkernel_function *f, int count, float *to, const float *const *in,
+                       const long *step, long n) {
+    switch (count) {
+    case 3: ((chain3 *)f)(to, in[0], step[0], in[1], step[1], in[2], step[2], n); break;
+    case 4:
+        ((chain4 *)f)(to, in[0], step[0], in[1], step[1], in[2], step[2], in[3], step[3], n);
+        break;
+    case 5:
+        ((chain5 *)f)(to, in[0], step[0], in[1], step[1], in[2], step[2], in[3], step[3], in[4],
+                      step[4], n);
+        break;
+    default:
+        assert_int_equal(count, 6);
+        ((chain6 *)f)(to, in[0], step[0], in[1], step[1], in[2], step[2], in[3], step[3], in[4],
+                      step[4], in[5], step[5], n);
+    }
+}
+
+/* Every form of the steps, lengths around whole vectors, the result apart or in an operand. */
+static void try_chain(const struct library *library, const struct microkernel_chain *chain) {
+    enum { LENGTH = 80 };
+    static float memory[MICROKERNEL_CHAIN_OPERANDS][LENGTH], to[LENGTH], expected[LENGTH];
+    microkernel_function *function = library->find(library->target, chain->name);
+    int count = chain->pattern[strlen(chain->pattern) - 1] - 'a' + 1;
+    assert_non_null(function);
+    for (int form = 0; form < 1 << count; form++)
+        for (long n = 0; n < LENGTH; n += 13) {
+            const float *in[MICROKERNEL_CHAIN_OPERANDS];
+            long steps[MICROKERNEL_CHAIN_OPERANDS];
+            float *result = to;
+            for (int k = 0; k < count; k++) {
+                for (int i = 0; i < LENGTH; i++) memory[k][i] = random_float() + 2;
+                in[k] = memory[k];
+                steps[k] = form >> k & 1;
+                if (steps[k] && random_below(3) == 0) result = memory[k];
+            }
+            memcpy(expected, result, sizeof expected);
+            for (long i = 0; i < n; i++) {
+                const char *pattern = chain->pattern;
+                expected[i] = pattern_value(&pattern, in, steps, i);
+                assert_int_equal(*pattern, 0);
+            }
+            call_chain(function, count, result, in, steps, n);
+            assert_memory_equal(result, expected, sizeof expected);
+        }
+}
+
+static void chains_of(const struct library *library) {
+    for (const struct microkernel_chain *chain = microkernel_chains(); chain->name; chain++)
+        try_chain(library, chain);
+}
+
+static void test_chains(void **state) {
+    (void)state;
+    for_libraries(chains_of);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mathematics),
         cmocka_unit_test(test_random),
         cmocka_unit_test(test_strips),
+        cmocka_unit_test(test_chains),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -248,15 +248,26 @@ static bool has_sums(const struct nest *nest) {
     return nest->kernel->loop.axes != 0;
 }
 
+/* libtcc makes slow loops over the partial sums of a strip: the library begins and ends them. */
+static bool has_library_sums(const struct writer *w, const struct nest *nest) {
+    return w->dialect == DIALECT_TCC && nest->strip >= 0 && nest->is_reduced[nest->strip];
+}
+
 static void declare_sums(struct writer *w, const struct nest *nest) {
     const struct loop_kernel *loop = &nest->kernel->loop;
     bool inner = nest->strip < 0 || nest->is_reduced[nest->strip];
     long size = inner ? WIDTH : nest->chunk;
     for (int i = 0; i < loop->statement_count; i++) {
         if (loop->statements[i].kind == STATEMENT_VALUE) continue;
-        const char *start = loop->statements[i].kind == STATEMENT_SUM ? "0" : "-LATHE_LARGEST";
+        bool is_sum = loop->statements[i].kind == STATEMENT_SUM;
+        const char *start = is_sum ? "0" : "-LATHE_LARGEST";
         write_line(w, "real sum%d[%ld];", i, size);
-        write_line(w, "for (long k = 0; k < %ld; k++) sum%d[k] = %s;", size, i, start);
+        if (has_library_sums(w, nest))
+            write_line(w, "%s(sum%d);",
+                       use_symbol(w, is_sum ? "vector_sum_begin" : "vector_maximum_begin"), i);
+        else
+            write_line(w, "for (long k = 0; k < %ld; k++) sum%d[k] = %s;", size, i,
+                       start);
     }
 }
 
@@ -273,6 +284,10 @@ static void store_sum(struct writer *w, const struct nest *nest, int i) {
             is_chunked(nest) ? "last" : arena_format(w->arena, "%ld", nest->extent[nest->strip]);
         write_line(w, "for (long i = %s; i < %s; i++) %s[i] = sum%d[i - %s];", first, last, row, i,
                    first);
+    } else if (has_library_sums(w, nest)) {
+        bool is_sum = s->kind == STATEMENT_SUM;
+        write_line(w, "%s[0] = %s%s(sum%d);", row, type,
+                   use_symbol(w, is_sum ? "vector_sum_end" : "vector_maximum_end"), i);
     } else if (s->kind == STATEMENT_SUM) {
         for (int half = WIDTH / 2; half >= 1; half /= 2)
             write_line(w, "for (long k = 0; k < %d; k++) sum%d[k] += sum%d[k + %d];", half, i, i,

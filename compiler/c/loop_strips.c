@@ -180,6 +180,84 @@ static struct place evaluate_ahead(struct strips *s, const struct expression *e,
     return result;
 }
 
+/* What one call computes: an operator of an expression, or several. */
+struct operation {
+    const char *name;
+    const struct expression *in[MICROKERNEL_CHAIN_OPERANDS];
+    int count;
+};
+
+static enum expression_operator pattern_operator(char c) {
+    switch (c) {
+    case '+': return EXPRESSION_ADD;
+    case '-': return EXPRESSION_SUBTRACT;
+    case '*': return EXPRESSION_MULTIPLY;
+    case '/': return EXPRESSION_DIVIDE;
+    default: return EXPRESSION_SQRT;
+    }
+}
+
+/* Does the expression have the form of the pattern? Returns the rest of the pattern, or NULL. What
+ * lies inside must be of no use to others. */
+static const char *match_pattern(struct strips *s, const char *pattern,
+                                 const struct expression *e, bool is_inside,
+                                 struct operation *operation) {
+    char c = *pattern++;
+    if (c >= 'a' && c <= 'f') {
+        operation->in[operation->count++] = e;
+        return pattern;
+    }
+    if (e->op != pattern_operator(c)) return NULL;
+    if (is_inside) {
+        int node = find_node(s, e);
+        if (s->nodes.nodes[node].uses != 1 || constancy(s, e) != VARIES) return NULL;
+    }
+    if (!e->in[1]) return match_pattern(s, pattern, e->in[0], true, operation);
+    int orders = e->op == EXPRESSION_ADD || e->op == EXPRESSION_MULTIPLY ? 2 : 1;
+    for (int order = 0, count = operation->count; order < orders; order++) {
+        operation->count = count;
+        const char *rest = match_pattern(s, pattern, e->in[order], true, operation);
+        if (rest) rest = match_pattern(s, rest, e->in[1 - order], true, operation);
+        if (rest) return rest;
+    }
+    return NULL;
+}
+
+static struct operation find_operation(struct strips *s, const struct expression *e) {
+    struct operation operation;
+    for (const struct microkernel_chain *chain = microkernel_chains(); chain->name; chain++) {
+        operation = (struct operation){.name = chain->name};
+        if (match_pattern(s, chain->pattern, e, false, &operation)) return operation;
+    }
+    operation = (struct operation){.name = microkernel_vector_name(e->op)};
+    while (operation.count < 3 && e->in[operation.count]) {
+        operation.in[operation.count] = e->in[operation.count];
+        operation.count++;
+    }
+    return operation;
+}
+
+static struct place operate(struct strips *s, const struct expression *e,
+                            const struct place *destination) {
+    struct operation operation = find_operation(s, e);
+    struct place in[MICROKERNEL_CHAIN_OPERANDS];
+    struct text arguments = {.arena = s->w->arena};
+    for (int k = 0; k < operation.count; k++) {
+        in[k] = evaluate(s, operation.in[k], NULL);
+        text_add(&arguments, ", %s, %d", in[k].address, in[k].step);
+    }
+    /* A slot that is free now may take the result: the operations run element by element. A single
+     * number must not: the operation would overwrite it. */
+    for (int k = 0; k < operation.count; k++)
+        if (in[k].step) release(s, operation.in[k]);
+    struct place result = destination ? *destination : new_slot(s);
+    for (int k = 0; k < operation.count; k++)
+        if (!in[k].step) release(s, operation.in[k]);
+    write_line(s->w, "%s(%s%s, n);", use_symbol(s->w, operation.name), result.address,
+               text_string(&arguments));
+    return result;
+}
+
 static struct place evaluate(struct strips *s, const struct expression *e,
                              const struct place *destination) {
     int node = find_node(s, e);
@@ -194,21 +272,7 @@ static struct place evaluate(struct strips *s, const struct expression *e,
         result = destination ? *destination : new_slot(s);
         generate(s, e, result.address, "n");
     } else {
-        struct place in[3];
-        struct text arguments = {.arena = s->w->arena};
-        for (int k = 0; k < 3 && e->in[k]; k++) {
-            in[k] = evaluate(s, e->in[k], NULL);
-            text_add(&arguments, ", %s, %d", in[k].address, in[k].step);
-        }
-        /* A slot that is free now may take the result: the operations run element by element. A
-         * single number must not: the operation would overwrite it. */
-        for (int k = 0; k < 3 && e->in[k]; k++)
-            if (in[k].step) release(s, e->in[k]);
-        result = destination ? *destination : new_slot(s);
-        for (int k = 0; k < 3 && e->in[k]; k++)
-            if (!in[k].step) release(s, e->in[k]);
-        write_line(s->w, "%s(%s%s, n);", use_symbol(s->w, microkernel_vector_name(e->op)),
-                   result.address, text_string(&arguments));
+        result = operate(s, e, destination);
     }
     s->places[node] = result;
     s->is_placed[node] = true;
@@ -230,9 +294,8 @@ static bool same_place(const struct view *a, const struct view *b) {
 
 /* A stored value goes right to its memory, unless a later statement still reads what is there, or
  * this one reads it elsewhere than at the place of the element. */
-static bool can_store_at_once(const struct strips *s, int number) {
+static bool can_store_at_once(const struct strips *s, int number, const struct view *out) {
     const struct loop_kernel *loop = &s->nest->kernel->loop;
-    const struct view *out = loop_view(s->nest, &loop->statements[number]);
     for (int i = number; i < loop->statement_count; i++)
         for (int j = 0; j < loop->statements[i].operand_count; j++) {
             const struct loop_operand *operand = &loop->statements[i].operands[j];
@@ -241,6 +304,23 @@ static bool can_store_at_once(const struct strips *s, int number) {
             if (overlap(out, in) && (i > number || !same_place(out, in))) return false;
         }
     return true;
+}
+
+/* Where a statement's value is to be stored: its own view, or that of a later statement that is
+ * nothing but its copy. NULL: nowhere. */
+static const struct view *stored_view(const struct strips *s, int number) {
+    const struct loop_kernel *loop = &s->nest->kernel->loop;
+    const struct statement *statement = &loop->statements[number];
+    if (statement->kind != STATEMENT_VALUE) return NULL;
+    if (statement->is_stored) return loop_view(s->nest, statement);
+    for (int i = number + 1; i < loop->statement_count; i++) {
+        const struct statement *copy = &loop->statements[i];
+        if (copy->kind == STATEMENT_VALUE && copy->is_stored &&
+            copy->expression->op == EXPRESSION_OPERAND &&
+            copy->operands[copy->expression->index].statement == number)
+            return loop_view(s->nest, copy);
+    }
+    return NULL;
 }
 
 static void write_sum(struct strips *s, int number, struct place value) {
@@ -276,10 +356,9 @@ static void write_statement(struct strips *s, int number) {
     s->is_placed = ARENA_ARRAY(arena, bool, count);
     for (int i = 0; i < count; i++) s->uses[i] = s->nodes.nodes[i].uses + (i == root);
     struct place destination;
-    bool at_once = s->statement->kind == STATEMENT_VALUE && s->statement->is_stored &&
-                   can_store_at_once(s, number);
-    if (at_once)
-        destination = memory_place(s, nest_find(s->nest, loop_view(s->nest, s->statement)));
+    const struct view *out = stored_view(s, number);
+    bool at_once = out && can_store_at_once(s, number, out);
+    if (at_once) destination = memory_place(s, nest_find(s->nest, out));
     bool is_operator = s->statement->expression->op != EXPRESSION_OPERAND &&
                        s->statement->expression->op != EXPRESSION_CONSTANT;
     struct place value =

@@ -65,6 +65,10 @@ static const char *const prototypes[][2] = {
     {"vector_accumulate", "void vector_accumulate(real *to, const real *a, long a_step, long n);"},
     {"vector_accumulate_maximum",
      "void vector_accumulate_maximum(real *to, const real *a, long a_step, long n);"},
+    {"vector_sum_begin", "void vector_sum_begin(real *sum);"},
+    {"vector_maximum_begin", "void vector_maximum_begin(real *top);"},
+    {"vector_sum_end", "real vector_sum_end(const real *sum);"},
+    {"vector_maximum_end", "real vector_maximum_end(const real *top);"},
     {"vector_sum_into", "void vector_sum_into(real *sum, const real *a, long n);"},
     {"vector_maximum_into", "void vector_maximum_into(real *top, const real *a, long n);"},
 };
@@ -88,6 +92,7 @@ static void write_prototype(struct writer *w, const char *name) {
             return;
         }
     if (microkernel_print_winograd_prototype(&w->text, name)) return;
+    if (microkernel_print_chain_prototype(&w->text, name)) return;
     if (!strncmp(name, "vector_", 7))
         write_line(w, "void %s(real *to, const real *a, long a_step,%s long n);", name,
                    is_binary_operation(name) ? " const real *b, long b_step," : "");

@@ -64,6 +64,8 @@
  *   (negate absolute exp log sqrt tanh erf sin cos floor copy)
  *   void vector_select(real *to, const real *c, long c_step, const real *a, long a_step,
  *       const real *b, long b_step, long n);
+ *   void vector_multiply_add(real *to, const real *a, long a_step, const real *b, long b_step,
+ *       const real *c, long c_step, long n);                  and the other chains below
  *   void vector_random(real *to, unsigned key, unsigned first, long element_step, long n);
  *   void vector_random_rows(real *to, unsigned key, unsigned first, long element_step, long row,
  *                           long row_step, long n): rows of positions, row is a multiple of 16
@@ -71,6 +73,9 @@
  *   void vector_index(real *to, long first, long step, long n);
  *   void vector_accumulate(real *to, const real *a, long a_step, long n);  to[i] += a[i]
  *   void vector_accumulate_maximum(real *to, const real *a, long a_step, long n);
+ *   void vector_sum_begin(real *sum);       void vector_maximum_begin(real *top);
+ *   real vector_sum_end(const real *sum);   real vector_maximum_end(const real *top);
+ *       sixteen partial sums (maxima) before and after the functions that follow
  *   void vector_sum_into(real *sum, const real *a, long n);       sum[i % 16] += a[i]
  *   void vector_maximum_into(real *top, const real *a, long n);   the same with the maximum
  */
@@ -145,6 +150,20 @@ bool microkernel_in_library(const struct microkernel *kernel, const struct targe
 /** The vector operation that computes an operator ("vector_add"), or NULL: INDEX has parameters of
  * its own. (vector_name.c) */
 const char *microkernel_vector_name(enum expression_operator op);
+
+/** An operation on strips that computes several operators at once. The pattern is what it computes
+ * in prefix notation: + - * / with two inputs, r the square root, a to f the operands in the order of
+ * the parameters: "+*abc" is a * b + c. Each operator rounds. (microkernel_chain.c) */
+struct microkernel_chain {
+    const char *name, *pattern;
+};
+enum { MICROKERNEL_CHAIN_OPERANDS = 6 };
+
+/** All chains, the ones to prefer first; ends with a NULL name. */
+const struct microkernel_chain *microkernel_chains(void);
+
+/** Appends the prototype of the chain of this name; false if there is none. */
+bool microkernel_print_chain_prototype(struct text *text, const char *name);
 
 /* "measure_multiply_add": works in registers only, `rounds` times; out[0] and out[1] are factor and
  * term, what follows (a vector) gets the sum. Returns the number of floating-point operations. */

@@ -111,6 +111,30 @@ static const char *const reduction =
     "static void vector_accumulate_maximum(real *to, const real *a, long a_step, long n) {\n"
     "    vector_maximum(to, to, 1, a, a_step, n);\n"
     "}\n\n"
+    "static void vector_sum_begin(real *sum) {\n"
+    "    for (int k = 0; k < 16; k++) sum[k] = 0;\n"
+    "}\n\n"
+    "static void vector_maximum_begin(real *top) {\n"
+    "    for (int k = 0; k < 16; k++) top[k] = -(real)3.4028234663852886e38;\n"
+    "}\n\n"
+    "/* Halves on halves, as modules for a C compiler add them. */\n"
+    "static real vector_sum_end(const real *sum) {\n"
+    "    real s[8];\n"
+    "    for (int k = 0; k < 8; k++) s[k] = sum[k] + sum[k + 8];\n"
+    "    for (int k = 0; k < 4; k++) s[k] += s[k + 4];\n"
+    "    return (s[0] + s[2]) + (s[1] + s[3]);\n"
+    "}\n\n"
+    "static real vector_maximum_end(const real *top) {\n"
+    "    real t[8];\n"
+    "    for (int k = 0; k < 8; k++) t[k] = top[k + 8] > top[k] ? top[k + 8] : top[k];\n"
+    "    for (int k = 0; k < 4; k++) t[k] = t[k + 4] > t[k] ? t[k + 4] : t[k];\n"
+    "    for (int k = 0; k < 2; k++) t[k] = t[k + 2] > t[k] ? t[k + 2] : t[k];\n"
+    "    t[0] = t[1] > t[0] ? t[1] : t[0];\n"
+    "    if (t[0] != 0) return t[0];\n"
+    "    t[0] = top[0]; /* the sign of a zero is that of the first one */\n"
+    "    for (int k = 1; k < 16; k++) t[0] = top[k] > t[0] ? top[k] : t[0];\n"
+    "    return t[0];\n"
+    "}\n\n"
     "/* Sixteen partial sums on every target, as modules for a C compiler have: the same bits. */\n"
     "static void vector_sum_into(real *sum, const real *a, long n) {\n"
     "    real s[16];\n"
@@ -220,6 +244,10 @@ void microkernel_each_function(void (*visit)(void *context, const char *name), v
         "vector_index_rows",
         "vector_accumulate",
         "vector_accumulate_maximum",
+        "vector_sum_begin",
+        "vector_maximum_begin",
+        "vector_sum_end",
+        "vector_maximum_end",
         "vector_sum_into",
         "vector_maximum_into",
     };

@@ -41,6 +41,9 @@ void microkernel_print_math(struct text *text, const char *qualifiers);
 /** Appends the library's operations on strips, vector_add ... (microkernel_strips.c). */
 void microkernel_print_strips(struct text *text);
 
+/** Appends the library's chains of operations, after its strips (microkernel_chain.c). */
+void microkernel_print_chains(struct text *text);
+
 /** Appends what measures the processor: measure_multiply_add and measure_triad
  * (microkernel_measure.c). */
 void microkernel_print_measure(struct text *text, const struct target *target);

@@ -85,7 +85,10 @@ int main(int count, char **arguments) {
     microkernel_print_pool(&printer.text, printer.target->lanes, "static");
     microkernel_print_image(&printer.text, printer.target->lanes, "static");
     microkernel_print_strips(&printer.text);
+    microkernel_print_chains(&printer.text);
     microkernel_each_function(add_name, &printer, &arena);
+    for (const struct microkernel_chain *chain = microkernel_chains(); chain->name; chain++)
+        add_name(&printer, chain->name);
     microkernel_each_winograd(printer.target, add_winograd, &printer, &arena);
     add_name(&printer, arena_format(&arena, "lane_sum_%d", printer.target->lanes));
     microkernel_each(printer.target, add_tile, &printer);
