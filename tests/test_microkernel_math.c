@@ -387,10 +387,16 @@ static float pattern_value(const char **pattern, const float *const *operands, c
     float x = pattern_value(pattern, operands, steps, i);
     if (op == 'r') return sqrtf(x);
     float y = pattern_value(pattern, operands, steps, i);
+    if (op == '?') {
+        float z = pattern_value(pattern, operands, steps, i);
+        return x != 0 ? y : z;
+    }
     switch (op) {
     case '+': return x + y;
     case '-': return x - y;
     case '*': return x * y;
+    case '<': return x < y;
+    case '=': return x == y;
     default: assert_int_equal(op, '/'); return x / y;
     }
 }
@@ -434,7 +440,7 @@ static void try_chain(const struct library *library, const struct microkernel_ch
             long steps[MICROKERNEL_CHAIN_OPERANDS];
             float *result = to;
             for (int k = 0; k < count; k++) {
-                for (int i = 0; i < LENGTH; i++) memory[k][i] = random_float() + 2;
+                for (int i = 0; i < LENGTH; i++) memory[k][i] = (float)random_below(9) / 7 + 2;
                 in[k] = memory[k];
                 steps[k] = form >> k & 1;
                 if (steps[k] && random_below(3) == 0) result = memory[k];

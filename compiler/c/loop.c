@@ -253,6 +253,11 @@ static bool has_library_sums(const struct writer *w, const struct nest *nest) {
     return w->dialect == DIALECT_TCC && nest->strip >= 0 && nest->is_reduced[nest->strip];
 }
 
+bool loop_sums_at_once(const struct writer *w, const struct nest *nest) {
+    return has_library_sums(w, nest) && nest->reduced_count == 0 &&
+           nest->extent[nest->strip] <= LOOP_PIECE;
+}
+
 static void declare_sums(struct writer *w, const struct nest *nest) {
     const struct loop_kernel *loop = &nest->kernel->loop;
     bool inner = nest->strip < 0 || nest->is_reduced[nest->strip];
@@ -260,6 +265,10 @@ static void declare_sums(struct writer *w, const struct nest *nest) {
     for (int i = 0; i < loop->statement_count; i++) {
         if (loop->statements[i].kind == STATEMENT_VALUE) continue;
         bool is_sum = loop->statements[i].kind == STATEMENT_SUM;
+        if (loop_sums_at_once(w, nest)) {
+            write_line(w, "real sum%d;", i);
+            continue;
+        }
         const char *start = is_sum ? "0" : "-LATHE_LARGEST";
         write_line(w, "real sum%d[%ld];", i, size);
         if (has_library_sums(w, nest))
@@ -284,6 +293,8 @@ static void store_sum(struct writer *w, const struct nest *nest, int i) {
             is_chunked(nest) ? "last" : arena_format(w->arena, "%ld", nest->extent[nest->strip]);
         write_line(w, "for (long i = %s; i < %s; i++) %s[i] = sum%d[i - %s];", first, last, row, i,
                    first);
+    } else if (loop_sums_at_once(w, nest)) {
+        write_line(w, "%s[0] = %ssum%d;", row, type, i);
     } else if (has_library_sums(w, nest)) {
         bool is_sum = s->kind == STATEMENT_SUM;
         write_line(w, "%s[0] = %s%s(sum%d);", row, type,

@@ -4,6 +4,12 @@
 
 #include "loop_nest.h"
 
+/** Elements of a piece of a strip in the tcc dialect. */
+enum { LOOP_PIECE = 1024 };
+
+/** Is each sum of the kernel one call of the library? Where a piece is all that is summed. */
+bool loop_sums_at_once(const struct writer *w, const struct nest *nest);
+
 /** The C name of an address at the start of the strip. */
 const char *loop_row(struct writer *w, const struct nest *nest, int address);
 

@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-enum { PIECE = 1024 };
-
 /* Where a value of the current piece is: C text of its first element, and its step (0 or 1). */
 struct place {
     const char *address;
@@ -164,8 +162,8 @@ static struct place evaluate_ahead(struct strips *s, const struct expression *e,
     long length = s->nest->strip < 0 ? 1 : s->nest->extent[s->nest->strip];
     const char *count = arena_format(s->w->arena, "%ld",
                                      is_number        ? 1
-                                     : length < PIECE ? length
-                                                      : PIECE);
+                                     : length < LOOP_PIECE ? length
+                                                      : LOOP_PIECE);
     if (e->op == EXPRESSION_CONSTANT)
         write_line(s->w, "number[%d] = %s;", s->number_count, literal(s->w, e->value, false));
     else if (e->op == EXPRESSION_INDEX)
@@ -193,6 +191,9 @@ static enum expression_operator pattern_operator(char c) {
     case '-': return EXPRESSION_SUBTRACT;
     case '*': return EXPRESSION_MULTIPLY;
     case '/': return EXPRESSION_DIVIDE;
+    case '<': return EXPRESSION_LESS;
+    case '=': return EXPRESSION_EQUAL;
+    case '?': return EXPRESSION_SELECT;
     default: return EXPRESSION_SQRT;
     }
 }
@@ -212,8 +213,13 @@ static const char *match_pattern(struct strips *s, const char *pattern,
         int node = find_node(s, e);
         if (s->nodes.nodes[node].uses != 1 || constancy(s, e) != VARIES) return NULL;
     }
-    if (!e->in[1]) return match_pattern(s, pattern, e->in[0], true, operation);
-    int orders = e->op == EXPRESSION_ADD || e->op == EXPRESSION_MULTIPLY ? 2 : 1;
+    if (!e->in[1] || e->in[2]) {
+        for (int k = 0; k < 3 && e->in[k] && pattern; k++)
+            pattern = match_pattern(s, pattern, e->in[k], true, operation);
+        return pattern;
+    }
+    bool commutes = e->op == EXPRESSION_ADD || e->op == EXPRESSION_MULTIPLY;
+    int orders = commutes ? 2 : 1;
     for (int order = 0, count = operation->count; order < orders; order++) {
         operation->count = count;
         const char *rest = match_pattern(s, pattern, e->in[order], true, operation);
@@ -340,6 +346,12 @@ static void write_sum(struct strips *s, int number, struct place value) {
         s->is_used[copy.slot] = false;
         value = copy;
     }
+    if (loop_sums_at_once(s->w, nest)) {
+        write_line(s->w, "sum%d = %s(%s, n);", number,
+                   use_symbol(s->w, is_sum ? "vector_sum_of" : "vector_maximum_of"),
+                   value.address);
+        return;
+    }
     write_line(s->w, "%s(sum%d, %s, n);",
                use_symbol(s->w, is_sum ? "vector_sum_into" : "vector_maximum_into"), number,
                value.address);
@@ -396,23 +408,26 @@ void write_strips(struct writer *w, const struct nest *nest) {
     struct text before = w->text;
     s.ahead = w->text = (struct text){.arena = arena};
     w->depth++;
-    if (nest->strip < 0)
+    bool has_loop = nest->strip >= 0 && nest->extent[nest->strip] > LOOP_PIECE;
+    if (nest->strip < 0) {
         write_line(w, "const long n = 1;");
-    else {
+    } else if (!has_loop) {
+        write_line(w, "const long i = 0, n = %ld;", nest->extent[nest->strip]);
+    } else {
         bool chunked = nest->chunk < nest->extent[nest->strip];
         const char *end = chunked ? "last" : arena_format(arena, "%ld", nest->extent[nest->strip]);
-        write_open(w, "for (long i = %s; i < %s; i += %d)", chunked ? "first" : "0", end, PIECE);
-        write_line(w, "const long n = %s - i < %d ? %s - i : %d;", end, PIECE, end, PIECE);
+        write_open(w, "for (long i = %s; i < %s; i += %d)", chunked ? "first" : "0", end, LOOP_PIECE);
+        write_line(w, "const long n = %s - i < %d ? %s - i : %d;", end, LOOP_PIECE, end, LOOP_PIECE);
     }
     write_piece(&s);
-    if (nest->strip >= 0) write_close(w);
+    if (has_loop) write_close(w);
     w->depth--;
     const char *body = text_string(&w->text);
     w->text = before;
     write_open(w, "%s", "");
-    if (s.slot_count) write_line(w, "real strip[%d][%d];", s.slot_count, PIECE);
+    if (s.slot_count) write_line(w, "real strip[%d][%d];", s.slot_count, LOOP_PIECE);
     if (s.number_count) write_line(w, "real number[%d];", s.number_count);
-    if (s.ahead_count) write_line(w, "real ahead[%d][%d];", s.ahead_count, PIECE);
+    if (s.ahead_count) write_line(w, "real ahead[%d][%d];", s.ahead_count, LOOP_PIECE);
     text_put(&w->text, text_string(&s.ahead));
     text_put(&w->text, body);
     write_close(w);

@@ -65,6 +65,8 @@ static const char *const prototypes[][2] = {
     {"vector_accumulate", "void vector_accumulate(real *to, const real *a, long a_step, long n);"},
     {"vector_accumulate_maximum",
      "void vector_accumulate_maximum(real *to, const real *a, long a_step, long n);"},
+    {"vector_sum_of", "real vector_sum_of(const real *a, long n);"},
+    {"vector_maximum_of", "real vector_maximum_of(const real *a, long n);"},
     {"vector_sum_begin", "void vector_sum_begin(real *sum);"},
     {"vector_maximum_begin", "void vector_maximum_begin(real *top);"},
     {"vector_sum_end", "real vector_sum_end(const real *sum);"},

@@ -78,6 +78,7 @@
  *       sixteen partial sums (maxima) before and after the functions that follow
  *   void vector_sum_into(real *sum, const real *a, long n);       sum[i % 16] += a[i]
  *   void vector_maximum_into(real *top, const real *a, long n);   the same with the maximum
+ *   real vector_sum_of(const real *a, long n), vector_maximum_of: begin, into and end in one
  */
 #ifndef LATHE_MICROKERNEL_H
 #define LATHE_MICROKERNEL_H
@@ -152,8 +153,8 @@ bool microkernel_in_library(const struct microkernel *kernel, const struct targe
 const char *microkernel_vector_name(enum expression_operator op);
 
 /** An operation on strips that computes several operators at once. The pattern is what it computes
- * in prefix notation: + - * / with two inputs, r the square root, a to f the operands in the order of
- * the parameters: "+*abc" is a * b + c. Each operator rounds. (microkernel_chain.c) */
+ * in prefix notation: + - * / < = with two inputs, r the square root, ? the selection, a to f the
+ * operands in the order of the parameters: "+*abc" is a * b + c. Each operator rounds. (microkernel_chain.c) */
 struct microkernel_chain {
     const char *name, *pattern;
 };

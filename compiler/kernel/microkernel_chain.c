@@ -17,6 +17,9 @@ const struct microkernel_chain *microkernel_chains(void) {
         {"vector_multiply_add", "+*abc"},
         {"vector_subtract_multiply", "*-abc"},
         {"vector_subtract_product", "-a*bc"},
+        {"vector_select_less_multiply", "?<abc*de"},
+        {"vector_select_less", "?<abcd"},
+        {"vector_select_equal", "?=abcd"},
         {"vector_multiply_multiply", "**abc"},
         {NULL, NULL},
     };
@@ -30,13 +33,15 @@ static const char *print_value(struct text *text, const char *pattern) {
         text_add(text, "%c[k]", op);
         return pattern;
     }
-    if (op == 'r') {
-        text_put(text, "real_sqrt(");
+    text_put(text, op == 'r' ? "real_sqrt(" : "(");
+    pattern = print_value(text, pattern);
+    if (op == '?') {
+        text_put(text, " ? ");
         pattern = print_value(text, pattern);
-    } else {
-        text_put(text, "(");
+        text_put(text, " : ");
         pattern = print_value(text, pattern);
-        text_add(text, " %c ", op);
+    } else if (op != 'r') {
+        text_add(text, op == '=' ? " == " : " %c ", op);
         pattern = print_value(text, pattern);
     }
     text_put(text, ")");

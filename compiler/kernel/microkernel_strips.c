@@ -150,6 +150,18 @@ static const char *const reduction =
     "    for (; i + 16 <= n; i += 16)\n"
     "        for (int k = 0; k < 16; k++) top[k] = a[i + k] > top[k] ? a[i + k] : top[k];\n"
     "    for (int k = 0; i < n; i++, k++) top[k] = a[i] > top[k] ? a[i] : top[k];\n"
+    "}\n\n"
+    "static real vector_sum_of(const real *a, long n) {\n"
+    "    real sum[16];\n"
+    "    vector_sum_begin(sum);\n"
+    "    vector_sum_into(sum, a, n);\n"
+    "    return vector_sum_end(sum);\n"
+    "}\n\n"
+    "static real vector_maximum_of(const real *a, long n) {\n"
+    "    real top[16];\n"
+    "    vector_maximum_begin(top);\n"
+    "    vector_maximum_into(top, a, n);\n"
+    "    return vector_maximum_end(top);\n"
     "}\n\n";
 
 static void print_unary(struct text *text, const struct strip_operation *operation) {
@@ -244,6 +256,8 @@ void microkernel_each_function(void (*visit)(void *context, const char *name), v
         "vector_index_rows",
         "vector_accumulate",
         "vector_accumulate_maximum",
+        "vector_sum_of",
+        "vector_maximum_of",
         "vector_sum_begin",
         "vector_maximum_begin",
         "vector_sum_end",
