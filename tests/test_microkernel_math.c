@@ -330,7 +330,8 @@ static void reductions_of(const struct library *library) {
 
 /* Partial sums and maxima from beginning to end, in the order of modules for a C compiler. */
 static void ends_of(const struct library *library) {
-    void (*sum_begin)(float *) = (void (*)(float *))library->find(library->target, "vector_sum_begin");
+    void (*sum_begin)(float *) =
+        (void (*)(float *))library->find(library->target, "vector_sum_begin");
     void (*top_begin)(float *) =
         (void (*)(float *))library->find(library->target, "vector_maximum_begin");
     float (*sum_end)(const float *) =
@@ -356,6 +357,33 @@ static void ends_of(const struct library *library) {
     }
 }
 
+/* All in one call: the bits of beginning, adding and ending. */
+static void whole_of(const struct library *library) {
+    strip_reduction *sum =
+        (strip_reduction *)library->find(library->target, "vector_sum_into");
+    strip_reduction *top =
+        (strip_reduction *)library->find(library->target, "vector_maximum_into");
+    float (*sum_end)(const float *) =
+        (float (*)(const float *))library->find(library->target, "vector_sum_end");
+    float (*top_end)(const float *) =
+        (float (*)(const float *))library->find(library->target, "vector_maximum_end");
+    float (*sum_of)(const float *, long) =
+        (float (*)(const float *, long))library->find(library->target, "vector_sum_of");
+    float (*top_of)(const float *, long) =
+        (float (*)(const float *, long))library->find(library->target, "vector_maximum_of");
+    assert_true(sum && top && sum_end && top_end && sum_of && top_of);
+    for (long n = 0; n < 70; n++) {
+        float *x = y_memory + 1000 - n; /* nothing is read beyond the end */
+        float s[16] = {0}, t[16];
+        for (int k = 0; k < 16; k++) t[k] = -3.4028234663852886e38f;
+        for (long i = 0; i < n; i++) x[i] = n % 3 ? random_float() : -0.0f;
+        sum(s, x, n);
+        top(t, x, n);
+        float pairs[4] = {sum_end(s), top_end(t), sum_of(x, n), top_of(x, n)};
+        assert_memory_equal(pairs, pairs + 2, 2 * sizeof *pairs);
+    }
+}
+
 static void strips_of(const struct library *library) {
     static const struct {
         const char *name;
@@ -372,6 +400,7 @@ static void strips_of(const struct library *library) {
     select_of(library);
     reductions_of(library);
     ends_of(library);
+    whole_of(library);
 }
 
 static void test_strips(void **state) {

@@ -415,9 +415,11 @@ void write_strips(struct writer *w, const struct nest *nest) {
         write_line(w, "const long i = 0, n = %ld;", nest->extent[nest->strip]);
     } else {
         bool chunked = nest->chunk < nest->extent[nest->strip];
+        const char *begin = chunked ? "first" : "0";
         const char *end = chunked ? "last" : arena_format(arena, "%ld", nest->extent[nest->strip]);
-        write_open(w, "for (long i = %s; i < %s; i += %d)", chunked ? "first" : "0", end, LOOP_PIECE);
-        write_line(w, "const long n = %s - i < %d ? %s - i : %d;", end, LOOP_PIECE, end, LOOP_PIECE);
+        write_open(w, "for (long i = %s; i < %s; i += %d)", begin, end, LOOP_PIECE);
+        write_line(w, "const long n = %s - i < %d ? %s - i : %d;", end, LOOP_PIECE, end,
+                   LOOP_PIECE);
     }
     write_piece(&s);
     if (has_loop) write_close(w);
