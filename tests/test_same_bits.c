@@ -89,6 +89,7 @@ static void same_bits(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         {"dense", same_bits, NULL, NULL, (void *)"models/mnist_mlp.lua"},
+        {"wide dense", same_bits, NULL, NULL, (void *)"models/fashion_mlp.lua"},
         {"convolutions", same_bits, NULL, NULL, (void *)"models/cnn_increasing.lua"},
         {"norm, dropout", same_bits, NULL, NULL, (void *)"models/fashion_cnn.lua"},
         {"nadam, uneven pools", same_bits, NULL, NULL, (void *)"models/cnn_small.lua"},

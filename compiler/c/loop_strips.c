@@ -408,13 +408,13 @@ void write_strips(struct writer *w, const struct nest *nest) {
     struct text before = w->text;
     s.ahead = w->text = (struct text){.arena = arena};
     w->depth++;
-    bool has_loop = nest->strip >= 0 && nest->extent[nest->strip] > LOOP_PIECE;
+    bool chunked = nest->strip >= 0 && nest->chunk < nest->extent[nest->strip];
+    bool has_loop = chunked || (nest->strip >= 0 && nest->extent[nest->strip] > LOOP_PIECE);
     if (nest->strip < 0) {
         write_line(w, "const long n = 1;");
     } else if (!has_loop) {
         write_line(w, "const long i = 0, n = %ld;", nest->extent[nest->strip]);
     } else {
-        bool chunked = nest->chunk < nest->extent[nest->strip];
         const char *begin = chunked ? "first" : "0";
         const char *end = chunked ? "last" : arena_format(arena, "%ld", nest->extent[nest->strip]);
         write_open(w, "for (long i = %s; i < %s; i += %d)", begin, end, LOOP_PIECE);
