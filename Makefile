@@ -67,7 +67,9 @@ $(BUILD)/tests/%: tests/%.c $(BUILD)/liblathe.a
 # The programs of the test run: once plain, once under the sanitizers.
 SANITIZED = $(if $(SANITIZE),,$(TESTS:build/%=build/sanitize/%))
 SMOKE_TESTS = $(filter-out $(LONG_TESTS:%=$(BUILD)/tests/%),$(TESTS))
-LONG_TESTS = test_bench test_bench_numbers test_emit test_pytorch test_winograd
+LONG_TESTS = test_winograd test_emit test_pytorch test_kernels test_bench test_bench_numbers
+# Long ones first, so that no processor waits for them at the end.
+longest_first = $(foreach l,$(LONG_TESTS),$(filter %/$l,$1)) $(filter-out $(addprefix %/,$(LONG_TESTS)),$1)
 
 test_programs: $(BUILD)/lathe $(TESTS)
 sanitized_programs:
@@ -75,9 +77,9 @@ sanitized_programs:
 smoke: $(BUILD)/lathe $(SMOKE_TESTS)
 	sh tests/run.sh $(SMOKE_TESTS)
 test: test_programs $(if $(SANITIZE),,lathe sanitized_programs)
-	sh tests/run.sh $(TESTS) $(SANITIZED)
+	sh tests/run.sh $(call longest_first,$(TESTS) $(SANITIZED))
 slow: test_programs lathe $(SLOW_TESTS) sanitized_programs
-	sh tests/run.sh $(TESTS) $(SANITIZED) $(SLOW_TESTS)
+	sh tests/run.sh $(call longest_first,$(SLOW_TESTS) $(TESTS) $(SANITIZED))
 # MODELS="a1 d0" limits it; BENCH_OPTIONS="--rounds 5 --seconds 2": tests/bench/bench.py --help
 bench: lathe
 	/usr/bin/python3 tests/bench/bench.py $(MODELS) $(BENCH_OPTIONS)
