@@ -314,6 +314,9 @@ static inline void random_optimizer(struct random_model *m, bool gradient) {
         "adam { learning_rate = 0.1, epsilon = 0.05 }",
         "adam { learning_rate = 0.1, epsilon = 0.05, beta_1 = 0.5, beta_2 = 0.9 }",
         "nadam { learning_rate = 0.1, epsilon = 0.05 }",
+        "adagrad { learning_rate = 0.5 }",
+        "adadelta { learning_rate = 1, epsilon = 0.05 }",
+        "adam { learning_rate = 0.1, epsilon = 0.05, beta_2 = 0.5, amsgrad = true }",
     };
     random_add(m, "    optimizer = %s,\n",
                gradient || random_chance(m, 40) ? "sgd { learning_rate = 1 }"

@@ -441,6 +441,8 @@ static struct training_case trainings[] = {
     {"tests/emit/emit_images.lua", "emit_images", true},
     {"tests/emit/emit_branches.lua", "emit_branches", true},
     {"tests/emit/emit_regression.lua", "emit_regression", true},
+    {"tests/emit/emit_adagrad.lua", "emit_adagrad", true},
+    {"tests/emit/emit_adadelta.lua", "emit_adadelta", true},
     {"models/mnist_mlp.lua", "mnist_mlp", false},
 };
 

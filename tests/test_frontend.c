@@ -301,6 +301,22 @@ static void test_optimizers(void **state) {
           .beta_1 = 0.8,
           .beta_2 = 0.99,
           .epsilon = 1e-5}},
+        {"adam { amsgrad = true }",
+         {.kind = OPTIMIZER_ADAM,
+          .learning_rate = 1e-3,
+          .beta_1 = 0.9,
+          .beta_2 = 0.999,
+          .epsilon = 1e-7,
+          .amsgrad = true}},
+        {"adagrad { 0.01, initial_accumulator_value = 0 }",
+         {.kind = OPTIMIZER_ADAGRAD, .learning_rate = 0.01, .epsilon = 1e-7}},
+        {"'adagrad'",
+         {.kind = OPTIMIZER_ADAGRAD,
+          .learning_rate = 1e-3,
+          .epsilon = 1e-7,
+          .initial_accumulator_value = 0.1}},
+        {"adadelta {}",
+         {.kind = OPTIMIZER_ADADELTA, .learning_rate = 1e-3, .rho = 0.95, .epsilon = 1e-7}},
         {"'nadam'",
          {.kind = OPTIMIZER_NADAM,
           .learning_rate = 1e-3,
@@ -317,8 +333,9 @@ static void test_optimizers(void **state) {
         struct optimizer got = model->training.optimizer, expected = cases[i].expected;
         assert_int_equal(got.line, 2);
         assert_int_equal(got.kind, expected.kind);
-        assert_int_equal(got.nesterov * 2 + got.centered,
-                         expected.nesterov * 2 + expected.centered);
+        assert_int_equal(got.nesterov * 2 + got.centered + got.amsgrad * 4,
+                         expected.nesterov * 2 + expected.centered + expected.amsgrad * 4);
+        assert_close(got.initial_accumulator_value, expected.initial_accumulator_value, 0);
         assert_close(got.learning_rate, expected.learning_rate, 0);
         assert_close(got.momentum, expected.momentum, 0);
         assert_close(got.rho, expected.rho, 0);

@@ -88,10 +88,38 @@ static double centered_rule(struct slots *s, double g, double rate, int step) {
     return s->c = 0.5 * s->c + rate * g / (sqrt(s->a - s->b * s->b) + 1e-3);
 }
 
+static double adagrad_rule(struct slots *s, double g, double rate, int step) {
+    if (step == 1) s->a = 0.1;
+    s->a += g * g;
+    return rate * g / (sqrt(s->a) + 1e-7);
+}
+
+static double adagrad_from_zero_rule(struct slots *s, double g, double rate, int step) {
+    (void)step;
+    s->a += g * g;
+    return rate * g / (sqrt(s->a) + 1e-2);
+}
+
+static double adadelta_rule(struct slots *s, double g, double rate, int step) {
+    (void)step;
+    s->a = 0.95 * s->a + 0.05 * g * g;
+    double update = sqrt(s->b + 1e-7) / sqrt(s->a + 1e-7) * g;
+    s->b = 0.95 * s->b + 0.05 * update * update;
+    return rate * update;
+}
+
 static double adam_rule(struct slots *s, double g, double rate, int step) {
     s->a = 0.9 * s->a + 0.1 * g;
     s->b = 0.999 * s->b + 0.001 * g * g;
     return rate * s->a / (1 - pow(0.9, step)) / (sqrt(s->b / (1 - pow(0.999, step))) + 1e-7);
+}
+
+/* beta_2 = 0.5 forgets fast: the largest second moment often is an old one. */
+static double amsgrad_rule(struct slots *s, double g, double rate, int step) {
+    s->a = 0.9 * s->a + 0.1 * g;
+    s->b = 0.5 * s->b + 0.5 * g * g;
+    s->c = fmax(s->c, s->b);
+    return rate * s->a / (1 - pow(0.9, step)) / (sqrt(s->c / (1 - pow(0.5, step))) + 1e-7);
 }
 
 static double nadam_rule(struct slots *s, double g, double rate, int step) {
@@ -148,7 +176,12 @@ static void test_optimizers(void **state) {
     check_optimizer("rmsprop {}", rmsprop_rule, 1, 0);
     check_optimizer("rmsprop { centered = true, rho = 0.8, momentum = 0.5, epsilon = 1e-3 }",
                     centered_rule, 3, 0);
+    check_optimizer("adagrad {}", adagrad_rule, 1, 0);
+    check_optimizer("adagrad { initial_accumulator_value = 0, epsilon = 1e-2 }",
+                    adagrad_from_zero_rule, 1, 0);
+    check_optimizer("adadelta {}", adadelta_rule, 2, 0);
     check_optimizer("adam {}", adam_rule, 2, 0);
+    check_optimizer("adam { beta_2 = 0.5, amsgrad = true }", amsgrad_rule, 3, 0);
     check_optimizer("nadam {}", nadam_rule, 2, 1);
 }
 

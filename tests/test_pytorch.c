@@ -1,9 +1,9 @@
 /* test_pytorch.c: whole trajectories against PyTorch.
  *
- * tests/pytorch/trajectories.txt holds ten training steps of four models with six optimizers, as
- * PyTorch computes them in float64 (tests/pytorch/trajectories.py says how). Here the same models
- * are read from Lua, compiled by each backend and run on the same weights and data, both of which
- * come from the counter-based generator. */
+ * tests/pytorch/trajectories.txt holds ten training steps of four models with up to nine
+ * optimizers, as PyTorch computes them in float64 (tests/pytorch/trajectories.py says how). Here
+ * the same models are read from Lua, compiled by each backend and run on the same weights and data,
+ * both of which come from the counter-based generator. */
 #include "compiler/jit/jit.h"
 #include "runtime/memory.h"
 #include "runtime/parallel.h"
@@ -90,24 +90,29 @@ static const char *model_path(const char *name) {
 }
 
 static struct optimizer optimizer_of(const struct trajectory *t, struct optimizer optimizer) {
-    static const char *const names[] = {"sgd", "momentum", "nesterov", "rmsprop", "adam", "nadam"};
-    static const enum optimizer_kind kinds[] = {OPTIMIZER_SGD,     OPTIMIZER_SGD,  OPTIMIZER_SGD,
-                                                OPTIMIZER_RMSPROP, OPTIMIZER_ADAM, OPTIMIZER_NADAM};
-    int i = 0;
-    while (i < 6 && strcmp(names[i], t->optimizer) != 0) i++;
-    if (i == 6) fail_msg("no optimizer %s", t->optimizer);
-    return (struct optimizer){
-        .kind = kinds[i],
-        .file = optimizer.file,
-        .line = optimizer.line,
-        .learning_rate = t->rate,
-        .momentum = i == 1 || i == 2 ? 0.9 : 0.0,
-        .nesterov = i == 2,
-        .rho = 0.9,
-        .beta_1 = 0.9,
-        .beta_2 = 0.999,
-        .epsilon = 1e-7,
+    static const struct named {
+        const char *name;
+        struct optimizer optimizer;
+    } all[] = {
+        {"sgd", {.kind = OPTIMIZER_SGD}},
+        {"momentum", {.kind = OPTIMIZER_SGD, .momentum = 0.9}},
+        {"nesterov", {.kind = OPTIMIZER_SGD, .momentum = 0.9, .nesterov = true}},
+        {"rmsprop", {.kind = OPTIMIZER_RMSPROP, .rho = 0.9}},
+        {"adagrad", {.kind = OPTIMIZER_ADAGRAD, .initial_accumulator_value = 0.1}},
+        {"adadelta", {.kind = OPTIMIZER_ADADELTA, .rho = 0.95}},
+        {"adam", {.kind = OPTIMIZER_ADAM, .beta_1 = 0.9, .beta_2 = 0.999}},
+        {"amsgrad", {.kind = OPTIMIZER_ADAM, .beta_1 = 0.9, .beta_2 = 0.5, .amsgrad = true}},
+        {"nadam", {.kind = OPTIMIZER_NADAM, .beta_1 = 0.9, .beta_2 = 0.999}},
     };
+    size_t i = 0, count = sizeof all / sizeof *all;
+    while (i < count && strcmp(all[i].name, t->optimizer) != 0) i++;
+    if (i == count) fail_msg("no optimizer %s", t->optimizer);
+    struct optimizer result = all[i].optimizer;
+    result.file = optimizer.file;
+    result.line = optimizer.line;
+    result.learning_rate = t->rate;
+    result.epsilon = 1e-7;
+    return result;
 }
 
 static struct jit *compile(struct arena *arena, const struct run *run) {
@@ -230,8 +235,8 @@ int main(void) {
     static struct run runs[2 * MOST_TRAJECTORIES];
     static char names[2 * MOST_TRAJECTORIES][48];
     size_t count = 0;
-    if (!read_trajectories("tests/pytorch/trajectories.txt") || trajectory_count != 24) {
-        fprintf(stderr, "tests/pytorch/trajectories.txt: not the 24 trajectories expected; run "
+    if (!read_trajectories("tests/pytorch/trajectories.txt") || trajectory_count != 30) {
+        fprintf(stderr, "tests/pytorch/trajectories.txt: not the 30 trajectories expected; run "
                         "from the top of the tree\n");
         return 1;
     }

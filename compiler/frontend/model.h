@@ -47,15 +47,22 @@ struct layer {
     struct shape target_shape;
 };
 
-enum optimizer_kind { OPTIMIZER_SGD, OPTIMIZER_RMSPROP, OPTIMIZER_ADAM, OPTIMIZER_NADAM };
+enum optimizer_kind {
+    OPTIMIZER_SGD,
+    OPTIMIZER_RMSPROP,
+    OPTIMIZER_ADAGRAD,
+    OPTIMIZER_ADADELTA,
+    OPTIMIZER_ADAM,
+    OPTIMIZER_NADAM
+};
 
 struct optimizer {
     enum optimizer_kind kind;
     const char *file;
     int line;
     double learning_rate;
-    double momentum, rho, beta_1, beta_2, epsilon;
-    bool nesterov, centered;
+    double momentum, rho, beta_1, beta_2, epsilon, initial_accumulator_value;
+    bool nesterov, centered, amsgrad;
     /* The schedule: learning rate of step t (from 0) = initial * rate^(t / steps), or traced. */
     bool decays, staircase;
     double decay_rate;

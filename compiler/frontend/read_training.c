@@ -57,9 +57,9 @@ static const struct optimizer_type *find_optimizer(const char *name) {
 
 static bool unknown_optimizer(const struct reader *reader, const struct subject *subject,
                               const char *given) {
-    const char *names[8];
+    const char *names[12];
     int count = 0;
-    for (const struct optimizer_type *type = optimizer_types(); type->name && count < 7; type++)
+    for (const struct optimizer_type *type = optimizer_types(); type->name && count < 11; type++)
         names[count++] = type->name;
     names[count] = NULL;
     return unknown_name(reader, subject, "optimizer", given, names, "");

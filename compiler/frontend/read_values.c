@@ -14,6 +14,7 @@ const char *option_expects(const struct option *option) {
     case OPTION_FRACTION: return "a number of at least 0 and below 1";
     case OPTION_NUMBER: return "a finite number";
     case OPTION_POSITIVE: return "a number above 0";
+    case OPTION_NOT_NEGATIVE: return "a number of at least 0";
     case OPTION_BOOLEAN: return "true or false";
     case OPTION_PADDING: return "\"valid\" or \"same\"";
     case OPTION_ACTIVATION: return "the name of an activation, as \"relu\", or a Lua function";
@@ -79,7 +80,8 @@ static bool read_shape(const struct reader *reader, bool open, struct shape *sha
     for (int i = 0; i < shape->rank; i++) {
         lua_rawgeti(L, -1, i + 1);
         bool good = whole_number(L, 1, INT_MAX, &shape->size[i]);
-        if (!good && open && whole_number(L, -1, INT_MAX, &shape->size[i]) && shape->size[i] == -1) {
+        if (!good && open && whole_number(L, -1, INT_MAX, &shape->size[i]) &&
+            shape->size[i] == -1) {
             open = false;
             good = true;
         }
@@ -159,6 +161,7 @@ bool read_value(const struct reader *reader, const struct subject *subject,
     case OPTION_FRACTION: good = finite_number(L, number) && *number >= 0 && *number < 1; break;
     case OPTION_NUMBER: good = finite_number(L, number); break;
     case OPTION_POSITIVE: good = finite_number(L, number) && *number > 0; break;
+    case OPTION_NOT_NEGATIVE: good = finite_number(L, number) && *number >= 0; break;
     case OPTION_BOOLEAN:
         good = lua_isboolean(L, -1);
         *(bool *)field = lua_toboolean(L, -1);

@@ -8,12 +8,13 @@
 #include "../frontend/model.h"
 
 enum option_kind {
-    OPTION_COUNT,    /* an integer of at least 1 */
-    OPTION_SEED,     /* an integer from 0 to 2^32 - 1 */
-    OPTION_PAIR,     /* one such, or { height, width } */
-    OPTION_FRACTION, /* a number in [0, 1) */
-    OPTION_NUMBER,   /* any finite number */
-    OPTION_POSITIVE, /* a number above 0 */
+    OPTION_COUNT,        /* an integer of at least 1 */
+    OPTION_SEED,         /* an integer from 0 to 2^32 - 1 */
+    OPTION_PAIR,         /* one such, or { height, width } */
+    OPTION_FRACTION,     /* a number in [0, 1) */
+    OPTION_NUMBER,       /* any finite number */
+    OPTION_POSITIVE,     /* a number above 0 */
+    OPTION_NOT_NEGATIVE, /* a number of at least 0 */
     OPTION_BOOLEAN,
     OPTION_PADDING,       /* "valid" or "same" */
     OPTION_ACTIVATION,    /* a name or a Lua function */

@@ -19,19 +19,39 @@ static const struct option rmsprop_options[] = {
     {"epsilon", OPTION_POSITIVE, FIELD(epsilon), "1e-7", false},
     {"centered", OPTION_BOOLEAN, FIELD(centered), "false", false},
 };
+static const struct option adagrad_options[] = {
+    {"learning_rate", OPTION_LEARNING_RATE, 0, "0.001", true},
+    {"initial_accumulator_value", OPTION_NOT_NEGATIVE, FIELD(initial_accumulator_value), "0.1",
+     false},
+    {"epsilon", OPTION_POSITIVE, FIELD(epsilon), "1e-7", false},
+};
+static const struct option adadelta_options[] = {
+    {"learning_rate", OPTION_LEARNING_RATE, 0, "0.001", true},
+    {"rho", OPTION_FRACTION, FIELD(rho), "0.95", false},
+    {"epsilon", OPTION_POSITIVE, FIELD(epsilon), "1e-7", false},
+};
+static const struct option nadam_options[] = {
+    {"learning_rate", OPTION_LEARNING_RATE, 0, "0.001", true},
+    {"beta_1", OPTION_FRACTION, FIELD(beta_1), "0.9", false},
+    {"beta_2", OPTION_FRACTION, FIELD(beta_2), "0.999", false},
+    {"epsilon", OPTION_POSITIVE, FIELD(epsilon), "1e-7", false},
+};
 static const struct option adam_options[] = {
     {"learning_rate", OPTION_LEARNING_RATE, 0, "0.001", true},
     {"beta_1", OPTION_FRACTION, FIELD(beta_1), "0.9", false},
     {"beta_2", OPTION_FRACTION, FIELD(beta_2), "0.999", false},
     {"epsilon", OPTION_POSITIVE, FIELD(epsilon), "1e-7", false},
+    {"amsgrad", OPTION_BOOLEAN, FIELD(amsgrad), "false", false},
 };
 
 const struct optimizer_type *optimizer_types(void) {
     static const struct optimizer_type types[] = {
         {"sgd", OPTIMIZER_SGD, OPTIONS(sgd_options)},
         {"rmsprop", OPTIMIZER_RMSPROP, OPTIONS(rmsprop_options)},
+        {"adagrad", OPTIMIZER_ADAGRAD, OPTIONS(adagrad_options)},
+        {"adadelta", OPTIMIZER_ADADELTA, OPTIONS(adadelta_options)},
         {"adam", OPTIMIZER_ADAM, OPTIONS(adam_options)},
-        {"nadam", OPTIMIZER_NADAM, OPTIONS(adam_options)},
+        {"nadam", OPTIMIZER_NADAM, OPTIONS(nadam_options)},
         {NULL, OPTIMIZER_SGD, NULL, 0},
     };
     return types;
@@ -54,7 +74,9 @@ static int slot_count(const struct optimizer *optimizer) {
     switch (optimizer->kind) {
     case OPTIMIZER_SGD: return optimizer->momentum > 0;
     case OPTIMIZER_RMSPROP: return 1 + optimizer->centered + (optimizer->momentum > 0);
-    case OPTIMIZER_ADAM:
+    case OPTIMIZER_ADAGRAD: return 1;
+    case OPTIMIZER_ADADELTA: return 2;
+    case OPTIMIZER_ADAM: return 2 + optimizer->amsgrad;
     case OPTIMIZER_NADAM: return 2;
     }
     return 0;
@@ -135,16 +157,56 @@ static struct tensor *rmsprop_step(const struct optimizer *optimizer, struct gra
     return decaying(graph, slot, optimizer->momentum, step);
 }
 
+/* The gradient divided by the root of the sum of all its squares. The slot starts as zeros, so it
+ * holds the accumulator less its initial value. */
+static struct tensor *adagrad_step(const struct optimizer *optimizer, struct graph *graph,
+                                   struct tensor *gradient, struct tensor *rate) {
+    struct tensor *sum = decaying(graph, 0, 1, multiply(graph, gradient, gradient));
+    struct tensor *accumulator = graph_shift(graph, sum, optimizer->initial_accumulator_value);
+    return divide(graph, multiply(graph, rate, gradient), deviation(optimizer, graph, accumulator));
+}
+
+/* root(square + epsilon): Adadelta's root mean square, epsilon within as in Zeiler's paper */
+static struct tensor *root_mean_square(const struct optimizer *optimizer, struct graph *graph,
+                                       struct tensor *square) {
+    return graph_unary(graph, EXPRESSION_SQRT, graph_shift(graph, square, optimizer->epsilon));
+}
+
+/* The gradient times the root mean square of the last updates, by that of the gradients; the
+ * learning rate scales what is subtracted, not what is averaged. */
+static struct tensor *adadelta_step(const struct optimizer *optimizer, struct graph *graph,
+                                    struct tensor *gradient, struct tensor *rate) {
+    long weights = gradient->shape.size[0];
+    struct tensor *square = multiply(graph, gradient, gradient);
+    struct tensor *second = average(graph, 0, optimizer->rho, square);
+    struct tensor *updates = graph_space(graph, SPACE_OPTIMIZER, weights, weights);
+    struct tensor *ratio = divide(graph, root_mean_square(optimizer, graph, updates),
+                                  root_mean_square(optimizer, graph, second));
+    struct tensor *update = multiply(graph, ratio, gradient);
+    average(graph, 1, optimizer->rho, multiply(graph, update, update));
+    return multiply(graph, rate, update);
+}
+
 /* base^exponent of rank 0 */
 static struct tensor *power(struct graph *graph, double base, struct tensor *exponent) {
     return graph_binary(graph, EXPRESSION_POWER, graph_constant(graph, base), exponent);
 }
 
-/* Adam's denominator: root(v / (1 - beta_2^t)) + epsilon */
+/* The largest that a second moment has been, kept in slot 2: never below zero, where it starts. */
+static struct tensor *largest(struct graph *graph, struct tensor *second) {
+    long weights = second->shape.size[0];
+    struct tensor *old = graph_space(graph, SPACE_OPTIMIZER, 2 * weights, weights);
+    struct tensor *new = graph_binary(graph, EXPRESSION_MAXIMUM, old, second);
+    graph_update(graph, SPACE_OPTIMIZER, 2 * weights, new);
+    return new;
+}
+
+/* Adam's denominator: root(v / (1 - beta_2^t)) + epsilon, with AMSGrad of the largest v so far */
 static struct tensor *adam_deviation(const struct optimizer *optimizer, struct graph *graph,
                                      struct tensor *gradient) {
     struct tensor *square = multiply(graph, gradient, gradient);
     struct tensor *second = average(graph, 1, optimizer->beta_2, square);
+    if (optimizer->amsgrad) second = largest(graph, second);
     struct tensor *correction =
         complement(graph, power(graph, optimizer->beta_2, graph_scalar(graph, SCALAR_STEP)));
     /* The factor is of rank 0: computed once, in double. */
@@ -198,6 +260,8 @@ void lower_optimizer(const struct optimizer *optimizer, struct graph *graph,
     switch (optimizer->kind) {
     case OPTIMIZER_SGD: step = sgd_step(optimizer, graph, gradient, rate); break;
     case OPTIMIZER_RMSPROP: step = rmsprop_step(optimizer, graph, gradient, rate); break;
+    case OPTIMIZER_ADAGRAD: step = adagrad_step(optimizer, graph, gradient, rate); break;
+    case OPTIMIZER_ADADELTA: step = adadelta_step(optimizer, graph, gradient, rate); break;
     case OPTIMIZER_ADAM: step = adam_step(optimizer, graph, gradient, rate); break;
     case OPTIMIZER_NADAM: step = nadam_step(optimizer, graph, gradient, rate); break;
     }

@@ -6,7 +6,7 @@ return model "emit_dense" {
   dense { 4, activation = "softmax" },
   training = {
     loss = "sparse_categorical_crossentropy",
-    optimizer = adam { learning_rate = 1e-3 },
+    optimizer = adam { learning_rate = 1e-3, amsgrad = true },
     batch_size = 7,
   },
 }

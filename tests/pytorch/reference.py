@@ -35,9 +35,10 @@ MODELS = {
 
 WEIGHT_SEED = 7
 CHANGE_SEED = 99
-# RMSprop's first step is three times as long as its rate; batch normalization multiplies steps.
+# RMSprop's first step is three times as long as its rate, Adadelta's some thousandth of it; batch
+# normalization multiplies steps.
 RATES = {"sgd": 1e-3, "momentum": 1e-4, "nesterov": 1e-4, "rmsprop": 2e-5, "adam": 1e-4,
-         "nadam": 1e-4}
+         "nadam": 1e-4, "adagrad": 3e-4, "adadelta": 0.1, "amsgrad": 1e-4}
 RATE_FACTORS = {"c7": 0.1}
 BN_MOMENTUM, BN_EPSILON = 0.99, 1e-3
 
@@ -167,6 +168,33 @@ class RmsProp:
         w -= self.rate * g / (torch.sqrt(s) + self.epsilon)
 
 
+class Adagrad:
+    """s += g^2; w -= rate g / (sqrt(s) + epsilon), where s starts at 0.1 as in Keras."""
+
+    def __init__(self, weights, rate, initial=0.1, epsilon=1e-7):
+        self.rate, self.epsilon = rate, epsilon
+        self.sum = [torch.full_like(w, initial) for w in weights]
+
+    def update(self, step, i, w, g):
+        w -= self.rate * g / (torch.sqrt(self.sum[i].add_(g * g)) + self.epsilon)
+
+
+class Adadelta:
+    """s = rho s + (1 - rho) g^2; u = g sqrt(d + epsilon) / sqrt(s + epsilon);
+    d = rho d + (1 - rho) u^2; w -= rate u."""
+
+    def __init__(self, weights, rate, rho=0.95, epsilon=1e-7):
+        self.rate, self.rho, self.epsilon = rate, rho, epsilon
+        self.square = [torch.zeros_like(w) for w in weights]
+        self.delta = [torch.zeros_like(w) for w in weights]
+
+    def update(self, step, i, w, g):
+        s = self.square[i].mul_(self.rho).add_((1.0 - self.rho) * g * g)
+        u = g * torch.sqrt(self.delta[i] + self.epsilon) / torch.sqrt(s + self.epsilon)
+        self.delta[i].mul_(self.rho).add_((1.0 - self.rho) * u * u)
+        w -= self.rate * u
+
+
 class Adam:
     """w -= rate m / (1 - beta_1^t) / (sqrt(v / (1 - beta_2^t)) + epsilon)."""
 
@@ -186,6 +214,19 @@ class Adam:
     def update(self, step, i, w, g):
         m_hat = self.momentum(i, g) / (1.0 - self.beta_1 ** step)
         w -= self.rate * m_hat / self.deviation(step, i, g)
+
+
+class AmsGrad(Adam):
+    """Adam with the largest v so far. Ten steps show it when v forgets fast: beta_2 = 0.5."""
+
+    def __init__(self, weights, rate):
+        super().__init__(weights, rate, beta_2=0.5)
+        self.largest = [torch.zeros_like(w) for w in weights]
+
+    def deviation(self, step, i, g):
+        v = self.v[i].mul_(self.beta_2).add_((1.0 - self.beta_2) * g * g)
+        largest = self.largest[i].copy_(torch.maximum(self.largest[i], v))
+        return torch.sqrt(largest / (1.0 - self.beta_2 ** step)) + self.epsilon
 
 
 class Nadam(Adam):
@@ -222,7 +263,21 @@ OPTIMIZERS = {
     "rmsprop": (RmsProp, lambda w, rate: torch.optim.RMSprop(w, rate, alpha=0.9, eps=1e-7)),
     "adam": (Adam, lambda w, rate: torch.optim.Adam(w, rate, eps=1e-7)),
     "nadam": (Nadam, lambda w, rate: torch.optim.NAdam(w, rate, eps=1e-7)),
+    "adagrad": (Adagrad, lambda w, rate: torch.optim.Adagrad(
+        w, rate, initial_accumulator_value=0.1, eps=1e-7)),
+    "adadelta": (Adadelta, lambda w, rate: torch.optim.Adadelta(w, rate, rho=0.95, eps=1e-7)),
+    "amsgrad": (AmsGrad, lambda w, rate: torch.optim.Adam(
+        w, rate, betas=(0.9, 0.5), eps=1e-7, amsgrad=True)),
 }
+
+# A model with and one without batch normalization are enough for these.
+ONLY_WITH = {"adagrad": ("c7", "d0"), "adadelta": ("c7", "d0"), "amsgrad": ("c7", "d0")}
+
+
+def pairs():
+    """All (model, optimizer) of the trajectories."""
+    return [(model, optimizer) for model in MODELS for optimizer in OPTIMIZERS
+            if model in ONLY_WITH.get(optimizer, MODELS)]
 
 
 def rate(model, optimizer):

@@ -58,22 +58,22 @@ def main():
     torch.set_num_threads(1)
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "trajectories.txt")
     with open(path + ".new", "w") as out:
-        for model, (batch, _) in reference.MODELS.items():
-            for optimizer in reference.OPTIMIZERS:
-                difference = check_optimizer(model, optimizer)
-                losses, finals = reference.run(model, optimizer, torch.float64)
-                truth = summary(model, finals)
-                loss_rounding, change_rounding = rounding(model, optimizer, losses, truth)
-                print("%s %-9s torch.optim %.1e, rounding: losses %.1e changes %.1e,"
-                      " loss %.3f -> %.3f"
-                      % (model, optimizer, difference, loss_rounding, change_rounding,
-                         losses[0], losses[-1]))
-                out.write("trajectory %s %s batch %d rate %g variables %d\n"
-                          % (model, optimizer, batch, reference.rate(model, optimizer), len(truth)))
-                out.write("losses %s\n" % " ".join("%.9f" % loss for loss in losses))
-                out.write("rounding %.1e %.1e\n" % (loss_rounding, change_rounding))
-                for row in truth:
-                    out.write("%d %d %.9g %.9g %.9g\n" % row)
+        for model, optimizer in reference.pairs():
+            batch = reference.MODELS[model][0]
+            difference = check_optimizer(model, optimizer)
+            losses, finals = reference.run(model, optimizer, torch.float64)
+            truth = summary(model, finals)
+            loss_rounding, change_rounding = rounding(model, optimizer, losses, truth)
+            print("%s %-9s torch.optim %.1e, rounding: losses %.1e changes %.1e,"
+                  " loss %.3f -> %.3f"
+                  % (model, optimizer, difference, loss_rounding, change_rounding,
+                     losses[0], losses[-1]))
+            out.write("trajectory %s %s batch %d rate %g variables %d\n"
+                      % (model, optimizer, batch, reference.rate(model, optimizer), len(truth)))
+            out.write("losses %s\n" % " ".join("%.9f" % loss for loss in losses))
+            out.write("rounding %.1e %.1e\n" % (loss_rounding, change_rounding))
+            for row in truth:
+                out.write("%d %d %.9g %.9g %.9g\n" % row)
     os.replace(path + ".new", path)
 
 
