@@ -10,7 +10,7 @@
 #include <string.h>
 #include <zlib.h>
 
-static const char format_name[] = "lathe checkpoint 1";
+static const char format_name[] = "lathe checkpoint 2";
 
 /* Every number of struct checkpoint but the history; the loops below follow this table. */
 enum field_kind { FIELD_LONG, FIELD_UINT32, FIELD_DOUBLE };
@@ -26,6 +26,9 @@ static const struct field fields[] = {FIELD(FIELD_UINT32, seed),
                                       FIELD(FIELD_LONG, batch),
                                       FIELD(FIELD_LONG, step),
                                       FIELD(FIELD_DOUBLE, validation_split),
+                                      FIELD(FIELD_LONG, folds),
+                                      FIELD(FIELD_LONG, fold),
+                                      FIELD(FIELD_LONG, stratified),
                                       FIELD(FIELD_UINT32, data),
                                       FIELD(FIELD_DOUBLE, loss_sum),
                                       FIELD(FIELD_DOUBLE, accuracy_sum),

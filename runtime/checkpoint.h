@@ -16,7 +16,9 @@ struct checkpoint {
     long epoch;              /* whole epochs done */
     long batch;              /* batches done of the epoch under way; 0 between epochs */
     long step;               /* optimizer steps done since the beginning */
-    double validation_split; /* as the run was started */
+    double validation_split; /* as the run was started; so are the next three */
+    long folds, fold;        /* of struct split_options */
+    long stratified;         /* 0 or 1 */
     uint32_t data;           /* dataset_fingerprint of the training data */
     /* Sums over the batches done of the epoch under way. */
     double loss_sum, accuracy_sum;

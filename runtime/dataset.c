@@ -1,8 +1,6 @@
-/* dataset.c: batches, splits and checks of a data set in memory (see dataset.h). */
+/* dataset.c: batches and checks of a data set in memory (see dataset.h). */
 #include "dataset.h"
-#include "random.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -67,82 +65,6 @@ void dataset_gather(const struct dataset *dataset, const long *indices, long cou
         if (labels && dataset->labels)
             gather_label(dataset->labels[index], labels + i * label_size, label_size);
     }
-}
-
-/* Sorts the samples by class, at random within a class; start has room for classes + 1. */
-static void order_by_class(const struct dataset *dataset, const long *random_order, long *start,
-                           long *by_class) {
-    for (long i = 0; i < dataset->count; i++) start[dataset->labels[i] + 1]++;
-    for (int c = 0; c < dataset->classes; c++) start[c + 1] += start[c];
-    for (long i = 0; i < dataset->count; i++) {
-        long sample = random_order[i];
-        by_class[start[dataset->labels[sample]]++] = sample;
-    }
-}
-
-/* Takes every (1 / fraction)-th of the samples in their order by class, which gives each class its
- * share, and marks them. */
-static long mark_validation(const long *by_class, long count, double fraction, char *chosen) {
-    long taken = 0;
-    for (long place = 0; place < count; place++) {
-        long due = (long)floor((double)(place + 1) * fraction);
-        if (due == taken) continue;
-        chosen[by_class[place]] = 1;
-        taken = due;
-    }
-    return taken;
-}
-
-/* All samples are for training: nothing to draw. */
-static bool split_nothing(const struct dataset *dataset, struct dataset_split *split,
-                          struct error *error) {
-    split->train = malloc(sizeof(long) * ((size_t)dataset->count + 1));
-    if (!split->train) return error_set(error, "out of memory for the validation split");
-    split->train_count = dataset->count;
-    for (long i = 0; i < dataset->count; i++) split->train[i] = i;
-    return true;
-}
-
-bool dataset_split(const struct dataset *dataset, double fraction, uint32_t seed,
-                   struct dataset_split *split, struct error *error) {
-    *split = (struct dataset_split){0};
-    if (fraction == 0.0) return split_nothing(dataset, split, error);
-    if (!(fraction >= 0.0 && fraction < 1.0))
-        return error_set(error, "the validation split is %g; it must be at least 0 and below 1",
-                         fraction);
-    size_t count = (size_t)dataset->count;
-    long *order = malloc(sizeof *order * (count + 1));
-    long *by_class = malloc(sizeof *by_class * (count + 1));
-    long *start = calloc((size_t)dataset->classes + 1, sizeof *start);
-    char *chosen = calloc(count + 1, 1);
-    split->train = malloc(sizeof(long) * (count + 1));
-    split->validation = malloc(sizeof(long) * (count + 1));
-    bool fine = order && by_class && start && chosen && split->train && split->validation;
-    if (fine) {
-        for (long i = 0; i < dataset->count; i++) order[i] = i;
-        random_shuffle(random_key(seed, 0, RANDOM_STREAM_SPLIT), order, dataset->count);
-        if (dataset->labels) order_by_class(dataset, order, start, by_class);
-        mark_validation(dataset->labels ? by_class : order, dataset->count, fraction, chosen);
-        for (long i = 0; i < dataset->count; i++) {
-            if (chosen[i])
-                split->validation[split->validation_count++] = i;
-            else
-                split->train[split->train_count++] = i;
-        }
-    }
-    free(order);
-    free(by_class);
-    free(start);
-    free(chosen);
-    if (fine) return true;
-    dataset_split_free(split);
-    return error_set(error, "out of memory for the validation split");
-}
-
-void dataset_split_free(struct dataset_split *split) {
-    free(split->train);
-    free(split->validation);
-    *split = (struct dataset_split){0};
 }
 
 static uint32_t checksum_number(uint32_t checksum, uint32_t value) {

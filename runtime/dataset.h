@@ -53,16 +53,26 @@ bool dataset_check(const struct dataset *dataset, const struct program *program,
 void dataset_gather(const struct dataset *dataset, const long *indices, long count, float *samples,
                     float *labels, long label_size);
 
+/* --- dataset_split.c --- */
+
+/* How samples are set aside for validation. */
+struct split_options {
+    double fraction; /* floor(fraction * count) samples; at least 0 and below 1 */
+    long folds;      /* at least 2: k-fold cross-validation instead; else 0 */
+    long fold;       /* from 0: this part of `folds` equal ones is for validation */
+    bool stratified; /* of each class its share, to within one sample */
+};
+
 /* Two lists of sample numbers, each ascending. */
 struct dataset_split {
     long *train, *validation;
     long train_count, validation_count;
 };
 
-/** Sets floor(fraction * count) samples aside for validation: drawn at random by seed, and of each
- * class its share to within one sample. 0 <= fraction < 1. */
-bool dataset_split(const struct dataset *dataset, double fraction, uint32_t seed,
-                   struct dataset_split *split, struct error *error);
+/** Draws the samples for validation at random by seed. The folds of one seed are disjoint, their
+ * union is the whole. False + message: a fraction out of range, fewer samples than folds. */
+bool dataset_split(const struct dataset *dataset, const struct split_options *options,
+                   uint32_t seed, struct dataset_split *split, struct error *error);
 void dataset_split_free(struct dataset_split *split);
 
 /** A checksum of the shape and the labels, to tell whether two runs saw the same data. */

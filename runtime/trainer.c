@@ -33,7 +33,7 @@ struct trainer {
     struct dataset_split split;
     long *order; /* of this epoch: order[i] = sample number */
     long steps_per_epoch;
-    char *checkpoint_path, *best_path;
+    char *directory, *checkpoint_path, *best_path;
 
     struct checkpoint state; /* its history is filled only while it is saved or loaded */
     struct history history;
@@ -169,6 +169,10 @@ static bool restore_history(struct trainer *trainer, struct error *error) {
     return true;
 }
 
+static bool validates(const struct split_options *split) {
+    return split->fraction > 0 || split->folds;
+}
+
 /* Loads the checkpoint; its seed and its validation split go before the options. */
 static bool resume(struct trainer *trainer, struct error *error) {
     struct trainer_options *options = &trainer->options;
@@ -183,8 +187,11 @@ static bool resume(struct trainer *trainer, struct error *error) {
                          error))
         return false;
     options->seed = state->seed;
-    options->validation_split = state->validation_split;
-    trainer->history.has_validation = state->validation_split > 0;
+    options->split = (struct split_options){.fraction = state->validation_split,
+                                            .folds = state->folds,
+                                            .fold = state->fold,
+                                            .stratified = state->stratified != 0};
+    trainer->history.has_validation = validates(&options->split);
     bool restored = restore_history(trainer, error);
     checkpoint_free(state);
     state->history = NULL;
@@ -205,7 +212,7 @@ static bool check_options(const struct trainer_options *options, const struct pr
                           struct error *error) {
     if (!program->train) return error_set(error, "the program was compiled without training");
     if (!options->data->labels) return error_set(error, "the training data have no labels");
-    if (options->validation_split > 0 && !program->evaluate)
+    if (validates(&options->split) && !program->evaluate)
         return error_set(error, "the program was compiled without evaluation");
     return dataset_check(options->data, program, error);
 }
@@ -214,6 +221,8 @@ static bool prepare_directory(struct trainer *trainer, struct error *error) {
     const char *directory = trainer->options.directory;
 
     if (!directory) return true;
+    trainer->options.directory = trainer->directory = strdup(directory);
+    if (!trainer->directory) return error_set(error, "out of memory");
     if (!trainer->options.resume && !files_make_folder(directory, error)) return false;
     trainer->checkpoint_path = files_join(directory, "last.safetensors");
     trainer->best_path = files_join(directory, "best.safetensors");
@@ -224,8 +233,7 @@ static bool prepare_directory(struct trainer *trainer, struct error *error) {
 static bool prepare_data(struct trainer *trainer, struct error *error) {
     const struct trainer_options *options = &trainer->options;
 
-    if (!dataset_split(options->data, options->validation_split, options->seed, &trainer->split,
-                       error))
+    if (!dataset_split(options->data, &options->split, options->seed, &trainer->split, error))
         return false;
     long count = trainer->split.train_count, batch = trainer->program->batch;
     if (count < 1) return error_set(error, "no training samples are left by the validation split");
@@ -256,7 +264,10 @@ static bool prepare(struct trainer *trainer, struct error *error) {
     } else {
         program_initialize(program, options->seed, trainer->memory.space);
         trainer->state.seed = options->seed;
-        trainer->state.validation_split = options->validation_split;
+        trainer->state.validation_split = options->split.fraction;
+        trainer->state.folds = options->split.folds;
+        trainer->state.fold = options->split.fold;
+        trainer->state.stratified = options->split.stratified;
         trainer->state.data = dataset_fingerprint(options->data);
         trainer->state.best_epoch = -1;
     }
@@ -284,6 +295,7 @@ void trainer_free(struct trainer *trainer) {
     history_free(&trainer->history);
     for (int space = 0; space < PROGRAM_SPACES; space++) free(trainer->best[space]);
     free(trainer->order);
+    free(trainer->directory);
     free(trainer->checkpoint_path);
     free(trainer->best_path);
     free(trainer);
@@ -299,6 +311,13 @@ const struct program_memory *trainer_memory(const struct trainer *trainer) {
 
 const struct history *trainer_history(const struct trainer *trainer) {
     return &trainer->history;
+}
+
+const struct history_epoch *trainer_kept_epoch(const struct trainer *trainer) {
+    for (long i = 0; i < trainer->history.count; i++)
+        if (trainer->history.epochs[i].epoch == trainer->state.best_epoch)
+            return &trainer->history.epochs[i];
+    return NULL;
 }
 
 long trainer_steps(const struct trainer *trainer) {

@@ -47,7 +47,7 @@ struct trainer_options {
     void *learning_rate_context;
 
     const struct dataset *data;
-    double validation_split; /* the last part of the data is for validation, as Keras does it */
+    struct split_options split; /* what of the data is for validation */
     long epochs;
     uint32_t seed;
     struct pool *pool; /* NULL: one thread */
@@ -86,11 +86,15 @@ float *const *trainer_spaces(const struct trainer *trainer);
  * with. */
 const struct program_memory *trainer_memory(const struct trainer *trainer);
 
-/** Puts the best weights in place of the last ones. Nothing happens before the first epoch ends. */
+/** Puts the weights that count (of options->best_by) in place of the last ones. Nothing happens
+ * before the first epoch ends. */
 void trainer_restore_best(struct trainer *trainer);
 
 /** The epochs so far, those before a resume included. */
 const struct history *trainer_history(const struct trainer *trainer);
+
+/** The epoch whose weights count; NULL before the first one ends. */
+const struct history_epoch *trainer_kept_epoch(const struct trainer *trainer);
 
 /** Number of steps since training began, resumed runs included. */
 long trainer_steps(const struct trainer *trainer);

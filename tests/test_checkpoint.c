@@ -113,6 +113,7 @@ static void assert_same_runs(const struct run *a, const struct run *b) {
     assert_true(p->seed == q->seed && p->data == q->data && p->epoch == q->epoch);
     assert_true(p->batch == q->batch && p->step == q->step && p->sample_count == q->sample_count);
     assert_true(p->validation_split == q->validation_split && p->loss_sum == q->loss_sum);
+    assert_true(p->folds == q->folds && p->fold == q->fold && p->stratified == q->stratified);
     assert_true(p->accuracy_sum == q->accuracy_sum && p->best_metric == q->best_metric);
     assert_true(p->best_epoch == q->best_epoch && p->seconds == q->seconds);
     assert_int_equal(p->history_columns, q->history_columns);
@@ -151,6 +152,9 @@ static void every_number_comes_back(void **state) {
     struct run run;
     begin(&run, 0xffffffff);
     run.progress.validation_split = 0.1;
+    run.progress.folds = 5;
+    run.progress.fold = 3;
+    run.progress.stratified = 1;
     run.progress.data = 0xdeadbeef;
     run.progress.accuracy_sum = 1e-300;
     run.progress.best_metric = -INFINITY;
@@ -204,7 +208,7 @@ static void other_programs_are_refused(void **state) {
     assert_memory_equal(run.trainable, loaded.trainable, sizeof run.trainable);
     assert_true(weights_save(path, &program, run.space, NULL, 0, &error));
     expect_failure(&program, "not a checkpoint (its format is \"lathe weights\", not \"lathe "
-                             "checkpoint 1\")");
+                             "checkpoint 2\")");
 }
 
 static void write_bytes(const void *bytes, size_t size) {

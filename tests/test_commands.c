@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <cjson/cJSON.h>
 #include <fcntl.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -241,6 +242,14 @@ static void wrong_input_exits_with_2(void **state) {
     assert_int_equal(RUN("train", model, "--data", data_folder, "--resume"), 2);
     assert_string_equal(errors,
                         "lathe train: --resume needs --save DIR, the directory of the run\n");
+    assert_int_equal(RUN("train", model, "--data", data_folder, "--folds", "1"), 2);
+    assert_string_equal(errors,
+                        "lathe train: --folds 1: cross-validation needs at least 2 folds\n");
+    assert_int_equal(RUN("train", model, "--data", data_folder, "--folds", "601"), 2);
+    assert_string_equal(errors, "lathe: 601 folds; cross-validation needs 2 to 600, the number of "
+                                "samples\n");
+    assert_int_equal(RUN("train", model, "--data", data_folder, "--stratified", "no"), 2);
+    assert_string_equal(errors, "lathe train: --stratified no: expected one of false|true\n");
     assert_int_equal(RUN("train", model, "--data", data_folder, "--target", "z80"), 2);
     assert_non_null(strstr(errors, "unknown target \"z80\"; there are: "));
     assert_int_equal(RUN("evaluate", model, "--data", data_folder), 2);
@@ -287,6 +296,50 @@ static void training_ends_with_json(void **state) {
                                        "history.csv",         "history.json",
                                        "learning_curves.png", "confusion_matrix.png"};
     for (int i = 0; i < 6; i++) assert_true(files_exist(path_in(save, made[i])));
+}
+
+static double number_in(const char *json_line, const char *object, const char *name) {
+    cJSON *json = cJSON_Parse(json_line);
+    const cJSON *value = cJSON_GetObjectItem(cJSON_GetObjectItem(json, object), name);
+
+    if (!cJSON_IsNumber(value)) fail_msg("no number \"%s.%s\" in %s", object, name, json_line);
+    double found = value->valuedouble;
+    cJSON_Delete(json);
+    return found;
+}
+
+/* Mean and spread over the folds are those of the last validations in the folds' histories. */
+static void folds_are_averaged(void **state) {
+    char *directory = path_in(folder, "folds"),
+         *words[] = {"train",    model, "--data", data_folder, "--backend", "tcc", "--folds", "3",
+                     "--epochs", "3",   "--save", directory,   "--json",    NULL,  NULL};
+    double accuracy[3], sum = 0, squares = 0;
+
+    (void)state;
+    assert_int_equal(run_words(words), 0);
+    assert_null(strstr(output, "\"accuracy\"")); /* of the test data, which stay unused */
+    for (int i = 0; i < 3; i++) {
+        char name[40];
+        snprintf(name, sizeof name, "fold_%d/history.json", i + 1);
+        char *text = files_read(path_in(directory, name), NULL, NULL);
+        assert_non_null(text);
+        cJSON *rows = cJSON_Parse(text);
+        assert_int_equal(cJSON_GetArraySize(rows), 3);
+        accuracy[i] =
+            cJSON_GetObjectItem(cJSON_GetArrayItem(rows, 2), "validation_accuracy")->valuedouble;
+        sum += accuracy[i];
+        cJSON_Delete(rows);
+        free(text);
+    }
+    for (int i = 0; i < 3; i++) squares += (accuracy[i] - sum / 3) * (accuracy[i] - sum / 3);
+    double mean = number_in(output, "validation_accuracy", "mean");
+    assert_true(fabs(mean - sum / 3) < 1e-12);
+    assert_true(fabs(number_in(output, "validation_accuracy", "standard_deviation") -
+                     sqrt(squares / 2)) < 1e-12);
+    words[13] = "--resume"; /* nothing is left to do: the same figures */
+    assert_int_equal(run_words(words), 0);
+    assert_true(number_in(output, "validation_accuracy", "mean") == mean);
+    assert_true(number(output, "seconds") < 0.1);
 }
 
 static void evaluation_repeats_the_figures(void **state) {
@@ -404,6 +457,7 @@ int main(void) {
         cmocka_unit_test(wrong_input_exits_with_2),
         cmocka_unit_test(summary_shows_layers),
         cmocka_unit_test(training_ends_with_json),
+        cmocka_unit_test(folds_are_averaged),
         cmocka_unit_test(evaluation_repeats_the_figures),
         cmocka_unit_test(an_interrupted_run_can_be_resumed),
         cmocka_unit_test(emit_writes_two_files),

@@ -1,6 +1,7 @@
 /* test_dataset.c: data sets and arrays from files, good and damaged. */
 #include "../runtime/dataset.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -247,9 +248,10 @@ static void splits_are_stratified(void **state) {
     for (int i = 0; i < TOTAL; i++) labels[i] = i % 10 < 7 ? 0 : i % 10 < 9 ? 1 : 2;
     struct dataset dataset = {.count = TOTAL, .labels = labels, .classes = 3};
     struct dataset_split split, again, other;
-    assert_true(dataset_split(&dataset, 0.15, 4, &split, &error));
-    assert_true(dataset_split(&dataset, 0.15, 4, &again, &error));
-    assert_true(dataset_split(&dataset, 0.15, 5, &other, &error));
+    struct split_options options = {.fraction = 0.15, .stratified = true};
+    assert_true(dataset_split(&dataset, &options, 4, &split, &error));
+    assert_true(dataset_split(&dataset, &options, 4, &again, &error));
+    assert_true(dataset_split(&dataset, &options, 5, &other, &error));
     assert_int_equal(split.validation_count, 150);
     assert_int_equal(split.train_count, 850);
     assert_memory_equal(split.validation, again.validation, 150 * sizeof(long));
@@ -269,11 +271,78 @@ static void splits_are_stratified(void **state) {
     dataset_split_free(&again);
     dataset_split_free(&other);
 
-    assert_true(dataset_split(&dataset, 0, 4, &split, &error));
+    options.fraction = 0;
+    assert_true(dataset_split(&dataset, &options, 4, &split, &error));
     assert_int_equal(split.validation_count, 0);
     dataset_split_free(&split);
-    assert_false(dataset_split(&dataset, 1, 4, &split, &error));
+    options.fraction = 1;
+    assert_false(dataset_split(&dataset, &options, 4, &split, &error));
     assert_string_equal(error.text, "the validation split is 1; it must be at least 0 and below 1");
+}
+
+/* Without strata the shares are those of a hypergeometric draw: right on average over seeds, but
+ * spread about it, by 3.3 samples of the class that has 100 of 1000. */
+static void splits_can_be_random(void **state) {
+    (void)state;
+    enum { TOTAL = 1000, SEEDS = 200 };
+    int labels[TOTAL];
+    for (int i = 0; i < TOTAL; i++) labels[i] = i % 10 == 0;
+    struct dataset dataset = {.count = TOTAL, .labels = labels, .classes = 2};
+    struct split_options options = {.fraction = 0.15};
+    double sum = 0, squares = 0;
+    for (uint32_t seed = 0; seed < SEEDS; seed++) {
+        struct dataset_split split;
+        int of_class = 0;
+        assert_true(dataset_split(&dataset, &options, seed, &split, &error));
+        assert_int_equal(split.validation_count, 150);
+        for (int i = 0; i < 150; i++) of_class += labels[split.validation[i]];
+        sum += of_class - 15;
+        squares += (of_class - 15) * (of_class - 15);
+        dataset_split_free(&split);
+    }
+    double variance = 150 * 0.1 * 0.9 * (TOTAL - 150) / (TOTAL - 1);
+    assert_true(fabs(sum / SEEDS) < 4 * sqrt(variance / SEEDS));
+    assert_true(squares / SEEDS > 0.6 * variance && squares / SEEDS < 1.5 * variance);
+}
+
+static void check_folds(const struct dataset *dataset, bool stratified, long folds) {
+    int seen[103] = {0};
+    for (long fold = 0; fold < folds; fold++) {
+        struct split_options options = {.folds = folds, .fold = fold, .stratified = stratified};
+        struct dataset_split split;
+        int of_class[3] = {0};
+        assert_true(dataset_split(dataset, &options, 9, &split, &error));
+        assert_int_equal(split.train_count + split.validation_count, 103);
+        assert_in_range(split.validation_count, 103 / folds, 103 / folds + 1);
+        for (long i = 0; i < split.validation_count; i++) {
+            seen[split.validation[i]]++;
+            of_class[dataset->labels[split.validation[i]]]++;
+        }
+        for (long i = 0, v = 0; i < split.train_count; i++) {
+            while (v < split.validation_count && split.validation[v] < split.train[i]) v++;
+            assert_true(v == split.validation_count || split.validation[v] != split.train[i]);
+        }
+        for (int c = 0; c < 3 && stratified; c++)
+            assert_in_range(of_class[c], 34 / folds, 35 / folds + 1);
+        dataset_split_free(&split);
+    }
+    for (int i = 0; i < 103; i++) assert_int_equal(seen[i], 1);
+}
+
+static void folds_divide_the_samples(void **state) {
+    (void)state;
+    int labels[103];
+    for (int i = 0; i < 103; i++) labels[i] = i % 3;
+    struct dataset dataset = {.count = 103, .labels = labels, .classes = 3};
+    for (long folds = 2; folds <= 7; folds++) {
+        check_folds(&dataset, true, folds);
+        check_folds(&dataset, false, folds);
+    }
+    struct split_options options = {.folds = 104};
+    struct dataset_split split;
+    assert_false(dataset_split(&dataset, &options, 9, &split, &error));
+    assert_string_equal(error.text,
+                        "104 folds; cross-validation needs 2 to 103, the number of samples");
 }
 
 static void programs_are_checked(void **state) {
@@ -322,9 +391,10 @@ static void fashion_mnist_is_itself(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_folder_opens),          cmocka_unit_test(names_are_searched),
-        cmocka_unit_test(wrong_files_are_named),   cmocka_unit_test(damaged_files_never_crash),
-        cmocka_unit_test(splits_are_stratified),   cmocka_unit_test(programs_are_checked),
+        cmocka_unit_test(a_folder_opens),           cmocka_unit_test(names_are_searched),
+        cmocka_unit_test(wrong_files_are_named),    cmocka_unit_test(damaged_files_never_crash),
+        cmocka_unit_test(splits_are_stratified),    cmocka_unit_test(splits_can_be_random),
+        cmocka_unit_test(folds_divide_the_samples), cmocka_unit_test(programs_are_checked),
         cmocka_unit_test(fashion_mnist_is_itself),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

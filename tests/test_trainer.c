@@ -284,7 +284,7 @@ static void validation_samples_are_not_trained(void **state) {
     int count[SAMPLES] = {0}, trained = 0;
 
     (void)state;
-    options.validation_split = 0.25;
+    options.split.fraction = 0.25;
     options.epochs = 1;
     struct trainer *trainer = start(&options);
     assert_int_equal(trainer_run(trainer, &error), TRAINING_FINISHED);
@@ -321,7 +321,7 @@ static void run(struct trainer_options options, int stop, float spaces[31],
         interrupt_at = 0;
         options.resume = true;
         options.seed = 99;            /* the checkpoint's goes before */
-        options.validation_split = 0; /* this one too */
+        options.split.fraction = 0; /* this one too */
         trainer = start(&options);
         assert_int_equal(trainer_run(trainer, &error), TRAINING_FINISHED);
     }
@@ -341,7 +341,7 @@ static void resuming_gives_the_same_bits(void **state) {
 
     (void)state;
     options.directory = folder;
-    options.validation_split = 0.25; /* 78 samples: 8 steps an epoch */
+    options.split.fraction = 0.25; /* 78 samples: 8 steps an epoch */
     run(options, 0, expected, &expected_last);
     for (size_t i = 0; i < sizeof stops / sizeof stops[0]; i++) {
         run(options, stops[i], got, &last);
@@ -388,7 +388,7 @@ static void the_best_weights_are_kept(void **state) {
 
     (void)state;
     options.directory = folder;
-    options.validation_split = 0.25;
+    options.split.fraction = 0.25;
     options.epochs = 4;
     options.learning_rate = turning_rate;
     options.best_by = BEST_LOSS;

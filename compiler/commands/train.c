@@ -1,23 +1,10 @@
 /* train.c: `lathe train`: trains a model on a data set, tests it and saves what came out. */
-#include "commands.h"
-#include "../../runtime/evaluation.h"
+#include "train.h"
 #include "../../runtime/interrupt.h"
-#include "../../runtime/plots.h"
-#include "../../runtime/progress.h"
-#include "../../runtime/trainer.h"
 
-#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct train_options {
-    const char *data, *save, *losses;
-    struct backend_options backend;
-    long seed, epochs, batch_size, best;
-    double validation_split;
-    bool resume, json, quiet, no_plots;
-};
 
 #define TEXT(name, field, value, help) \
     { name, 0, COMMAND_TEXT, offsetof(struct train_options, field), value, NULL, help }
@@ -35,6 +22,11 @@ static const struct command_option options[] = {
     COUNT("batch-size", batch_size, "samples of one step (default: the model's)"),
     {"validation-split", 0, COMMAND_FRACTION, offsetof(struct train_options, validation_split), "F",
      NULL, "part of the training data set aside to validate each epoch (default: the model's)"},
+    {"stratified", 0, COMMAND_CHOICE, offsetof(struct train_options, stratified), "false|true",
+     NULL, "whether validation data get of each class its share (default: the model's, else true)"},
+    COUNT("folds", folds,
+          "cross-validation: train K times, each time with another Kth of the training data set "
+          "aside, and print mean and spread; the test data stay unused"),
     {"best", 0, COMMAND_CHOICE, offsetof(struct train_options, best), "latest|loss|accuracy",
      "latest", "which weights to keep: of the last epoch, or the best on validation data"},
     TEXT("save", save, "DIR", "keep checkpoint, weights, history and pictures there"),
@@ -56,27 +48,6 @@ static const struct command_line line = {
     .positional = "MODEL.lua",
     .least = 1,
     .most = 1,
-};
-
-/* A run of the command. */
-struct run {
-    const struct train_options *options;
-    const struct model *model;
-    struct layer_cost cost; /* of the whole model */
-    long epochs, batch;
-    double validation_split;
-    struct dataset_pair data;
-    struct jit *jit;
-    const struct program *first_program; /* of the first step */
-    struct pool *pool;
-    int threads;
-    struct trainer *trainer;
-    struct progress progress;
-    double first_step_ms, seconds;
-    double *losses; /* of each step of this process, when asked for */
-    long loss_count, loss_capacity, first_loss_step;
-    struct evaluation test;
-    struct confusion confusion;
 };
 
 /* --- what the trainer asks and tells --- */
@@ -121,11 +92,21 @@ static void on_epoch(void *context, const struct training_report *report) {
 /* --- stages --- */
 
 static bool check_options(const struct train_options *o, struct error *error) {
-    if (!o->resume || o->save) return true;
-    return error_set(error, "lathe train: --resume needs --save DIR, the directory of the run");
+    if (o->resume && !o->save)
+        return error_set(error, "lathe train: --resume needs --save DIR, the directory of the run");
+    if (o->folds == 1)
+        return error_set(error, "lathe train: --folds 1: cross-validation needs at least 2 folds");
+    if (o->folds && o->losses)
+        return error_set(error, "lathe train: --folds and --losses: there is no single run whose "
+                                "losses to write; leave one out");
+    if (o->folds && o->validation_split >= 0)
+        return error_set(error, "lathe train: --folds and --validation-split: each fold is the "
+                                "validation data in turn; leave --validation-split out");
+    return true;
 }
 
-static bool set_up_trainer(struct run *run, struct error *error) {
+bool train_set_up(struct run *run, const char *directory, long fold, bool resume,
+                  struct error *error) {
     const struct train_options *o = run->options;
     struct trainer_options options = {
         .program = current_program,
@@ -133,12 +114,12 @@ static bool set_up_trainer(struct run *run, struct error *error) {
         .learning_rate = learning_rate,
         .learning_rate_context = run,
         .data = &run->data.train,
-        .validation_split = run->validation_split,
+        .split = run->split,
         .epochs = run->epochs,
         .seed = (uint32_t)(o->seed >= 0 ? o->seed : run->model->training.seed),
         .pool = run->pool,
-        .directory = o->save,
-        .resume = o->resume,
+        .directory = directory,
+        .resume = resume,
         .best_by = (enum best_by)o->best,
         .on_step = on_step,
         .on_epoch = on_epoch,
@@ -146,8 +127,22 @@ static bool set_up_trainer(struct run *run, struct error *error) {
         .interrupted = interrupt_requested,
     };
 
+    options.split.fold = fold;
+    trainer_free(run->trainer);
     run->trainer = trainer_new(&options, error);
     return run->trainer != NULL;
+}
+
+/* What is set aside for validation: the command line goes before the model. */
+static struct split_options split_of(const struct train_options *o,
+                                     const struct training *training) {
+    struct split_options split = {.folds = o->folds, .stratified = training->stratified};
+
+    if (o->stratified >= 0) split.stratified = o->stratified != 0;
+    if (!o->folds)
+        split.fraction =
+            o->validation_split >= 0 ? o->validation_split : training->validation_split;
+    return split;
 }
 
 static bool set_up(struct run *run, struct arena *arena, const char *path, struct error *error) {
@@ -160,25 +155,15 @@ static bool set_up(struct run *run, struct arena *arena, const char *path, struc
     const struct training *training = &run->model->training;
     run->epochs = o->epochs ? o->epochs : training->epochs;
     run->batch = compile.batch = o->batch_size ? o->batch_size : training->batch_size;
-    run->validation_split =
-        o->validation_split >= 0 ? o->validation_split : training->validation_split;
+    run->split = split_of(o, training);
     if (!command_open_data("train", o->data, &run->data, error)) return false;
     if (!model_costs(arena, run->model, &run->cost, error)) return false;
     run->jit = command_jit(run->model, &o->backend, compile, error);
     if (!run->jit) return false;
-    return command_pool(o->backend.threads, training_operations(&run->cost, run->batch), &run->pool,
-                        &run->threads, error) &&
-           set_up_trainer(run, error);
-}
-
-static void print_heading(const struct run *run) {
-    const struct train_options *o = run->options;
-
-    if (o->json || o->quiet) return;
-    printf("%s: %ld parameters; %ld samples, batch %ld; %d %s\n", run->model->name,
-           run->cost.trainable + run->cost.frozen, run->data.train.count, run->batch, run->threads,
-           run->threads == 1 ? "thread" : "threads");
-    fflush(stdout);
+    if (!command_pool(o->backend.threads, training_operations(&run->cost, run->batch), &run->pool,
+                      &run->threads, error))
+        return false;
+    return o->folds || train_set_up(run, o->save, 0, o->resume, error);
 }
 
 static bool test(struct run *run, struct error *error) {
@@ -213,94 +198,25 @@ static bool save_losses(const struct run *run, struct error *error) {
     return saved;
 }
 
-/* Pictures are an extra: what goes wrong with them is told and forgotten. */
-static void save_plots(const struct run *run) {
-    struct error error = {.text = ""};
-    const char *const *names = run->data.test.class_names;
-    const char *title = run->model->name;
-
-    if (!run->options->save || run->options->no_plots) return;
-    char *curves = files_join(run->options->save, "learning_curves.png");
-    char *matrix = files_join(run->options->save, "confusion_matrix.png");
-    bool drawn =
-        curves && matrix &&
-        plot_learning_curves(curves, trainer_history(run->trainer), title, &error) &&
-        (!run->test.has_accuracy || plot_confusion(matrix, &run->confusion, names, title, &error));
-    if (!drawn && !run->options->quiet && error.text[0])
-        fprintf(stderr, "no pictures: %s\n", error.text);
-    free(curves);
-    free(matrix);
-}
-
-/* --- results --- */
-
-static void print_json(const struct run *run, bool finished) {
-    const struct history *history = trainer_history(run->trainer);
-    cJSON *json = cJSON_CreateObject();
-
-    cJSON_AddStringToObject(json, "model", run->model->name);
-    cJSON_AddBoolToObject(json, "interrupted", !finished);
-    if (finished) cJSON_AddNumberToObject(json, "loss", run->test.loss);
-    if (finished && run->test.has_accuracy)
-        cJSON_AddNumberToObject(json, "accuracy", run->test.accuracy);
-    cJSON_AddNumberToObject(json, "seconds", run->seconds);
-    cJSON_AddNumberToObject(json, "first_step_ms", run->first_step_ms);
-    cJSON_AddNumberToObject(json, "parameters", (double)(run->cost.trainable + run->cost.frozen));
-    cJSON_AddNumberToObject(json, "epochs", (double)history->count);
-    cJSON_AddNumberToObject(json, "steps", (double)trainer_steps(run->trainer));
-    if (history->count) {
-        const struct history_epoch *last = &history->epochs[history->count - 1];
-        cJSON_AddNumberToObject(json, "training_loss", last->loss);
-        if (history->has_accuracy)
-            cJSON_AddNumberToObject(json, "training_accuracy", last->accuracy);
-        if (history->has_validation)
-            cJSON_AddNumberToObject(json, "validation_loss", last->validation_loss);
-        if (history->has_validation && history->has_accuracy)
-            cJSON_AddNumberToObject(json, "validation_accuracy", last->validation_accuracy);
-        cJSON_AddNumberToObject(json, "samples_per_second", last->samples_per_second);
-    }
-    cJSON_AddStringToObject(json, "backend", jit_backend(run->jit));
-    cJSON_AddNumberToObject(json, "threads", run->threads);
-    cJSON_AddNumberToObject(json, "peak_memory_bytes", command_peak_memory_bytes());
-    command_print_json(json);
-}
-
-static void print_results(const struct run *run) {
-    const struct train_options *o = run->options;
-
-    if (o->json) {
-        print_json(run, true);
-        return;
-    }
-    command_print_evaluation("test", &run->test, &run->confusion, run->data.test.class_names);
-    if (o->save) printf("\nweights, history and pictures are in %s\n", o->save);
-}
-
-static int report_interrupted(const struct run *run) {
-    const struct train_options *o = run->options;
-
-    if (o->json) print_json(run, false);
-    fprintf(stderr, "interrupted after step %ld; %s\n", trainer_steps(run->trainer),
-            o->save ? "the same command with --resume goes on" : "without --save nothing was kept");
-    return STATUS_FAILED;
+enum training_end train_run(struct run *run, struct error *error) {
+    progress_init(&run->progress, stderr, run->options->quiet || run->options->json);
+    double begin = command_process_milliseconds();
+    enum training_end end = trainer_run(run->trainer, error);
+    run->seconds += (command_process_milliseconds() - begin) / 1000;
+    progress_clear(&run->progress);
+    return end;
 }
 
 static int train(struct run *run, struct error *error) {
-    print_heading(run);
-    progress_init(&run->progress, stderr, run->options->quiet || run->options->json);
-    interrupt_catch();
-    double begin = command_process_milliseconds();
-    enum training_end end = trainer_run(run->trainer, error);
-    run->seconds = (command_process_milliseconds() - begin) / 1000;
-    progress_clear(&run->progress);
+    enum training_end end = train_run(run, error);
     if (end == TRAINING_FAILED) return STATUS_FAILED;
     if (!save_losses(run, error)) return STATUS_FAILED;
-    if (end == TRAINING_INTERRUPTED) return report_interrupted(run);
-    if (run->options->best != BEST_LATEST) trainer_restore_best(run->trainer);
+    if (end == TRAINING_INTERRUPTED) return train_report_interrupted(run);
+    trainer_restore_best(run->trainer);
     if (!test(run, error)) return STATUS_FAILED;
-    if (run->test.interrupted) return report_interrupted(run);
-    save_plots(run);
-    print_results(run);
+    if (run->test.interrupted) return train_report_interrupted(run);
+    train_save_plots(run);
+    train_print_results(run);
     return STATUS_OK;
 }
 
@@ -310,7 +226,11 @@ static int work(struct arena *arena, const struct arguments *arguments, void *va
     struct run run = {.options = values};
     int status = STATUS_BAD_INPUT;
 
-    if (set_up(&run, arena, path, error)) status = train(&run, error);
+    if (set_up(&run, arena, path, error)) {
+        train_print_heading(&run);
+        interrupt_catch();
+        status = run.options->folds ? train_folds(&run, error) : train(&run, error);
+    }
     interrupt_release();
     trainer_free(run.trainer);
     pool_free(run.pool);
@@ -322,6 +242,7 @@ static int work(struct arena *arena, const struct arguments *arguments, void *va
 }
 
 int command_train(int argc, char **argv) {
-    struct train_options values = {.backend = {.cc = -1}, .validation_split = -1, .seed = -1};
+    struct train_options values = {
+        .backend = {.cc = -1}, .validation_split = -1, .seed = -1, .stratified = -1};
     return command_run(&line, argc, argv, &values, work);
 }

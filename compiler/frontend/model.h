@@ -79,6 +79,7 @@ struct training {
     struct optimizer optimizer;
     long batch_size, epochs;
     double validation_split;
+    bool stratified; /* the split: of each class its share */
     long seed; /* of all random numbers, if the command line gives none */
     bool accuracy; /* metrics = { "accuracy" }; on by default for the crossentropies */
 };

@@ -114,6 +114,7 @@ bool read_training(const struct reader *reader, struct model *model) {
         {"batch_size", OPTION_COUNT, FIELD(batch_size), "32", false},
         {"epochs", OPTION_COUNT, FIELD(epochs), "1", false},
         {"validation_split", OPTION_FRACTION, FIELD(validation_split), "0", false},
+        {"stratified", OPTION_BOOLEAN, FIELD(stratified), "true", false},
         {"seed", OPTION_SEED, FIELD(seed), "1", false},
         {"from_logits", OPTION_BOOLEAN, FIELD(from_logits), "false", false},
         {"metrics", OPTION_METRICS, FIELD(accuracy), "", false},

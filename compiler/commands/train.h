@@ -1,0 +1,70 @@
+/* train.h: what the files of `lathe train` share. */
+#ifndef LATHE_TRAIN_H
+#define LATHE_TRAIN_H
+
+#include "commands.h"
+#include "../../runtime/evaluation.h"
+#include "../../runtime/progress.h"
+#include "../../runtime/trainer.h"
+
+struct train_options {
+    const char *data, *save, *losses;
+    struct backend_options backend;
+    long seed, epochs, batch_size, best, folds, stratified;
+    double validation_split;
+    bool resume, json, quiet, no_plots;
+};
+
+/* A run of the command. */
+struct run {
+    const struct train_options *options;
+    const struct model *model;
+    struct layer_cost cost; /* of the whole model */
+    long epochs, batch;
+    struct split_options split;
+    struct dataset_pair data;
+    struct jit *jit;
+    const struct program *first_program; /* of the first step */
+    struct pool *pool;
+    int threads;
+    struct trainer *trainer;
+    struct progress progress;
+    double first_step_ms, seconds;
+    double *losses; /* of each step of this process, when asked for */
+    long loss_count, loss_capacity, first_loss_step;
+    struct evaluation test;
+    struct confusion confusion;
+};
+
+/** Sets up the trainer of a run, or of one fold of it (from 0). directory: where it is saved, or
+ * NULL. */
+bool train_set_up(struct run *run, const char *directory, long fold, bool resume,
+                  struct error *error);
+
+/** Trains with the trainer that is set up; prints its progress. */
+enum training_end train_run(struct run *run, struct error *error);
+
+/** K-fold cross-validation instead of one training (train_folds.c). Returns an exit status. */
+int train_folds(struct run *run, struct error *error);
+
+/* --- train_report.c --- */
+
+/** Prints the line above the epochs, unless it is to be quiet. */
+void train_print_heading(const struct run *run);
+
+/** Prints what came out: one line of JSON or, for people, the test and where the files are. */
+void train_print_results(const struct run *run);
+
+/** Says that it was interrupted; returns the exit status. */
+int train_report_interrupted(const struct run *run);
+
+/** Adds the figures of an epoch to a JSON object: training_loss, validation_accuracy, ... */
+struct cJSON;
+void train_add_epoch(struct cJSON *json, const struct history *history,
+                     const struct history_epoch *epoch);
+
+/** Saves learning curves and confusion matrix in the directory of the run. What goes wrong with
+ * these extras is told and forgotten. */
+void train_save_plots(const struct run *run);
+
+#endif

@@ -1,0 +1,89 @@
+/* train_report.c: what `lathe train` tells: text, JSON and pictures. */
+#include "train.h"
+#include "../../runtime/plots.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void train_print_heading(const struct run *run) {
+    const struct train_options *o = run->options;
+
+    if (o->json || o->quiet) return;
+    printf("%s: %ld parameters; %ld samples, batch %ld; %d %s\n", run->model->name,
+           run->cost.trainable + run->cost.frozen, run->data.train.count, run->batch, run->threads,
+           run->threads == 1 ? "thread" : "threads");
+    fflush(stdout);
+}
+
+void train_save_plots(const struct run *run) {
+    struct error error = {.text = ""};
+    const char *const *names = run->data.test.class_names;
+    const char *title = run->model->name;
+
+    if (!run->options->save || run->options->no_plots) return;
+    char *curves = files_join(run->options->save, "learning_curves.png");
+    char *matrix = files_join(run->options->save, "confusion_matrix.png");
+    bool drawn =
+        curves && matrix &&
+        plot_learning_curves(curves, trainer_history(run->trainer), title, &error) &&
+        (!run->test.has_accuracy || plot_confusion(matrix, &run->confusion, names, title, &error));
+    if (!drawn && !run->options->quiet && error.text[0])
+        fprintf(stderr, "no pictures: %s\n", error.text);
+    free(curves);
+    free(matrix);
+}
+
+void train_add_epoch(cJSON *json, const struct history *history,
+                     const struct history_epoch *epoch) {
+    cJSON_AddNumberToObject(json, "kept_epoch", (double)epoch->epoch);
+    cJSON_AddNumberToObject(json, "training_loss", epoch->loss);
+    if (history->has_accuracy) cJSON_AddNumberToObject(json, "training_accuracy", epoch->accuracy);
+    if (history->has_validation)
+        cJSON_AddNumberToObject(json, "validation_loss", epoch->validation_loss);
+    if (history->has_validation && history->has_accuracy)
+        cJSON_AddNumberToObject(json, "validation_accuracy", epoch->validation_accuracy);
+    cJSON_AddNumberToObject(json, "samples_per_second", epoch->samples_per_second);
+}
+
+static void print_json(const struct run *run, bool finished) {
+    const struct history *history = trainer_history(run->trainer);
+    cJSON *json = cJSON_CreateObject();
+
+    cJSON_AddStringToObject(json, "model", run->model->name);
+    cJSON_AddBoolToObject(json, "interrupted", !finished);
+    if (finished) cJSON_AddNumberToObject(json, "loss", run->test.loss);
+    if (finished && run->test.has_accuracy)
+        cJSON_AddNumberToObject(json, "accuracy", run->test.accuracy);
+    cJSON_AddNumberToObject(json, "seconds", run->seconds);
+    cJSON_AddNumberToObject(json, "first_step_ms", run->first_step_ms);
+    cJSON_AddNumberToObject(json, "parameters", (double)(run->cost.trainable + run->cost.frozen));
+    cJSON_AddNumberToObject(json, "epochs", (double)history->count);
+    cJSON_AddNumberToObject(json, "steps", (double)trainer_steps(run->trainer));
+    const struct history_epoch *kept = trainer_kept_epoch(run->trainer);
+    if (kept) train_add_epoch(json, history, kept);
+    cJSON_AddStringToObject(json, "backend", jit_backend(run->jit));
+    cJSON_AddNumberToObject(json, "threads", run->threads);
+    cJSON_AddNumberToObject(json, "peak_memory_bytes", command_peak_memory_bytes());
+    command_print_json(json);
+}
+
+void train_print_results(const struct run *run) {
+    const struct train_options *o = run->options;
+
+    if (o->json) {
+        print_json(run, true);
+        return;
+    }
+    command_print_evaluation("test", &run->test, &run->confusion, run->data.test.class_names);
+    if (o->save) printf("\nweights, history and pictures are in %s\n", o->save);
+}
+
+int train_report_interrupted(const struct run *run) {
+    const struct train_options *o = run->options;
+
+    if (o->json) print_json(run, false);
+    fprintf(stderr, "interrupted after step %ld; %s\n", trainer_steps(run->trainer),
+            o->save ? "the same command with --resume goes on" : "without --save nothing was kept");
+    return STATUS_FAILED;
+}
