@@ -14,6 +14,7 @@ void dataset_close(struct dataset *dataset) {
 void dataset_pair_close(struct dataset_pair *pair) {
     dataset_close(&pair->train);
     dataset_close(&pair->test);
+    class_names_free(&pair->class_names);
     free(pair->folder);
     *pair = (struct dataset_pair){0};
 }

@@ -5,6 +5,7 @@
 #ifndef LATHE_DATASET_H
 #define LATHE_DATASET_H
 
+#include "class_names.h"
 #include "error.h"
 #include "files.h"
 #include "program.h"
@@ -25,14 +26,16 @@ struct dataset {
 
 struct dataset_pair {
     struct dataset train, test;
-    char *folder; /* where they were found */
+    struct class_names class_names; /* what both point to; owned */
+    char *folder;                   /* where they were found */
 };
 
 /** Opens the four IDX files (plain or gzipped) of a data set: train-images-idx3-ubyte,
  * train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, also with '.' before
- * "idx". name is a folder, or a name that is searched in $LATHE_DATA, /usr/share/datasets (Debian)
- * and the user's data folder. The message of a failure lists the places. On success the caller
- * closes the pair; a failure leaves nothing to close. */
+ * "idx". A file classes.txt beside them names the classes, one a line. name is a folder, or a name
+ * that is searched in $LATHE_DATA, /usr/share/datasets (Debian) and the user's data folder. The
+ * message of a failure lists the places. On success the caller closes the pair; a failure leaves
+ * nothing to close. */
 bool dataset_open(const char *name, struct dataset_pair *pair, struct error *error);
 
 /** Gives all memory back; a zeroed or closed pair is fine. */

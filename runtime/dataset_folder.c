@@ -14,18 +14,6 @@ static const char *const file_names[FILES][2] = {{"train-images", "idx3-ubyte"},
                                                  {"t10k-images", "idx3-ubyte"},
                                                  {"t10k-labels", "idx1-ubyte"}};
 
-struct known_classes {
-    const char *dataset;
-    int count;
-    const char *const *names;
-};
-static const char *const mnist_classes[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
-static const char *const fashion_mnist_classes[] = {
-    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
-    "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
-static const struct known_classes known_classes[] = {{"mnist", 10, mnist_classes},
-                                                     {"fashion-mnist", 10, fashion_mnist_classes}};
-
 /* --- one half: samples and labels --- */
 
 static bool set_samples(const char *path, const struct array *array, struct dataset *dataset,
@@ -57,8 +45,8 @@ static bool open_samples(const char *path, struct dataset *dataset, struct error
 }
 
 static bool set_labels(const char *path, const char *samples_path, const struct array *array,
-                       const struct known_classes *known, struct dataset *dataset,
-                       struct error *error) {
+                       const struct class_names *names, const char *named_by,
+                       struct dataset *dataset, struct error *error) {
     if (array->rank != 1 || array->type != ARRAY_U8)
         return error_set(error, "%s: labels must be one axis of bytes", path);
     if (array->size[0] != dataset->count)
@@ -70,41 +58,48 @@ static bool set_labels(const char *path, const char *samples_path, const struct 
     for (long i = 0; i < dataset->count; i++) {
         labels[i] = array->data[i];
         if (labels[i] >= dataset->classes) dataset->classes = labels[i] + 1;
-        if (known && labels[i] >= known->count)
+        if (names->names && labels[i] >= names->count)
             return error_set(error, "%s: label %d of sample %ld: %s has the classes 0 to %d", path,
-                             labels[i], i, known->dataset, known->count - 1);
+                             labels[i], i, named_by, names->count - 1);
     }
-    if (known) {
-        dataset->classes = known->count;
-        dataset->class_names = known->names;
+    if (names->names) {
+        dataset->classes = names->count;
+        dataset->class_names = names->names;
     }
     return true;
 }
 
-static bool open_half(const char *samples, const char *labels, const struct known_classes *known,
-                      struct dataset *dataset, struct error *error) {
+static bool open_half(const char *samples, const char *labels, const struct class_names *names,
+                      const char *named_by, struct dataset *dataset, struct error *error) {
     if (!open_samples(samples, dataset, error)) return false;
     struct file_view view;
     struct array array;
     if (!files_view(labels, &view, error)) return false;
     bool fine = idx_parse(labels, &view, &array, error) &&
-                set_labels(labels, samples, &array, known, dataset, error);
+                set_labels(labels, samples, &array, names, named_by, dataset, error);
     files_view_close(&view);
     return fine;
 }
 
 /* --- a folder --- */
 
-static const struct known_classes *find_known(const char *name) {
+/* The names of the classes: those of classes.txt, else those that go with the name of the data set.
+ * *named_by, for messages, is to be freed. */
+static bool find_class_names(const char *folder, const char *name, struct class_names *names,
+                             char **named_by, struct error *error) {
+    char *path = files_join(folder, "classes.txt");
+    if (!path) return error_set(error, "out of memory");
+    *named_by = path;
+    if (files_exist(path)) return class_names_read(path, names, error);
+    free(path);
     size_t length = strlen(name);
     while (length > 0 && name[length - 1] == '/') length--;
     size_t start = length;
     while (start > 0 && name[start - 1] != '/') start--;
-    for (size_t i = 0; i < sizeof known_classes / sizeof *known_classes; i++)
-        if (strlen(known_classes[i].dataset) == length - start &&
-            !memcmp(known_classes[i].dataset, name + start, length - start))
-            return &known_classes[i];
-    return NULL;
+    *named_by = strndup(name + start, length - start);
+    if (!*named_by) return error_set(error, "out of memory");
+    *names = class_names_known(*named_by);
+    return true;
 }
 
 /* The path of a file in any of its spellings; plain ones first. NULL: not there. */
@@ -120,11 +115,12 @@ static char *find_file(const char *folder, const char *const halves[2]) {
     return NULL;
 }
 
-static bool open_files(char *const path[FILES], const struct known_classes *known,
-                       struct dataset_pair *pair, struct error *error) {
+static bool open_files(char *const path[FILES], const char *named_by, struct dataset_pair *pair,
+                       struct error *error) {
     struct dataset *train = &pair->train, *test = &pair->test;
-    if (!open_half(path[TRAIN_SAMPLES], path[TRAIN_LABELS], known, train, error) ||
-        !open_half(path[TEST_SAMPLES], path[TEST_LABELS], known, test, error))
+    const struct class_names *names = &pair->class_names;
+    if (!open_half(path[TRAIN_SAMPLES], path[TRAIN_LABELS], names, named_by, train, error) ||
+        !open_half(path[TEST_SAMPLES], path[TEST_LABELS], names, named_by, test, error))
         return false;
     if (train->rank != test->rank || memcmp(train->shape, test->shape, sizeof train->shape)) {
         char one[128], other[128];
@@ -152,7 +148,11 @@ static enum outcome open_folder(const char *folder, const char *name, struct dat
     }
     enum outcome outcome = NOT_THERE;
     if (found == FILES) {
-        outcome = open_files(path, find_known(name), pair, error) ? OPENED : FAILED;
+        char *named_by = NULL;
+        bool opened = find_class_names(folder, name, &pair->class_names, &named_by, error) &&
+                      open_files(path, named_by, pair, error);
+        outcome = opened ? OPENED : FAILED;
+        free(named_by);
     } else if (found > 0) {
         error_set(error, "%s: holds %s-%s, but not %s-%s[.gz]", folder, file_names[present][0],
                   file_names[present][1], file_names[missing][0], file_names[missing][1]);

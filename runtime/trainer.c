@@ -76,21 +76,14 @@ static void copy_variables(const struct program *program, float *const *to, floa
 /* Saves the present variables as weights; the names of the classes go along for predictions. */
 static bool save_best(const struct trainer *trainer, struct error *error) {
     const struct dataset *data = trainer->options.data;
-    char names[4096] = "";
-    size_t length = 0;
-
-    for (int i = 0; data->class_names && i < data->classes; i++) {
-        size_t room = sizeof names - length;
-        int printed = snprintf(names + length, room, "%s%s", i ? "\n" : "", data->class_names[i]);
-        if (printed < 0 || (size_t)printed >= room) {
-            names[0] = '\0'; /* too many to keep */
-            break;
-        }
-        length += (size_t)printed;
-    }
+    char *names = data->class_names ? class_names_text(data->class_names, data->classes) : NULL;
     struct metadata metadata = {"class_names", names};
-    return weights_save(trainer->best_path, trainer->program, trainer->memory.space, &metadata,
-                        names[0] != '\0', error);
+
+    if (data->class_names && !names) return error_set(error, "out of memory");
+    bool saved = weights_save(trainer->best_path, trainer->program, trainer->memory.space,
+                              &metadata, names != NULL, error);
+    free(names);
+    return saved;
 }
 
 static bool keep_best(struct trainer *trainer, const struct history_epoch *epoch,
@@ -227,6 +220,9 @@ static bool prepare_directory(struct trainer *trainer, struct error *error) {
     trainer->checkpoint_path = files_join(directory, "last.safetensors");
     trainer->best_path = files_join(directory, "best.safetensors");
     if (!trainer->checkpoint_path || !trainer->best_path) return error_set(error, "out of memory");
+    if (trainer->options.data->class_names)
+        return class_names_save(directory, trainer->options.data->class_names,
+                                trainer->options.data->classes, error);
     return true;
 }
 

@@ -374,6 +374,35 @@ static void evaluation_repeats_the_figures(void **state) {
     free(npy);
 }
 
+/* Names from the data's folder reach every command, also one that sees the weights alone. */
+static void classes_have_names(void **state) {
+    static const char names[] = "row\ncolumn\nblock\n";
+    char *classes = path_in(data_folder, "classes.txt");
+    char *named = path_in(folder, "named"), *weights = path_in(named, "best.safetensors");
+
+    (void)state;
+    write_file(classes, names, strlen(names));
+    assert_int_equal(RUN("train", model, "--data", data_folder, "--backend", "tcc", "--save", named,
+                         "--no-plots", "--quiet"),
+                     0);
+    assert_non_null(strstr(output, "column "));
+    char *kept = files_read(path_in(named, "classes.txt"), NULL, NULL);
+    assert_non_null(kept);
+    assert_string_equal(kept, names);
+    free(kept);
+    unlink(classes);
+    assert_int_equal(RUN("evaluate", model, "--data", data_folder, "--weights", weights), 0);
+    assert_non_null(strstr(output, "column "));
+    assert_int_equal(RUN("evaluate", model, "--data", data_folder, "--weights", weights, "--json"),
+                     0);
+    assert_non_null(strstr(output, "\"classes\":[\"row\",\"column\",\"block\"]"));
+    assert_int_equal(RUN("predict", model, "--weights", weights, "--top", "1",
+                         path_in(data_folder, "t10k-images-idx3-ubyte")),
+                     0);
+    assert_non_null(strstr(output, "[0]: 0 row "));
+    assert_non_null(strstr(output, "[1]: 1 column "));
+}
+
 static void an_interrupted_run_can_be_resumed(void **state) {
     struct child child;
     char *words[] = {"train",     model, "--data", data_folder,
@@ -459,6 +488,7 @@ int main(void) {
         cmocka_unit_test(training_ends_with_json),
         cmocka_unit_test(folds_are_averaged),
         cmocka_unit_test(evaluation_repeats_the_figures),
+        cmocka_unit_test(classes_have_names),
         cmocka_unit_test(an_interrupted_run_can_be_resumed),
         cmocka_unit_test(emit_writes_two_files),
         cmocka_unit_test(a_closed_output_is_a_failure),

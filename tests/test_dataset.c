@@ -197,6 +197,43 @@ static void wrong_files_are_named(void **state) {
     expect_failure("other/mnist", "label 10 of sample 5: mnist has the classes 0 to 9");
 }
 
+/* What opening the set says when its classes.txt is `text`. */
+static void expect_bad_names(const char *text, const char *expected) {
+    write_bytes(path_of("named/classes.txt"), text, strlen(text));
+    expect_failure("named", expected);
+}
+
+static void a_folder_names_its_classes(void **state) {
+    (void)state;
+    static const char text[] = "Zebra\r\nAnt and bee\nÖlkäfer/grün\nunused";
+    struct dataset_pair pair;
+    struct class_names again;
+
+    make_dataset("named");
+    write_bytes(path_of("named/classes.txt"), text, strlen(text));
+    if (!dataset_open(path_of("named"), &pair, &error)) fail_msg("%s", error.text);
+    assert_int_equal(pair.train.classes, 4);
+    assert_string_equal(pair.train.class_names[0], "Zebra");
+    assert_string_equal(pair.test.class_names[1], "Ant and bee");
+    assert_string_equal(pair.test.class_names[2], "Ölkäfer/grün");
+    assert_true(files_make_folder(path_of("copy"), &error));
+    assert_true(class_names_save(path_of("copy"), pair.train.class_names, 4, &error));
+    dataset_pair_close(&pair);
+    assert_true(class_names_read(path_of("copy/classes.txt"), &again, &error));
+    assert_int_equal(again.count, 4);
+    assert_string_equal(again.names[0], "Zebra");
+    assert_string_equal(again.names[3], "unused");
+    class_names_free(&again);
+
+    expect_bad_names("a\nb\n", "label 2 of sample 2: ");
+    expect_bad_names("a\nb\n", "named/classes.txt has the classes 0 to 1");
+    expect_bad_names("a\n\nb\n", "classes.txt:2: the name of a class is empty");
+    expect_bad_names("", "classes.txt:1: the name of a class is empty");
+    expect_bad_names("a\nb\na\n", "classes.txt:3: \"a\" is the name of class 0 already");
+    expect_bad_names("a\n\033[2Jb\nc\n", "classes.txt:2: the name of a class must be printable");
+    expect_bad_names("a\nb\xc3\nc\n", "classes.txt:2: the name of a class must be printable");
+}
+
 /* Every truncation and every flipped bit gives a message or a data set whose labels are in range.
  */
 static void try_dataset(const char *name) {
@@ -391,10 +428,15 @@ static void fashion_mnist_is_itself(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_folder_opens),           cmocka_unit_test(names_are_searched),
-        cmocka_unit_test(wrong_files_are_named),    cmocka_unit_test(damaged_files_never_crash),
-        cmocka_unit_test(splits_are_stratified),    cmocka_unit_test(splits_can_be_random),
-        cmocka_unit_test(folds_divide_the_samples), cmocka_unit_test(programs_are_checked),
+        cmocka_unit_test(a_folder_opens),
+        cmocka_unit_test(names_are_searched),
+        cmocka_unit_test(wrong_files_are_named),
+        cmocka_unit_test(a_folder_names_its_classes),
+        cmocka_unit_test(damaged_files_never_crash),
+        cmocka_unit_test(splits_are_stratified),
+        cmocka_unit_test(splits_can_be_random),
+        cmocka_unit_test(folds_divide_the_samples),
+        cmocka_unit_test(programs_are_checked),
         cmocka_unit_test(fashion_mnist_is_itself),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

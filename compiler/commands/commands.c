@@ -174,6 +174,21 @@ bool command_needs_training(const struct model *model, const char *why, struct e
         model->file, model->line, model->name, why);
 }
 
+void command_json_classes(struct cJSON *json, const struct confusion *confusion,
+                          const char *const *class_names) {
+    int classes = confusion->classes;
+    cJSON *matrix = cJSON_AddArrayToObject(json, "confusion_matrix");
+
+    for (int i = 0; i < classes; i++) {
+        cJSON *row = cJSON_CreateArray();
+        for (int j = 0; j < classes; j++)
+            cJSON_AddItemToArray(row, cJSON_CreateNumber((double)confusion_at(confusion, i, j)));
+        cJSON_AddItemToArray(matrix, row);
+    }
+    if (class_names)
+        cJSON_AddItemToObject(json, "classes", cJSON_CreateStringArray(class_names, classes));
+}
+
 void command_print_json(struct cJSON *json) {
     char *text = cJSON_PrintUnformatted(json);
 
@@ -214,8 +229,7 @@ double command_peak_memory_bytes(void) {
     while (file && kilobytes == 0 && fgets(text, sizeof text, file))
         if (strncmp(text, "VmHWM:", 6) == 0) kilobytes = strtod(text + 6, NULL);
     if (file) fclose(file);
-    if (kilobytes == 0 && getrusage(RUSAGE_SELF, &usage) == 0)
-        kilobytes = (double)usage.ru_maxrss;
+    if (kilobytes == 0 && getrusage(RUSAGE_SELF, &usage) == 0) kilobytes = (double)usage.ru_maxrss;
     return kilobytes * 1024;
 }
 

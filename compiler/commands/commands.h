@@ -123,8 +123,13 @@ struct evaluation;
 void command_print_evaluation(const char *data, const struct evaluation *evaluation,
                               const struct confusion *confusion, const char *const *class_names);
 
-/** Prints a JSON value as one line on stdout, and deletes it. */
+/** Adds "confusion_matrix" (rows are true classes) to a JSON object and, when the names are known,
+ * "classes". */
 struct cJSON;
+void command_json_classes(struct cJSON *json, const struct confusion *confusion,
+                          const char *const *class_names);
+
+/** Prints a JSON value as one line on stdout, and deletes it. */
 void command_print_json(struct cJSON *json);
 
 /** Milliseconds since this process started. The kernel tells the start to 10 ms, rounded down: the

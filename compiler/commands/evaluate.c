@@ -51,6 +51,8 @@ struct run {
     int threads;
     struct program_memory memory;
     struct confusion confusion;
+    struct class_names own_names; /* of the weights */
+    const char *const *names;     /* of the classes, from the data or the weights; NULL: unknown */
 };
 
 static bool set_up(struct run *run, struct arena *arena, const char *path, struct error *error) {
@@ -74,13 +76,16 @@ static bool set_up(struct run *run, struct arena *arena, const char *path, struc
     if (!weights_load(o->weights, program, run->memory.space, error)) return false;
     if (!confusion_init(&run->confusion, evaluation_classes(program)))
         return error_set(error, "out of memory");
+    run->names = run->data->class_names;
+    if (!run->names &&
+        class_names_from_weights(o->weights, run->confusion.classes, &run->own_names))
+        run->names = run->own_names.names;
     return command_pool(o->backend.threads, forward_operations(&run->cost, compile.batch),
                         &run->pool, &run->threads, error);
 }
 
 static void print_json(const struct run *run, const struct evaluation *result, double seconds) {
-    cJSON *json = cJSON_CreateObject(), *matrix = NULL;
-    const struct confusion *confusion = &run->confusion;
+    cJSON *json = cJSON_CreateObject();
 
     cJSON_AddStringToObject(json, "model", run->model->name);
     cJSON_AddNumberToObject(json, "loss", result->loss);
@@ -88,19 +93,13 @@ static void print_json(const struct run *run, const struct evaluation *result, d
     cJSON_AddNumberToObject(json, "samples", (double)result->samples);
     cJSON_AddNumberToObject(json, "seconds", seconds);
     cJSON_AddStringToObject(json, "backend", jit_backend(run->jit));
-    if (result->has_accuracy) matrix = cJSON_AddArrayToObject(json, "confusion_matrix");
-    for (int i = 0; matrix && i < confusion->classes; i++) {
-        cJSON *row = cJSON_CreateArray();
-        for (int j = 0; j < confusion->classes; j++)
-            cJSON_AddItemToArray(row, cJSON_CreateNumber((double)confusion_at(confusion, i, j)));
-        cJSON_AddItemToArray(matrix, row);
-    }
+    if (result->has_accuracy) command_json_classes(json, &run->confusion, run->names);
     command_print_json(json);
 }
 
 static int evaluate(struct run *run, struct error *error) {
     const struct evaluate_options *o = run->options;
-    const char *const *names = run->data->class_names;
+    const char *const *names = run->names;
     struct evaluation result;
     struct evaluation_input input = {
         .program = jit_program(run->jit),
@@ -133,6 +132,7 @@ static int work(struct arena *arena, const struct arguments *arguments, void *va
     jit_free(run.jit);
     dataset_pair_close(&run.pair);
     confusion_free(&run.confusion);
+    class_names_free(&run.own_names);
     return status;
 }
 

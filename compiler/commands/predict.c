@@ -59,34 +59,21 @@ struct run {
     struct jit *jit;
     struct pool *pool;
     struct program_memory memory;
-    struct dataset_pair pair; /* for its class names */
-    const char *const *names; /* of the classes; NULL: none known */
+    struct dataset_pair pair;     /* for its class names */
+    struct class_names own_names; /* or those of the weights */
+    const char *const *names;     /* of the classes; NULL: none known */
 };
 
 /* --- names of the classes --- */
 
-/* The names that training left in the weights: one a line, as many as there are outputs. */
-static void names_from_weights(struct run *run, struct arena *arena, const char *path,
-                               long classes) {
-    struct safetensors *file = safetensors_open(path, NULL);
-    const char *text = file ? safetensors_metadata(file, "class_names") : NULL;
-    const char **names = ARENA_ARRAY(arena, const char *, classes);
-    long count = 0;
-
-    if (text) {
-        char *copy = arena_string(arena, text), *rest = copy;
-        while (rest && count < classes) names[count++] = strsep(&rest, "\n");
-        if (count == classes && !rest) run->names = names;
-    }
-    safetensors_close(file);
-}
-
-static bool find_names(struct run *run, struct arena *arena, struct error *error) {
+/* Those of the data set, when one is given; else those that training left in the weights. */
+static bool find_names(struct run *run, struct error *error) {
     const struct predict_options *o = run->options;
     int classes = evaluation_classes(jit_program(run->jit));
 
     if (!o->data) {
-        names_from_weights(run, arena, o->weights, classes);
+        if (class_names_from_weights(o->weights, classes, &run->own_names))
+            run->names = run->own_names.names;
         return true;
     }
     if (!dataset_open(o->data, &run->pair, error)) return false;
@@ -131,7 +118,7 @@ static bool set_up(struct run *run, struct arena *arena, const struct arguments 
     const struct program *program = jit_program(run->jit);
     if (!program_memory_new(program, &run->memory, error)) return false;
     if (!weights_load(o->weights, program, run->memory.space, error)) return false;
-    return find_names(run, arena, error) &&
+    return find_names(run, error) &&
            command_pool(o->backend.threads, forward_operations(&run->cost, compile.batch),
                         &run->pool, &threads, error);
 }
@@ -281,6 +268,7 @@ static int work(struct arena *arena, const struct arguments *arguments, void *va
     pool_free(run.pool);
     jit_free(run.jit);
     dataset_pair_close(&run.pair);
+    class_names_free(&run.own_names);
     return status;
 }
 
