@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -328,6 +329,55 @@ static void first_entry(char path[2 * PATH_MAX]) {
     assert_true(*path);
 }
 
+/* Builds the sum in a child process; true when it came out well. */
+static pid_t build_in_child(bool background) {
+    pid_t child = fork();
+    if (child != 0) return child;
+    struct error error = {""};
+    struct cc_module *module = cc_module_new(sum_text, NULL, target_native(), &error);
+    bool good = module && cc_module_start(module, background, &error);
+    while (good && background && cc_module_poll(module, false, &error) == CC_RUNNING) usleep(1000);
+    good = good && cc_module_poll(module, true, &error) == CC_READY;
+    cc_module_free(module);
+    _exit(good ? 0 : 1);
+}
+
+static void many_processes_build_once(void **state) {
+    (void)state;
+    enum { PROCESSES = 6 };
+    pid_t children[PROCESSES];
+    char script[PATH_MAX + 400], built[200];
+    snprintf(built, sizeof built, "%s", in_folder("built"));
+    snprintf(script, sizeof script, "echo once >>%s\nsleep 0.2\nPATH='%s' exec gcc \"$@\"", built,
+             original_path);
+    fake_compiler(script, false);
+    for (int i = 0; i < PROCESSES; i++) children[i] = build_in_child(i % 2 == 0);
+    for (int i = 0; i < PROCESSES; i++) {
+        int status = -1;
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_int_equal(status, 0);
+    }
+    struct stat status;
+    assert_int_equal(stat(built, &status), 0);
+    assert_int_equal(status.st_size, 5); /* one line */
+    assert_int_equal(count_files(getenv("LATHE_CACHE"), ".so"), 1);
+    assert_int_equal(count_files(getenv("LATHE_CACHE"), ".lock"), 0);
+}
+
+/* Within a process nobody waits: who holds the claim might never be asked again. */
+static void one_process_does_not_wait_for_itself(void **state) {
+    (void)state;
+    struct error error = {""};
+    struct cc_module *first = cc_module_new(sum_text, NULL, target_native(), &error);
+    struct cc_module *second = cc_module_new(sum_text, NULL, target_native(), &error);
+    assert_true(cc_module_start(first, true, &error));
+    assert_true(cc_module_start(second, false, &error));
+    assert_int_equal(cc_module_poll(second, true, &error), CC_READY);
+    assert_int_equal(cc_module_poll(first, true, &error), CC_READY);
+    cc_module_free(second);
+    cc_module_free(first);
+}
+
 static void damaged_entries_are_rebuilt(void **state) {
     (void)state;
     char path[2 * PATH_MAX];
@@ -603,6 +653,8 @@ int main(void) {
         TEST(cc_modules_call_sgemm),
         TEST(cc_reports_mistakes),
         TEST(cc_tells_compilers_apart),
+        TEST(many_processes_build_once),
+        TEST(one_process_does_not_wait_for_itself),
         TEST(damaged_entries_are_rebuilt),
         TEST(without_folder_a_temporary_one),
         TEST(trimming_removes_the_oldest),

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -75,12 +76,13 @@ static bool has_suffix(const char *name, const char *suffix) {
     return length > end && strcmp(name + length - end, suffix) == 0;
 }
 
-/* Only what we name so is ever removed: KEY.so, KEY.PID.c, KEY.PID.log, KEY.PID.object. */
+/* Only what we name so is ever removed: KEY.so, KEY.lock, KEY.PID.c, KEY.PID.log, KEY.PID.object.
+ */
 static bool is_ours(const char *name) {
     return strspn(name, "0123456789abcdef") == CACHE_KEY_SIZE - 1 &&
            name[CACHE_KEY_SIZE - 1] == '.' &&
            (has_suffix(name, ".so") || has_suffix(name, ".c") || has_suffix(name, ".log") ||
-            has_suffix(name, ".object"));
+            has_suffix(name, ".object") || has_suffix(name, ".lock"));
 }
 
 void cache_close(struct cache *cache) {
@@ -157,6 +159,40 @@ bool cache_store(const char *object, const char *path, struct error *error) {
     if (!done || rename(object, path) != 0)
         return error_set(error, "%s: %s", path, errno ? strerror(errno) : "cannot be written");
     return true;
+}
+
+/* Whether the lock is held by this very process, which waits for no one. */
+static bool is_own_lock(int lock) {
+    long holder = 0;
+    return pread(lock, &holder, sizeof holder, 0) == sizeof holder && holder == (long)getpid();
+}
+
+int cache_lock(const struct cache *cache, const char *key, bool wait) {
+    char path[PATH_MAX];
+    long self = (long)getpid();
+    cache_path(cache, key, ".lock", path);
+    int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (lock < 0) return CACHE_LOCK_NONE;
+    int status = flock(lock, LOCK_EX | LOCK_NB), reason = status == 0 ? 0 : errno;
+    if (reason == EWOULDBLOCK && !is_own_lock(lock)) {
+        if (!wait) {
+            close(lock);
+            return CACHE_LOCK_BUSY;
+        }
+        do status = flock(lock, LOCK_EX);
+        while (status != 0 && errno == EINTR);
+    }
+    if (status == 0 && pwrite(lock, &self, sizeof self, 0) == sizeof self) return lock;
+    close(lock);
+    return CACHE_LOCK_NONE;
+}
+
+void cache_unlock(const struct cache *cache, const char *key, int lock) {
+    char path[PATH_MAX];
+    if (lock < 0) return;
+    cache_path(cache, key, ".lock", path);
+    unlink(path); /* while it is ours; those who wait on it look for the entry first */
+    close(lock);
 }
 
 struct entry {

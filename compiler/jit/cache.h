@@ -37,6 +37,18 @@ bool cache_valid(const char *path);
 /** Appends the digest to a finished object and renames it to the entry's path. */
 bool cache_store(const char *object, const char *path, struct error *error);
 
+/* What cache_lock answers when it holds nothing. */
+enum { CACHE_LOCK_BUSY = -1, CACHE_LOCK_NONE = -2 };
+
+/** Claims the building of an entry, so that of several processes one builds and the others wait for
+ * it: a lock on FOLDER/KEY.lock, which goes with the process. Returns a handle for cache_unlock;
+ * CACHE_LOCK_BUSY when another process has it (not with wait), CACHE_LOCK_NONE where files cannot
+ * be locked. Who has waited must look whether the entry is there now. */
+int cache_lock(const struct cache *cache, const char *key, bool wait);
+
+/** Gives the claim back; anything that is no handle is fine. */
+void cache_unlock(const struct cache *cache, const char *key, int lock);
+
 /** Removes the entries used longest ago until at most `bytes` are left, and what builds that were
  * cut off left behind. */
 void cache_trim(const struct cache *cache, long bytes);

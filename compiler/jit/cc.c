@@ -1,7 +1,8 @@
 /* cc.c: a shared object by a C compiler in a child process, kept in the cache.
  *
  * No shell is involved: the compiler is looked up in PATH and started with a list of arguments. All
- * floating-point flags are ours (never -ffast-math). */
+ * floating-point flags are ours (never -ffast-math). Of several processes that need the same object
+ * one builds it. */
 #include "cc.h"
 
 #include "cache.h"
@@ -32,7 +33,8 @@ struct cc_module {
     char command[PATH_MAX + 512];
     char source[PATH_MAX], object[PATH_MAX], log[PATH_MAX], entry[PATH_MAX];
     enum cc_state state;
-    pid_t child;
+    pid_t child; /* the compiler; 0: another process builds the same, and we wait for it */
+    int lock;    /* the claim to build it; negative: not ours */
     bool background;
     void *library;
 };
@@ -112,6 +114,7 @@ struct cc_module *cc_module_new(const char *text, const char *compiler, const st
         return NULL;
     }
     module->text = text;
+    module->lock = CACHE_LOCK_NONE;
     if (!find_compiler(module, compiler, error) || !cache_open(&module->cache, error)) {
         cc_module_free(module);
         return NULL;
@@ -174,11 +177,11 @@ static int spawn(struct cc_module *module, char *const *arguments) {
     return failure;
 }
 
-bool cc_module_start(struct cc_module *module, bool background, struct error *error) {
+/* Starts the compiler on the text. */
+static bool build(struct cc_module *module, struct error *error) {
     char flags[sizeof module->flags];
     char *arguments[MAX_ARGUMENTS], *rest = NULL;
     int count = 0;
-    module->background = background;
     module->state = CC_FAILED;
     if (!write_source(module, error)) return false;
     memcpy(flags, module->flags, sizeof flags);
@@ -195,7 +198,23 @@ bool cc_module_start(struct cc_module *module, bool background, struct error *er
         remove_files(module);
         return error_set(error, "cannot start %s: %s", module->compiler, strerror(failure));
     }
-    if (background) setpriority(PRIO_PROCESS, (id_t)module->child, BACKGROUND_NICENESS);
+    if (module->background) setpriority(PRIO_PROCESS, (id_t)module->child, BACKGROUND_NICENESS);
+    module->state = CC_RUNNING;
+    return true;
+}
+
+/* The claim is ours, or there is no locking: the entry may have come in the meantime. */
+static bool load_or_build(struct cc_module *module, struct error *error) {
+    if (cache_valid(module->entry) && load(module, NULL)) return true;
+    module->state = CC_FAILED;
+    return build(module, error);
+}
+
+bool cc_module_start(struct cc_module *module, bool background, struct error *error) {
+    module->background = background;
+    module->lock = cache_lock(&module->cache, module->key, false);
+    if (module->lock != CACHE_LOCK_BUSY) return load_or_build(module, error);
+    module->child = 0;
     module->state = CC_RUNNING;
     return true;
 }
@@ -218,13 +237,13 @@ static void report_failure(struct cc_module *module, int status, struct error *e
                   WEXITSTATUS(status), *said ? ":\n" : "", said);
 }
 
-enum cc_state cc_module_poll(struct cc_module *module, bool wait, struct error *error) {
+/* The compiler of ours: has it ended? */
+static void poll_build(struct cc_module *module, bool wait, struct error *error) {
     int status = 0;
     pid_t ended;
-    if (module->state != CC_RUNNING) return module->state;
     do ended = waitpid(module->child, &status, wait ? 0 : WNOHANG);
     while (ended < 0 && errno == EINTR);
-    if (ended == 0) return CC_RUNNING;
+    if (ended == 0) return;
     module->state = CC_FAILED;
     if (ended < 0)
         error_set(error, "cannot wait for %s: %s", module->compiler, strerror(errno));
@@ -233,6 +252,19 @@ enum cc_state cc_module_poll(struct cc_module *module, bool wait, struct error *
     else if (cache_store(module->object, module->entry, error) && load(module, error))
         cache_trim(&module->cache, CACHE_BYTES);
     remove_files(module);
+}
+
+enum cc_state cc_module_poll(struct cc_module *module, bool wait, struct error *error) {
+    if (module->state == CC_RUNNING && module->child == 0) {
+        module->lock = cache_lock(&module->cache, module->key, wait);
+        if (module->lock == CACHE_LOCK_BUSY) return CC_RUNNING;
+        load_or_build(module, error);
+    }
+    if (module->state == CC_RUNNING) poll_build(module, wait, error);
+    if (module->state != CC_RUNNING) {
+        cache_unlock(&module->cache, module->key, module->lock);
+        module->lock = CACHE_LOCK_NONE;
+    }
     return module->state;
 }
 
@@ -246,12 +278,13 @@ const char *cc_module_command(const struct cc_module *module) {
 
 void cc_module_free(struct cc_module *module) {
     if (!module) return;
-    if (module->state == CC_RUNNING) {
+    if (module->state == CC_RUNNING && module->child != 0) {
         /* A background build is a group: the driver and the programs it started. */
         kill(module->background ? -module->child : module->child, SIGTERM);
         while (waitpid(module->child, NULL, 0) < 0 && errno == EINTR) continue;
         remove_files(module);
     }
+    cache_unlock(&module->cache, module->key, module->lock);
     if (module->library) dlclose(module->library);
     cache_close(&module->cache);
     free(module);
