@@ -1,250 +1,6 @@
 /* test_emit.c: standalone C: it builds without a warning under three compilers, gives what the
  * process gives, has no symbols but its own, and the same bytes each time. */
-#include "compiler/jit/jit.h"
-#include "runtime/memory.h"
-#include "runtime/parallel.h"
-#include "runtime/weights.h"
-#include "tests/emit/values.h"
-
-#include <ctype.h>
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <cmocka.h>
-
-enum { STEPS = 10, SEED = 5, MOST_NUMBERS = 8192 };
-
-static char folder[64];
-
-/* ---- a model under test ---- */
-
-struct fixture {
-    struct arena arena;
-    struct model *model;
-    struct jit *jit;
-    const struct program *program;
-    struct program_memory memory;
-};
-
-static struct model *read_model(struct arena *arena, const char *path) {
-    struct error error = {""};
-    struct model *model = model_read(arena, path, &error);
-    if (!model) fail_msg("%s", error.text);
-    return model;
-}
-
-/* The model in the process, with initial values. Statistics are moved away from 0 and 1, so that
- * they show in predictions. */
-static void set_up(struct fixture *f, const char *path, long batch, bool moved) {
-    struct error error = {""};
-    arena_init(&f->arena);
-    if (setjmp(f->arena.exhausted)) fail_msg("out of memory");
-    f->model = read_model(&f->arena, path);
-    struct jit_options options = {
-        .backend = BACKEND_TCC,
-        .compile = {.target = target_native(),
-                    .batch = batch,
-                    .training = true,
-                    .evaluation = true,
-                    .prediction = true},
-    };
-    f->jit = jit_new(f->model, &options, &error);
-    if (!f->jit) fail_msg("%s", error.text);
-    f->program = jit_program(f->jit);
-    if (!program_memory_new(f->program, &f->memory, &error)) fail_msg("%s", error.text);
-    program_initialize(f->program, SEED, f->memory.space);
-    for (long i = 0; moved && i < f->program->space_size[PROGRAM_STATE]; i++)
-        f->memory.space[PROGRAM_STATE][i] += 0.5f * emit_value((unsigned long)i);
-}
-
-static void tear_down(struct fixture *f) {
-    program_memory_free(&f->memory);
-    jit_free(f->jit);
-    arena_free(&f->arena);
-}
-
-static const struct standalone *emit(struct fixture *f, enum mode mode, long batch,
-                                     const char *target, const float *const *weights) {
-    struct error error = {""};
-    struct compile_options options = {.target = target_find(target), .batch = batch};
-    const struct standalone *standalone =
-        compile_standalone(&f->arena, f->model, mode, &options, weights, &error);
-    if (!standalone) fail_msg("%s", error.text);
-    return standalone;
-}
-
-static void write_text(const char *name, const char *suffix, const char *text) {
-    char path[160];
-    snprintf(path, sizeof path, "%s/%s%s", folder, name, suffix);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    assert_int_equal(fclose(file), 0);
-}
-
-static void write_standalone(const char *name, const struct standalone *standalone) {
-    write_text(name, ".h", standalone->header);
-    write_text(name, ".c", standalone->source);
-}
-
-/* ---- compilers ---- */
-
-#define STRICT "-std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror "
-static const char *const compilers[] = {
-    "gcc " STRICT "-O2",
-    "gcc " STRICT "-O0",
-    "clang " STRICT "-O2",
-    "clang " STRICT "-O0",
-    "gcc " STRICT "-O3 -ffast-math",
-    "tcc -std=c99 -Wall -Werror",
-};
-enum { COMPILERS = sizeof compilers / sizeof compilers[0] };
-
-static const char *upper(const char *name) {
-    static char text[64];
-    size_t i = 0;
-    for (; name[i] && i < sizeof text - 1; i++) text[i] = (char)toupper((unsigned char)name[i]);
-    text[i] = '\0';
-    return text;
-}
-
-static void run_command(const char *command) {
-    if (system(command) != 0) fail_msg("failed: %s", command);
-}
-
-/* Builds the program with one compiler, runs it and reads the numbers that it prints. */
-static int run_emitted(const char *compiler, const char *program, const char *name,
-                       const char *options, double *numbers) {
-    char command[1024];
-    int count = 0;
-    snprintf(command, sizeof command,
-             "%s -I%s -Itests/emit -DNAME=%s -DUPPER=%s %s -include %s/%s.h tests/emit/%s "
-             "%s/%s.c -o %s/program -lm",
-             compiler, folder, name, upper(name), options, folder, name, program, folder, name,
-             folder);
-    run_command(command);
-    snprintf(command, sizeof command, "%s/program", folder);
-    FILE *output = popen(command, "r");
-    assert_non_null(output);
-    while (count < MOST_NUMBERS && fscanf(output, "%lf", &numbers[count]) == 1) count++;
-    int status = pclose(output);
-    if (status != 0) fail_msg("%s built by %s ended with status %d", name, compiler, status);
-    return count;
-}
-
-static void compare(const char *compiler, const char *name, const double *numbers, int count,
-                    const double *expected, int expected_count) {
-    if (count != expected_count)
-        fail_msg("%s built by %s printed %d numbers instead of %d", name, compiler, count,
-                 expected_count);
-    for (int i = 0; i < count; i++)
-        if (!(fabs(numbers[i] - expected[i]) <= 1e-5 * fmax(1.0, fabs(expected[i]))))
-            fail_msg("%s built by %s: number %d is %.9g, in the process %.9g", name, compiler, i,
-                     numbers[i], expected[i]);
-}
-
-/* ---- training ---- */
-
-struct training_case {
-    const char *path, *name;
-    bool all_compilers;
-};
-
-static void fill_memory(struct fixture *f, unsigned long step, long samples) {
-    const struct program *p = f->program;
-    long classes = p->sparse_labels ? p->output_size : p->label_size == 1 ? 2 : 0;
-    memset(f->memory.samples, 0, sizeof(float) * (size_t)(p->rows * p->sample_size));
-    memset(f->memory.labels, 0, sizeof(float) * (size_t)(p->rows * p->label_size));
-    emit_fill(step, f->memory.samples, samples * p->sample_size, f->memory.labels,
-              samples * p->label_size, classes);
-}
-
-/* What tests/emit/train.c prints. */
-static int train_in_process(struct fixture *f, double *expected) {
-    const struct program *p = f->program;
-    struct program_call call = program_memory_call(&f->memory, pool_parallel, NULL);
-    int count = 0;
-    for (long step = 0; step <= STEPS; step++) {
-        bool is_evaluation = step == STEPS;
-        long samples = p->batch - (step == 2);
-        fill_memory(f, is_evaluation ? 100 : (unsigned long)step, samples);
-        call.scalars[0] = optimizer_learning_rate(&f->model->training.optimizer, step);
-        call.scalars[1] = (double)(step + 1);
-        call.scalars[2] = (double)samples;
-        call.scalars[3] = SEED;
-        (is_evaluation ? p->evaluate : p->train)(&call);
-        expected[count++] = call.results[0];
-        expected[count++] = p->has_accuracy ? call.results[1] : 0.0;
-    }
-    p->predict(&call);
-    for (long i = 0; i < p->batch * p->output_size; i++)
-        expected[count++] = f->memory.predictions[i];
-    for (int i = 0; i < p->variable_count; i++) {
-        const struct program_variable *v = &p->variables[i];
-        double sum = 0.0;
-        for (long k = 0; k < v->elements; k++) sum += f->memory.space[v->space][v->offset + k];
-        expected[count++] = sum;
-    }
-    return count;
-}
-
-static void training_agrees(void **state) {
-    static double expected[MOST_NUMBERS], numbers[MOST_NUMBERS];
-    const struct training_case *test = *state;
-    struct fixture f = {0};
-    set_up(&f, test->path, 0, false);
-    write_standalone(test->name, emit(&f, MODE_TRAINING, 0, "generic", NULL));
-    int expected_count = train_in_process(&f, expected);
-    const char *options = f.program->has_accuracy ? "-DACCURACY" : "";
-    for (int i = 0; i < (test->all_compilers ? COMPILERS : 1); i++) {
-        int count = run_emitted(compilers[i], "train.c", test->name, options, numbers);
-        compare(compilers[i], test->name, numbers, count, expected, expected_count);
-    }
-    tear_down(&f);
-}
-
-/* ---- inference ---- */
-
-struct inference_case {
-    const char *path, *name, *target;
-    long batch;
-    bool all_compilers;
-};
-
-static int predict_in_process(struct fixture *f, double *expected) {
-    const struct program *p = f->program;
-    struct program_call call = program_memory_call(&f->memory, pool_parallel, NULL);
-    int count = 0;
-    for (unsigned long step = 0; step < 3; step++) {
-        memset(f->memory.samples, 0, sizeof(float) * (size_t)(p->rows * p->sample_size));
-        emit_fill(step, f->memory.samples, p->batch * p->sample_size, NULL, 0, 0);
-        p->predict(&call);
-        for (long i = 0; i < p->batch * p->output_size; i++)
-            expected[count++] = f->memory.predictions[i];
-    }
-    return count;
-}
-
-static void inference_agrees(void **state) {
-    static double expected[MOST_NUMBERS], numbers[MOST_NUMBERS];
-    const struct inference_case *test = *state;
-    struct fixture f = {0};
-    set_up(&f, test->path, test->batch, true);
-    const float *const weights[] = {f.memory.space[0], f.memory.space[1], f.memory.space[2]};
-    write_standalone(test->name, emit(&f, MODE_PREDICTION, test->batch, test->target, weights));
-    int expected_count = predict_in_process(&f, expected);
-    for (int i = 0; i < (test->all_compilers ? COMPILERS : 1); i++) {
-        int count = run_emitted(compilers[i], "predict.c", test->name, "", numbers);
-        compare(compilers[i], test->name, numbers, count, expected, expected_count);
-    }
-    tear_down(&f);
-}
+#include "tests/emit_check.h"
 
 /* ---- symbols ---- */
 
@@ -423,40 +179,27 @@ static void generated_files_are_up_to_date(void **state) {
 
 /* ---- */
 
-static int start(void **state) {
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/test_emit-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int finish(void **state) {
-    (void)state;
-    char command[96];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
-}
-
 static struct training_case trainings[] = {
-    {"tests/emit/emit_dense.lua", "emit_dense", true},
-    {"tests/emit/emit_images.lua", "emit_images", true},
-    {"tests/emit/emit_branches.lua", "emit_branches", true},
-    {"tests/emit/emit_regression.lua", "emit_regression", true},
-    {"tests/emit/emit_adagrad.lua", "emit_adagrad", true},
-    {"tests/emit/emit_adadelta.lua", "emit_adadelta", true},
-    {"models/mnist_mlp.lua", "mnist_mlp", false},
+    {"tests/emit/emit_dense.lua", "emit_dense", 0, USUAL_COMPILERS},
+    {"tests/emit/emit_images.lua", "emit_images", 0, USUAL_COMPILERS},
+    {"tests/emit/emit_branches.lua", "emit_branches", 0, USUAL_COMPILERS},
+    {"tests/emit/emit_regression.lua", "emit_regression", 0, USUAL_COMPILERS},
+    {"tests/emit/emit_adagrad.lua", "emit_adagrad", 0, USUAL_COMPILERS},
+    {"tests/emit/emit_adadelta.lua", "emit_adadelta", 0, USUAL_COMPILERS},
+    {"models/mnist_mlp.lua", "mnist_mlp", 0, 1},
 };
 
 static struct inference_case inferences[] = {
-    {"tests/emit/emit_dense.lua", "emit_dense", "generic", 1, true},
-    {"tests/emit/emit_images.lua", "emit_images", "generic", 1, true},
-    {"tests/emit/emit_images.lua", "emit_images", "generic", 6, true},
-    {"tests/emit/emit_images.lua", "emit_images", "x86-64-v4", 3, true},
-    {"tests/emit/emit_branches.lua", "emit_branches", "generic", 1, true},
-    {"tests/emit/emit_regression.lua", "emit_regression", "x86-64-v3", 2, true},
-    {"tests/emit/emit_wide.lua", "emit_wide", "generic", 1, true},
-    {"tests/emit/emit_wide.lua", "emit_wide", "x86-64-v4", 3, true},
-    {"models/cnn_small.lua", "cnn_small", "generic", 1, false},
-    {"models/branches.lua", "branches", "generic", 1, false},
+    {"tests/emit/emit_dense.lua", "emit_dense", "generic", 1, USUAL_COMPILERS},
+    {"tests/emit/emit_images.lua", "emit_images", "generic", 1, USUAL_COMPILERS},
+    {"tests/emit/emit_images.lua", "emit_images", "generic", 6, USUAL_COMPILERS},
+    {"tests/emit/emit_images.lua", "emit_images", "x86-64-v4", 3, USUAL_COMPILERS},
+    {"tests/emit/emit_branches.lua", "emit_branches", "generic", 1, USUAL_COMPILERS},
+    {"tests/emit/emit_regression.lua", "emit_regression", "x86-64-v3", 2, USUAL_COMPILERS},
+    {"tests/emit/emit_wide.lua", "emit_wide", "generic", 1, USUAL_COMPILERS},
+    {"tests/emit/emit_wide.lua", "emit_wide", "x86-64-v4", 3, USUAL_COMPILERS},
+    {"models/cnn_small.lua", "cnn_small", "generic", 1, 1},
+    {"models/branches.lua", "branches", "generic", 1, 1},
 };
 
 int main(void) {
