@@ -17,7 +17,7 @@ LUA_CFLAGS = -I/usr/include/lua5.4
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(LUA_CFLAGS) -pthread
 # Modules that a C compiler built and jit loaded call lathe_sgemm of the executable.
 EXPORTS = -Wl,--export-dynamic-symbol=lathe_sgemm
-LIBRARIES = -llua5.4 -ltcc -lcjson -lpng -lz -ldl -lm -pthread
+LIBRARIES = -llua5.4 -ltcc -lcjson -lpng -lprotobuf-c -lz -ldl -lm -pthread
 
 # The tcc library: microkernels printed by the compiler itself, one set a target.
 TARGETS = $(if $(filter x86_64,$(shell uname -m)),x86-64-v4 x86-64-v3 generic,generic)
@@ -32,7 +32,7 @@ PRINTER_SOURCES = compiler/kernel/print_microkernels.c compiler/kernel/microkern
 	compiler/base/arena.c compiler/base/text.c
 SOURCES = $(filter-out compiler/main.c compiler/kernel/print_microkernels.c, \
 	$(wildcard compiler/*.c compiler/*/*.c runtime/*.c))
-OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o) $(TARGETS:%=$(BUILD)/microkernels_%.o)
+OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/runtime/event.pb-c.o $(TARGETS:%=$(BUILD)/microkernels_%.o)
 TESTS = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
 SLOW_TESTS = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/slow_*.c))
 
@@ -50,6 +50,15 @@ $(BUILD)/%.o: %.c
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/compiler/commands/bench_report.o: ALL_CFLAGS += -DMICROKERNEL_FLAGS='"$(filter-out -W%,$(MICROKERNEL_CFLAGS))"'
 $(BUILD)/compiler/frontend/lua_modules.o: $(wildcard compiler/frontend/*.lua)
+
+# TensorBoard's messages: protobuf-c makes their C from the description.
+$(BUILD)/runtime/event.pb-c.c: runtime/event.proto
+	@mkdir -p $(@D)
+	protoc-c --proto_path=runtime --c_out=$(@D) $<
+$(BUILD)/runtime/event.pb-c.o: $(BUILD)/runtime/event.pb-c.c
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+$(BUILD)/runtime/event_file.o: $(BUILD)/runtime/event.pb-c.c
+$(BUILD)/runtime/event_file.o: ALL_CFLAGS += -I$(BUILD)/runtime
 
 $(BUILD)/print_microkernels: $(PRINTER_SOURCES) $(wildcard compiler/kernel/*.h compiler/base/*.h)
 	@mkdir -p $(@D)

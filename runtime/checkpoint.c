@@ -36,6 +36,8 @@ static const struct field fields[] = {FIELD(FIELD_UINT32, seed),
                                       FIELD(FIELD_DOUBLE, best_metric),
                                       FIELD(FIELD_LONG, best_epoch),
                                       FIELD(FIELD_DOUBLE, seconds),
+                                      FIELD(FIELD_LONG, stopped),
+                                      FIELD(FIELD_LONG, callback_numbers),
                                       FIELD(FIELD_LONG, history_rows),
                                       FIELD(FIELD_LONG, history_columns)};
 enum {
@@ -58,14 +60,13 @@ static void print_field(const struct field *field, const struct checkpoint *chec
     }
 }
 
-/* The history as numbers with spaces between. */
-static char *print_history(const struct checkpoint *checkpoint) {
-    size_t count = (size_t)checkpoint->history_rows * (size_t)checkpoint->history_columns;
+/* Numbers with spaces between. */
+static char *print_numbers(const double *numbers, size_t count) {
     char *text = malloc(count * TEXT_BYTES + 1), *out = text;
     if (!text) return NULL;
     *out = '\0';
     for (size_t i = 0; i < count; i++)
-        out += snprintf(out, TEXT_BYTES, "%s%.17g", i ? " " : "", checkpoint->history[i]);
+        out += snprintf(out, TEXT_BYTES, "%s%.17g", i ? " " : "", numbers[i]);
     return text;
 }
 
@@ -80,9 +81,10 @@ static unsigned long checksum_texts(const struct metadata *metadata, int count) 
 
 static bool write_checkpoint(const char *path, const struct program *program,
                              const struct checkpoint *checkpoint, const char *history,
-                             const struct tensor_view *tensors, int count, struct error *error) {
+                             const char *callbacks, const struct tensor_view *tensors, int count,
+                             struct error *error) {
     char texts[FIELDS][TEXT_BYTES], batch_size[TEXT_BYTES];
-    struct metadata metadata[FIELDS + 5];
+    struct metadata metadata[FIELDS + 6];
     int used = 0;
     snprintf(batch_size, sizeof batch_size, "%ld", program->batch);
     metadata[used++] = (struct metadata){"format", format_name};
@@ -93,6 +95,7 @@ static bool write_checkpoint(const char *path, const struct program *program,
         metadata[used++] = (struct metadata){fields[i].name, texts[i]};
     }
     metadata[used++] = (struct metadata){"history", history};
+    metadata[used++] = (struct metadata){"callbacks", callbacks};
     char checksum[TEXT_BYTES];
     snprintf(checksum, sizeof checksum, "%08lx", checksum_texts(metadata, used));
     metadata[used++] = (struct metadata){"state_crc32", checksum};
@@ -104,19 +107,23 @@ bool checkpoint_save(const char *path, const struct program *program,
                      struct error *error) {
     int count;
     struct tensor_view *tensors = weights_tensors(program, space, &count);
-    char *history = print_history(checkpoint);
+    char *history = print_numbers(checkpoint->history, (size_t)checkpoint->history_rows *
+                                                           (size_t)checkpoint->history_columns);
+    char *callbacks = print_numbers(checkpoint->callbacks, (size_t)checkpoint->callback_numbers);
     bool fine;
-    if (tensors && history) {
+    if (tensors && history && callbacks) {
         long size = program->space_size[PROGRAM_OPTIMIZER];
         if (size > 0)
             tensors[count++] =
                 (struct tensor_view){"optimizer", 1, {size}, space[PROGRAM_OPTIMIZER], size};
-        fine = write_checkpoint(path, program, checkpoint, history, tensors, count, error);
+        fine =
+            write_checkpoint(path, program, checkpoint, history, callbacks, tensors, count, error);
     } else {
         fine = error_set(error, "%s: out of memory", path);
     }
     free(tensors);
     free(history);
+    free(callbacks);
     return fine;
 }
 
@@ -147,31 +154,45 @@ static bool parse_field(const char *path, const struct safetensors *file, const 
     return true;
 }
 
-static bool parse_history(const char *path, const struct safetensors *file,
-                          struct checkpoint *checkpoint, struct error *error) {
-    const char *text = safetensors_metadata(file, "history");
-    long rows = checkpoint->history_rows, columns = checkpoint->history_columns;
-    if (!text || rows < 0 || columns < 0 || (columns > 0 && rows > MAX_HISTORY / columns))
-        return error_set(error, "%s: the checkpoint's history is damaged", path);
-    size_t count = (size_t)rows * (size_t)columns;
+/* Reads `count` numbers; *numbers is NULL for none. */
+static bool parse_numbers(const char *path, const char *name, const char *text, size_t count,
+                          double **numbers, struct error *error) {
+    *numbers = NULL;
     if (count == 0) return true;
-    checkpoint->history = malloc(count * sizeof(double));
-    if (!checkpoint->history) return error_set(error, "%s: out of memory", path);
+    *numbers = malloc(count * sizeof(double));
+    if (!*numbers) return error_set(error, "%s: out of memory", path);
     for (size_t i = 0; i < count; i++) {
         char *end;
-        checkpoint->history[i] = strtod(text, &end);
-        if (end == text) return error_set(error, "%s: the checkpoint's history is cut off", path);
+        (*numbers)[i] = strtod(text, &end);
+        if (end == text) return error_set(error, "%s: the checkpoint's %s is cut off", path, name);
         text = end;
     }
-    return *text == '\0' || error_set(error, "%s: the checkpoint's history is too long", path);
+    return *text == '\0' || error_set(error, "%s: the checkpoint's %s is too long", path, name);
+}
+
+static bool parse_lists(const char *path, const struct safetensors *file,
+                        struct checkpoint *checkpoint, struct error *error) {
+    const char *history = safetensors_metadata(file, "history");
+    const char *callbacks = safetensors_metadata(file, "callbacks");
+    long rows = checkpoint->history_rows, columns = checkpoint->history_columns;
+    long numbers = checkpoint->callback_numbers;
+    if (!history || rows < 0 || columns < 0 || (columns > 0 && rows > MAX_HISTORY / columns))
+        return error_set(error, "%s: the checkpoint's history is damaged", path);
+    if (!callbacks || numbers < 0 || numbers > MAX_HISTORY)
+        return error_set(error, "%s: the checkpoint's callbacks are damaged", path);
+    return parse_numbers(path, "history", history, (size_t)(rows * columns), &checkpoint->history,
+                         error) &&
+           parse_numbers(path, "callbacks", callbacks, (size_t)numbers, &checkpoint->callbacks,
+                         error);
 }
 
 static bool check_texts(const char *path, const struct safetensors *file, struct error *error) {
-    struct metadata metadata[FIELDS + 4] = {
+    struct metadata metadata[FIELDS + 5] = {
         {.key = "format"}, {.key = "model"}, {.key = "batch_size"}};
     int used = 3;
     for (int i = 0; i < FIELDS; i++) metadata[used++].key = fields[i].name;
     metadata[used++].key = "history";
+    metadata[used++].key = "callbacks";
     for (int i = 0; i < used; i++) {
         metadata[i].value = safetensors_metadata(file, metadata[i].key);
         if (!metadata[i].value)
@@ -224,7 +245,7 @@ bool checkpoint_load(const char *path, const struct program *program,
     bool fine = check_owner(path, file, program, error);
     for (int i = 0; fine && i < FIELDS; i++)
         fine = parse_field(path, file, &fields[i], &loaded, error);
-    fine = fine && parse_history(path, file, &loaded, error);
+    fine = fine && parse_lists(path, file, &loaded, error);
     if (fine) {
         weights_copy(file, program, space);
         if (program->space_size[PROGRAM_OPTIMIZER] > 0)
@@ -239,6 +260,7 @@ bool checkpoint_load(const char *path, const struct program *program,
 
 void checkpoint_free(struct checkpoint *checkpoint) {
     free(checkpoint->history);
-    checkpoint->history = NULL;
-    checkpoint->history_rows = 0;
+    free(checkpoint->callbacks);
+    checkpoint->history = checkpoint->callbacks = NULL;
+    checkpoint->history_rows = checkpoint->callback_numbers = 0;
 }

@@ -26,10 +26,14 @@ struct checkpoint {
     double best_metric; /* with best_epoch -1: none yet */
     long best_epoch;
     double seconds; /* of training so far */
+    long stopped;   /* 1: a callback ended the training */
     /* One row of numbers for each epoch done, for the learning curves; their meaning is the
      * trainer's. NULL when history_rows is 0. */
     double *history;
     long history_rows, history_columns;
+    /* What the callbacks remember; its meaning is theirs. NULL when callback_numbers is 0. */
+    double *callbacks;
+    long callback_numbers;
 };
 
 /** Writes a checkpoint atomically. The batch size of the program is kept too. */
@@ -39,12 +43,12 @@ bool checkpoint_save(const char *path, const struct program *program,
 
 /** Reads one into the spaces and *checkpoint, after checking that the file is whole (CRC-32) and
  * that it belongs to this program: names, shapes, optimizer, batch size. Doubles come back with the
- * same bits. On failure nothing is changed. The caller frees the history with checkpoint_free. */
+ * same bits. On failure nothing is changed. The caller frees the lists with checkpoint_free. */
 bool checkpoint_load(const char *path, const struct program *program,
                      float *const space[PROGRAM_SPACES], struct checkpoint *checkpoint,
                      struct error *error);
 
-/** Frees the history. */
+/** Frees the lists: history and callbacks. */
 void checkpoint_free(struct checkpoint *checkpoint);
 
 #endif

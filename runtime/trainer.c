@@ -1,202 +1,18 @@
 /* trainer.c: the training loop: epochs, batches, validation, best weights, checkpoints. */
-#include "trainer.h"
-#include "checkpoint.h"
+#include "trainer_state.h"
 #include "evaluation.h"
 #include "files.h"
 #include "random.h"
-#include "weights.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-/* A row of the history in a checkpoint. */
-enum {
-    ROW_EPOCH,
-    ROW_STEP,
-    ROW_LOSS,
-    ROW_ACCURACY,
-    ROW_VALIDATION_LOSS,
-    ROW_VALIDATION_ACCURACY,
-    ROW_LEARNING_RATE,
-    ROW_SECONDS,
-    ROW_SPEED,
-    ROW_SIZE
-};
-
-struct trainer {
-    struct trainer_options options;
-    const struct program *program; /* of the present step */
-    struct program_memory memory;
-    struct dataset_split split;
-    long *order; /* of this epoch: order[i] = sample number */
-    long steps_per_epoch;
-    char *directory, *checkpoint_path, *best_path;
-
-    struct checkpoint state; /* its history is filled only while it is saved or loaded */
-    struct history history;
-    float *best[PROGRAM_SPACES]; /* a copy of the best variables; no optimizer */
-    double best_value;           /* of the present criterion, at state.best_epoch */
-
-    double started, epoch_started; /* on the clock of now() */
-    long timed_samples;
-    double step_loss, learning_rate;
-};
 
 static double now(void) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
-/* --- the best weights --- */
-
-static bool better(const struct trainer *trainer, double value) {
-    if (trainer->state.best_epoch < 0 || trainer->options.best_by == BEST_LATEST) return true;
-    if (trainer->options.best_by == BEST_ACCURACY) return value > trainer->best_value;
-    return value < trainer->best_value;
-}
-
-/* The figure that the best epoch is chosen by. */
-static double criterion(const struct trainer *trainer, const struct history_epoch *epoch) {
-    bool validation = trainer->history.has_validation;
-
-    if (trainer->options.best_by == BEST_ACCURACY && trainer->program->has_accuracy)
-        return validation ? epoch->validation_accuracy : epoch->accuracy;
-    return validation ? epoch->validation_loss : epoch->loss;
-}
-
-static void copy_variables(const struct program *program, float *const *to, float *const *from) {
-    for (int space = PROGRAM_TRAINABLE; space <= PROGRAM_STATE; space++)
-        memcpy(to[space], from[space], (size_t)program->space_size[space] * sizeof(float));
-}
-
-/* Saves the present variables as weights; the names of the classes go along for predictions. */
-static bool save_best(const struct trainer *trainer, struct error *error) {
-    const struct dataset *data = trainer->options.data;
-    char *names = data->class_names ? class_names_text(data->class_names, data->classes) : NULL;
-    struct metadata metadata = {"class_names", names};
-
-    if (data->class_names && !names) return error_set(error, "out of memory");
-    bool saved = weights_save(trainer->best_path, trainer->program, trainer->memory.space,
-                              &metadata, names != NULL, error);
-    free(names);
-    return saved;
-}
-
-static bool keep_best(struct trainer *trainer, const struct history_epoch *epoch,
-                      struct error *error) {
-    double value = criterion(trainer, epoch);
-
-    if (!better(trainer, value)) return true;
-    trainer->best_value = trainer->state.best_metric = value;
-    trainer->state.best_epoch = epoch->epoch;
-    copy_variables(trainer->program, trainer->best, trainer->memory.space);
-    if (!trainer->best_path) return true;
-    return save_best(trainer, error);
-}
-
-void trainer_restore_best(struct trainer *trainer) {
-    if (trainer->state.best_epoch >= 0)
-        copy_variables(trainer->program, trainer->memory.space, trainer->best);
-}
-
-/* --- checkpoints --- */
-
-static bool save_checkpoint(struct trainer *trainer, struct error *error) {
-    struct checkpoint *state = &trainer->state;
-    long rows = trainer->history.count;
-
-    if (!trainer->checkpoint_path) return true;
-    state->history = rows ? malloc((size_t)rows * ROW_SIZE * sizeof(double)) : NULL;
-    if (rows && !state->history) return error_set(error, "out of memory");
-    for (long i = 0; i < rows; i++) {
-        const struct history_epoch *epoch = &trainer->history.epochs[i];
-        double *row = state->history + i * ROW_SIZE;
-        row[ROW_EPOCH] = (double)epoch->epoch;
-        row[ROW_STEP] = (double)epoch->step;
-        row[ROW_LOSS] = epoch->loss;
-        row[ROW_ACCURACY] = epoch->accuracy;
-        row[ROW_VALIDATION_LOSS] = epoch->validation_loss;
-        row[ROW_VALIDATION_ACCURACY] = epoch->validation_accuracy;
-        row[ROW_LEARNING_RATE] = epoch->learning_rate;
-        row[ROW_SECONDS] = epoch->seconds;
-        row[ROW_SPEED] = epoch->samples_per_second;
-    }
-    state->history_rows = rows;
-    state->history_columns = ROW_SIZE;
-    bool saved = checkpoint_save(trainer->checkpoint_path, trainer->program, trainer->memory.space,
-                                 state, error);
-    checkpoint_free(state);
-    state->history = NULL;
-    state->history_rows = 0;
-    return saved;
-}
-
-static bool restore_history(struct trainer *trainer, struct error *error) {
-    const struct checkpoint *state = &trainer->state;
-
-    if (state->history_rows && state->history_columns != ROW_SIZE)
-        return error_set(error,
-                         "%s: its history has %ld columns instead of %d: not a checkpoint of "
-                         "this version",
-                         trainer->checkpoint_path, state->history_columns, ROW_SIZE);
-    for (long i = 0; i < state->history_rows; i++) {
-        const double *row = state->history + i * ROW_SIZE;
-        struct history_epoch epoch = {
-            .epoch = (long)row[ROW_EPOCH],
-            .step = (long)row[ROW_STEP],
-            .loss = row[ROW_LOSS],
-            .accuracy = row[ROW_ACCURACY],
-            .validation_loss = row[ROW_VALIDATION_LOSS],
-            .validation_accuracy = row[ROW_VALIDATION_ACCURACY],
-            .learning_rate = row[ROW_LEARNING_RATE],
-            .seconds = row[ROW_SECONDS],
-            .samples_per_second = row[ROW_SPEED],
-        };
-        if (!history_add(&trainer->history, &epoch, error)) return false;
-        if (epoch.epoch == state->best_epoch) trainer->best_value = criterion(trainer, &epoch);
-    }
-    return true;
-}
-
-static bool validates(const struct split_options *split) {
-    return split->fraction > 0 || split->folds;
-}
-
-/* Loads the checkpoint; its seed and its validation split go before the options. */
-static bool resume(struct trainer *trainer, struct error *error) {
-    struct trainer_options *options = &trainer->options;
-    struct checkpoint *state = &trainer->state;
-
-    if (!options->directory)
-        return error_set(error, "resuming needs the directory that the run was saved to");
-    if (!files_exist(trainer->checkpoint_path))
-        return error_set(error, "%s: no such checkpoint; without --resume training starts anew",
-                         trainer->checkpoint_path);
-    if (!checkpoint_load(trainer->checkpoint_path, trainer->program, trainer->memory.space, state,
-                         error))
-        return false;
-    options->seed = state->seed;
-    options->split = (struct split_options){.fraction = state->validation_split,
-                                            .folds = state->folds,
-                                            .fold = state->fold,
-                                            .stratified = state->stratified != 0};
-    trainer->history.has_validation = validates(&options->split);
-    bool restored = restore_history(trainer, error);
-    checkpoint_free(state);
-    state->history = NULL;
-    state->history_rows = 0;
-    if (!restored) return false;
-    if (state->data != dataset_fingerprint(options->data))
-        return error_set(error,
-                         "%s: was trained on other data than these; a resumed run needs the "
-                         "same",
-                         trainer->checkpoint_path);
-    if (state->best_epoch < 0) return true;
-    return weights_load(trainer->best_path, trainer->program, trainer->best, error);
 }
 
 /* --- setting up --- */
@@ -205,7 +21,7 @@ static bool check_options(const struct trainer_options *options, const struct pr
                           struct error *error) {
     if (!program->train) return error_set(error, "the program was compiled without training");
     if (!options->data->labels) return error_set(error, "the training data have no labels");
-    if (validates(&options->split) && !program->evaluate)
+    if (trainer_validates(&options->split) && !program->evaluate)
         return error_set(error, "the program was compiled without evaluation");
     return dataset_check(options->data, program, error);
 }
@@ -242,6 +58,27 @@ static bool prepare_data(struct trainer *trainer, struct error *error) {
                      trainer->state.batch, trainer->steps_per_epoch);
 }
 
+static bool prepare_callbacks(struct trainer *trainer, struct error *error) {
+    const struct trainer_options *options = &trainer->options;
+    const struct history *history = &trainer->history;
+
+    if (!callbacks_new(options->callbacks, options->callback_count, history->has_validation,
+                       history->has_accuracy, options->directory, &trainer->callbacks, error))
+        return false;
+    return !options->resume || trainer_restore_callbacks(trainer, error);
+}
+
+/* The names of the classes go along with all weights, for predictions. */
+static bool prepare_class_names(struct trainer *trainer, struct error *error) {
+    const struct dataset *data = trainer->options.data;
+
+    trainer->class_names.key = "class_names";
+    if (!data->class_names) return true;
+    trainer->class_names_text = class_names_text(data->class_names, data->classes);
+    trainer->class_names.value = trainer->class_names_text;
+    return trainer->class_names_text || error_set(error, "out of memory");
+}
+
 static bool prepare(struct trainer *trainer, struct error *error) {
     struct trainer_options *options = &trainer->options;
     const struct program *program = trainer->program;
@@ -256,7 +93,7 @@ static bool prepare(struct trainer *trainer, struct error *error) {
         if (!trainer->best[space]) return error_set(error, "out of memory");
     }
     if (options->resume) {
-        if (!resume(trainer, error)) return false;
+        if (!trainer_load_checkpoint(trainer, error)) return false;
     } else {
         program_initialize(program, options->seed, trainer->memory.space);
         trainer->state.seed = options->seed;
@@ -267,7 +104,8 @@ static bool prepare(struct trainer *trainer, struct error *error) {
         trainer->state.data = dataset_fingerprint(options->data);
         trainer->state.best_epoch = -1;
     }
-    return prepare_data(trainer, error);
+    return prepare_class_names(trainer, error) && prepare_data(trainer, error) &&
+           prepare_callbacks(trainer, error);
 }
 
 struct trainer *trainer_new(const struct trainer_options *options, struct error *error) {
@@ -278,6 +116,9 @@ struct trainer *trainer_new(const struct trainer_options *options, struct error 
         return NULL;
     }
     trainer->options = *options;
+    for (int i = 0; i < options->callback_count; i++)
+        if (options->callbacks[i].restore_best_weights && options->best_by == BEST_LATEST)
+            trainer->options.best_by = BEST_CALLBACK;
     trainer->program = options->program(options->program_context);
     if (prepare(trainer, error)) return trainer;
     trainer_free(trainer);
@@ -289,8 +130,11 @@ void trainer_free(struct trainer *trainer) {
     program_memory_free(&trainer->memory);
     dataset_split_free(&trainer->split);
     history_free(&trainer->history);
+    checkpoint_free(&trainer->state);
+    callbacks_free(trainer->callbacks);
     for (int space = 0; space < PROGRAM_SPACES; space++) free(trainer->best[space]);
     free(trainer->order);
+    free(trainer->class_names_text);
     free(trainer->directory);
     free(trainer->checkpoint_path);
     free(trainer->best_path);
@@ -366,6 +210,13 @@ static struct evaluation_input evaluation_input_of(const struct trainer *trainer
     };
 }
 
+/* The learning rate of a step: the schedule's, as the callbacks change it. */
+static double learning_rate(const struct trainer *trainer, long step) {
+    const struct trainer_options *options = &trainer->options;
+    return callbacks_learning_rate(trainer->callbacks,
+                                   options->learning_rate(options->learning_rate_context, step));
+}
+
 static bool train_step(struct trainer *trainer, struct error *error) {
     const struct trainer_options *options = &trainer->options;
     struct checkpoint *state = &trainer->state;
@@ -377,7 +228,7 @@ static bool train_step(struct trainer *trainer, struct error *error) {
     long count = trainer->split.train_count - begin;
     if (count > trainer->program->batch) count = trainer->program->batch;
     evaluation_gather(&input, trainer->order + begin, count, true);
-    trainer->learning_rate = options->learning_rate(options->learning_rate_context, state->step);
+    trainer->learning_rate = learning_rate(trainer, state->step);
     call.scalars[0] = trainer->learning_rate;
     call.scalars[1] = (double)(state->step + 1);
     call.scalars[2] = (double)count;
@@ -396,6 +247,24 @@ static bool train_step(struct trainer *trainer, struct error *error) {
     state->loss_sum += call.results[0] * (double)count;
     state->accuracy_sum += call.results[1] * (double)count;
     return true;
+}
+
+/* Lets the callbacks decide, and keeps the weights if they are the best. */
+static bool run_callbacks(struct trainer *trainer, const struct history_epoch *epoch,
+                          struct error *error) {
+    struct callback_epoch end = {
+        .history = &trainer->history,
+        .program = trainer->program,
+        .space = trainer->memory.space,
+        .metadata = &trainer->class_names,
+        .metadata_count = trainer->class_names.value != NULL,
+    };
+
+    if (!callbacks_epoch_end(trainer->callbacks, &end, error)) return false;
+    trainer->state.stopped = end.stop;
+    bool best =
+        trainer->options.best_by == BEST_CALLBACK ? end.keep : trainer_is_better(trainer, epoch);
+    return !best || trainer_keep_best(trainer, epoch, error);
 }
 
 /* Validates, remembers the epoch, keeps the best weights and saves. Interrupted: *done is false. */
@@ -425,7 +294,7 @@ static bool end_epoch(struct trainer *trainer, bool *done, struct error *error) 
             report.seconds > 0 ? (double)report.timed_samples / report.seconds : 0,
     };
     if (!history_add(&trainer->history, &epoch, error)) return false;
-    if (!keep_best(trainer, &epoch, error)) return false;
+    if (!run_callbacks(trainer, &epoch, error)) return false;
     state->epoch++;
     state->batch = state->sample_count = 0;
     state->loss_sum = state->accuracy_sum = 0;
@@ -445,8 +314,7 @@ static bool run_epoch(struct trainer *trainer, bool *done, struct error *error) 
     trainer->epoch_started = now();
     trainer->timed_samples = 0;
     if (trainer->state.step) /* an epoch resumed behind its last step reports the rate of that */
-        trainer->learning_rate = trainer->options.learning_rate(
-            trainer->options.learning_rate_context, trainer->state.step - 1);
+        trainer->learning_rate = learning_rate(trainer, trainer->state.step - 1);
     shuffle(trainer);
     while (trainer->state.batch < trainer->steps_per_epoch) {
         if (interrupted(trainer)) return true;
@@ -465,10 +333,10 @@ enum training_end trainer_run(struct trainer *trainer, struct error *error) {
     bool done = true;
 
     trainer->started = now();
-    while (done && state->epoch < trainer->options.epochs) {
+    while (done && !state->stopped && state->epoch < trainer->options.epochs) {
         if (!run_epoch(trainer, &done, error)) return TRAINING_FAILED;
         state->seconds = seconds_before + now() - trainer->started;
-        if (!save_checkpoint(trainer, error)) return TRAINING_FAILED;
+        if (!trainer_save_checkpoint(trainer, error)) return TRAINING_FAILED;
         if (trainer->options.directory && trainer->history.count &&
             !history_save(&trainer->history, trainer->options.directory, error))
             return TRAINING_FAILED;

@@ -6,6 +6,7 @@
 #ifndef LATHE_TRAINER_H
 #define LATHE_TRAINER_H
 
+#include "callbacks.h"
 #include "dataset.h"
 #include "error.h"
 #include "history.h"
@@ -32,9 +33,10 @@ struct training_report {
 
 /* Which weights count as the best. */
 enum best_by {
-    BEST_LATEST,  /* those of the last epoch */
-    BEST_LOSS,    /* lowest validation loss (training loss, without validation samples) */
-    BEST_ACCURACY /* highest validation accuracy (training accuracy, ...) */
+    BEST_LATEST,   /* those of the last epoch, or those that a callback is to restore */
+    BEST_LOSS,     /* lowest validation loss (training loss, without validation samples) */
+    BEST_ACCURACY, /* highest validation accuracy (training accuracy, ...) */
+    BEST_CALLBACK  /* those that a callback with restore_best_weights chooses */
 };
 
 struct trainer_options {
@@ -55,6 +57,8 @@ struct trainer_options {
     const char *directory; /* for checkpoints, weights and history; NULL: keep nothing */
     bool resume;           /* go on from the checkpoint in the directory */
     enum best_by best_by;
+    const struct callback_options *callbacks; /* they run in this order at the end of an epoch */
+    int callback_count;
 
     /* Called after each step and each epoch; each may be NULL. */
     void (*on_step)(void *context, const struct training_report *report);

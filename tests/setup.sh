@@ -4,7 +4,7 @@
 set -eu
 
 run="gcc libc6-dev make liblua5.4-dev libtcc-dev libopenblas-dev libcjson-dev libpng-dev zlib1g-dev
-    gnuplot-nox dataset-fashion-mnist"
+    protobuf-c-compiler libprotobuf-c-dev gnuplot-nox dataset-fashion-mnist"
 test="libcmocka-dev clang tcc"
 
 case "${1:-run}" in

@@ -277,52 +277,46 @@ static void test_defaults(void **state) {
     assert_false(training->accuracy);
     assert_int_equal(training->optimizer.kind, OPTIMIZER_RMSPROP);
     assert_close(training->optimizer.rho, 0.9, 0);
-    assert_close(training->optimizer.learning_rate, 1e-3, 0);
+    assert_close(optimizer_learning_rate(&training->optimizer, 0), 1e-3, 0);
 }
 
 static void test_optimizers(void **state) {
     static const struct {
         const char *text;
+        double learning_rate;
         struct optimizer expected;
     } cases[] = {
-        {"sgd {}", {.kind = OPTIMIZER_SGD, .learning_rate = 0.01}},
+        {"sgd {}", 0.01, {.kind = OPTIMIZER_SGD}},
         {"sgd { 0.5, momentum = 0.9, nesterov = true }",
-         {.kind = OPTIMIZER_SGD, .learning_rate = 0.5, .momentum = 0.9, .nesterov = true}},
+         0.5,
+         {.kind = OPTIMIZER_SGD, .momentum = 0.9, .nesterov = true}},
         {"rmsprop { centered = true, momentum = 0.5 }",
+         1e-3,
          {.kind = OPTIMIZER_RMSPROP,
-          .learning_rate = 1e-3,
           .rho = 0.9,
           .momentum = 0.5,
           .epsilon = 1e-7,
           .centered = true}},
         {"adam { learning_rate = 2e-3, beta_1 = 0.8, beta_2 = 0.99, epsilon = 1e-5 }",
-         {.kind = OPTIMIZER_ADAM,
-          .learning_rate = 2e-3,
-          .beta_1 = 0.8,
-          .beta_2 = 0.99,
-          .epsilon = 1e-5}},
+         2e-3,
+         {.kind = OPTIMIZER_ADAM, .beta_1 = 0.8, .beta_2 = 0.99, .epsilon = 1e-5}},
         {"adam { amsgrad = true }",
+         1e-3,
          {.kind = OPTIMIZER_ADAM,
-          .learning_rate = 1e-3,
           .beta_1 = 0.9,
           .beta_2 = 0.999,
           .epsilon = 1e-7,
           .amsgrad = true}},
         {"adagrad { 0.01, initial_accumulator_value = 0 }",
-         {.kind = OPTIMIZER_ADAGRAD, .learning_rate = 0.01, .epsilon = 1e-7}},
+         0.01,
+         {.kind = OPTIMIZER_ADAGRAD, .epsilon = 1e-7}},
         {"'adagrad'",
-         {.kind = OPTIMIZER_ADAGRAD,
-          .learning_rate = 1e-3,
-          .epsilon = 1e-7,
-          .initial_accumulator_value = 0.1}},
-        {"adadelta {}",
-         {.kind = OPTIMIZER_ADADELTA, .learning_rate = 1e-3, .rho = 0.95, .epsilon = 1e-7}},
+         1e-3,
+         {.kind = OPTIMIZER_ADAGRAD, .epsilon = 1e-7, .initial_accumulator_value = 0.1}},
+        {"adadelta {}", 1e-3, {.kind = OPTIMIZER_ADADELTA, .rho = 0.95, .epsilon = 1e-7}},
         {"'nadam'",
-         {.kind = OPTIMIZER_NADAM,
-          .learning_rate = 1e-3,
-          .beta_1 = 0.9,
-          .beta_2 = 0.999,
-          .epsilon = 1e-7}},
+         1e-3,
+         {.kind = OPTIMIZER_NADAM, .beta_1 = 0.9, .beta_2 = 0.999, .epsilon = 1e-7}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[400];
@@ -336,7 +330,7 @@ static void test_optimizers(void **state) {
         assert_int_equal(got.nesterov * 2 + got.centered + got.amsgrad * 4,
                          expected.nesterov * 2 + expected.centered + expected.amsgrad * 4);
         assert_close(got.initial_accumulator_value, expected.initial_accumulator_value, 0);
-        assert_close(got.learning_rate, expected.learning_rate, 0);
+        assert_close(optimizer_learning_rate(&got, 1000), cases[i].learning_rate, 0);
         assert_close(got.momentum, expected.momentum, 0);
         assert_close(got.rho, expected.rho, 0);
         assert_close(got.beta_1, expected.beta_1, 0);
@@ -366,6 +360,37 @@ static void test_schedules(void **state) {
     assert_close(rate_at(state, stairs, 250), 0.5 * 0.81, 1e-15);
     assert_close(rate_at(state, warm, 5), 0.5, 1e-15);
     assert_close(rate_at(state, warm, 16), 0.25, 1e-15);
+}
+
+/* Against Keras's documentation of each class. */
+static void test_more_schedules(void **state) {
+    static const struct {
+        const char *schedule;
+        long step;
+        double expected;
+    } cases[] = {
+        {"inverse_time_decay { 1, decay_steps = 10, decay_rate = 0.5 }", 5, 1 / 1.25},
+        {"inverse_time_decay { 1, decay_steps = 10, decay_rate = 0.5, staircase = true }", 25, 0.5},
+        {"piecewise_constant_decay { boundaries = { 10, 20 }, values = { 3, 2, 1 } }", 0, 3},
+        {"piecewise_constant_decay { boundaries = { 10, 20 }, values = { 3, 2, 1 } }", 10, 3},
+        {"piecewise_constant_decay { boundaries = { 10, 20 }, values = { 3, 2, 1 } }", 11, 2},
+        {"piecewise_constant_decay { boundaries = { 10, 20 }, values = { 3, 2, 1 } }", 20, 2},
+        {"piecewise_constant_decay { boundaries = { 10, 20 }, values = { 3, 2, 1 } }", 21, 1},
+        {"polynomial_decay { 0.5, decay_steps = 10 }", 5, 0.25005},
+        {"polynomial_decay { 0.5, decay_steps = 10 }", 99, 1e-4},
+        {"polynomial_decay { 0.5, decay_steps = 10, end_learning_rate = 0.1, power = 2, cycle = "
+         "true }",
+         15, 0.4 * 0.0625 + 0.1},
+        {"polynomial_decay { 0.5, decay_steps = 10, end_learning_rate = 0, cycle = true }", 0, 0.5},
+        {"cosine_decay { 0.5, decay_steps = 100 }", 50, 0.25},
+        {"cosine_decay { 0.5, decay_steps = 100, alpha = 0.2 }", 50, 0.3},
+        {"cosine_decay { 0.5, decay_steps = 100, alpha = 0.2 }", 5000, 0.1},
+        {"cosine_decay { 0.1, decay_steps = 100, warmup_target = 1, warmup_steps = 10 }", 5, 0.55},
+        {"cosine_decay { 0.1, decay_steps = 100, warmup_target = 1, warmup_steps = 10 }", 10, 1},
+        {"cosine_decay { 0.1, decay_steps = 100, warmup_target = 1, warmup_steps = 10 }", 60, 0.5},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_close(rate_at(state, cases[i].schedule, cases[i].step), cases[i].expected, 1e-15);
 }
 
 static void test_metrics(void **state) {
@@ -597,6 +622,7 @@ int main(void) {
         TEST(test_defaults),
         TEST(test_optimizers),
         TEST(test_schedules),
+        TEST(test_more_schedules),
         TEST(test_metrics),
         TEST(test_shapes),
         TEST(test_graph),

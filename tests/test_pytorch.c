@@ -110,7 +110,7 @@ static struct optimizer optimizer_of(const struct trajectory *t, struct optimize
     struct optimizer result = all[i].optimizer;
     result.file = optimizer.file;
     result.line = optimizer.line;
-    result.learning_rate = t->rate;
+    result.learning_rate = optimizer.learning_rate; /* the calls bring their own */
     result.epsilon = 1e-7;
     return result;
 }

@@ -182,9 +182,9 @@ static int make_data(void **state) {
 
 static int remove_data(void **state) {
     static const char *const names[] = {"last.safetensors", "best.safetensors", "history.csv",
-                                        "history.json"};
+                                        "history.json", "log.csv"};
     (void)state;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         char path[200];
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
         unlink(path);
@@ -320,7 +320,7 @@ static void run(struct trainer_options options, int stop, float spaces[31],
         trainer_free(trainer);
         interrupt_at = 0;
         options.resume = true;
-        options.seed = 99;            /* the checkpoint's goes before */
+        options.seed = 99;          /* the checkpoint's goes before */
         options.split.fraction = 0; /* this one too */
         trainer = start(&options);
         assert_int_equal(trainer_run(trainer, &error), TRAINING_FINISHED);
@@ -352,6 +352,72 @@ static void resuming_gives_the_same_bits(void **state) {
         assert_memory_equal(&last.validation_loss, &expected_last.validation_loss,
                             sizeof last.loss);
     }
+}
+
+static char *file_in_folder(const char *name) {
+    char path[200];
+    struct error error = {.text = ""};
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    char *text = files_read(path, NULL, &error);
+    if (!text) fail_msg("%s", error.text);
+    return text;
+}
+
+/* Callbacks that reduce the learning rate, stop early and restore weights of before: stopped and
+ * resumed anywhere, all of it comes out the same. */
+static void callbacks_go_on_after_a_resume(void **state) {
+    static const struct callback_options callbacks[] = {
+        {.kind = CALLBACK_REDUCE_LR_ON_PLATEAU,
+         .monitor = {METRIC_VAL_LOSS, MONITOR_AUTO, 0.02},
+         .patience = 1,
+         .cooldown = 1,
+         .factor = 0.5},
+        {.kind = CALLBACK_EARLY_STOPPING,
+         .monitor = {METRIC_VAL_ACCURACY, MONITOR_AUTO, 0.01},
+         .patience = 4,
+         .restore_best_weights = true},
+        {.kind = CALLBACK_CSV_LOGGER, .path = "log.csv", .separator = ','}};
+    static const int stops[] = {1, 8, 9, 23, 24, 31, 40, 41};
+    struct trainer_options options = default_options();
+    float expected[31], got[31];
+    struct history_epoch expected_last, last;
+
+    (void)state;
+    options.directory = folder;
+    options.split.fraction = 0.25; /* 78 samples: 8 steps an epoch */
+    options.callbacks = callbacks;
+    options.callback_count = 3;
+    options.epochs = 40;
+    run(options, 0, expected, &expected_last);
+    assert_in_range(expected_last.epoch, 6, 39); /* stopped early, and reduced before */
+    assert_true(expected_last.learning_rate < 0.6 * 0.1 / (1 + 0.01 * ((double)calls - 1)));
+    char *log = file_in_folder("log.csv");
+    for (size_t i = 0; i < sizeof stops / sizeof stops[0]; i++) {
+        run(options, stops[i], got, &last);
+        assert_memory_equal(got, expected, sizeof got);
+        assert_int_equal(last.epoch, expected_last.epoch);
+        assert_true(last.learning_rate == expected_last.learning_rate);
+        char *again = file_in_folder("log.csv");
+        assert_string_equal(again, log);
+        free(again);
+    }
+    free(log);
+
+    /* The run is over: resumed, it trains no further, and restores the weights it kept. */
+    struct error error = {.text = ""};
+    options.resume = true;
+    calls = 0;
+    struct trainer *trainer = start(&options);
+    assert_int_equal(trainer_run(trainer, &error), TRAINING_FINISHED);
+    assert_int_equal(calls, 0);
+    trainer_restore_best(trainer);
+    long kept = trainer_kept_epoch(trainer)->epoch;
+    assert_int_equal(kept, expected_last.epoch - 4);
+    assert_true(trainer_spaces(trainer)[PROGRAM_STATE][0] == (float)(8 * kept)); /* counts steps */
+    trainer_free(trainer);
+    options.callback_count = 2;
+    assert_null(trainer_new(&options, &error));
+    assert_non_null(strstr(error.text, "begun with other callbacks than these"));
 }
 
 static void epochs_can_be_added(void **state) {
@@ -513,6 +579,7 @@ int main(void) {
         cmocka_unit_test_setup(loss_is_the_mean_over_samples, reset),
         cmocka_unit_test_setup(validation_samples_are_not_trained, reset),
         cmocka_unit_test_setup(resuming_gives_the_same_bits, reset),
+        cmocka_unit_test_setup(callbacks_go_on_after_a_resume, reset),
         cmocka_unit_test_setup(epochs_can_be_added, reset),
         cmocka_unit_test_setup(the_best_weights_are_kept, reset),
         cmocka_unit_test_setup(a_loss_that_is_not_finite_stops, reset),

@@ -96,22 +96,13 @@ static void emit_inference(struct emission *e) {
 
 /* The learning rate of a step, counted from 0. */
 static void emit_learning_rate(struct emission *e) {
-    const struct optimizer *o = &e->model->training.optimizer;
+    const struct expression *rate = e->model->training.optimizer.learning_rate;
     struct writer w = {.arena = e->arena, .text = {.arena = e->arena}, .depth = 1};
-    bool varies = o->schedule || o->decays;
     const char *const operands[] = {"step"};
     const struct expression_names names = {.operand = operands, .prefix = "t", .is_double = true};
-    const char *value = literal(&w, o->learning_rate, true);
-    if (o->schedule) {
-        value = write_expression(&w, o->schedule, &names);
-    } else if (o->decays) {
-        const char *decays = arena_format(e->arena, "step / %ld.0", o->decay_steps);
-        if (o->staircase) decays = arena_format(e->arena, "floor(%s)", decays);
-        value = arena_format(e->arena, "%s * pow(%s, %s)", value, literal(&w, o->decay_rate, true),
-                             decays);
-    }
+    const char *value = write_expression(&w, rate, &names);
     emit_text(e, "\nfloat @_learning_rate(const void *block) {\n");
-    if (varies)
+    if (expression_uses(rate, 0))
         emit_text(e, "    const struct @_state *const state = block;\n"
                      "    const double step = (double)state->step;\n");
     else

@@ -28,7 +28,10 @@ static const struct command_option options[] = {
           "cross-validation: train K times, each time with another Kth of the training data set "
           "aside, and print mean and spread; the test data stay unused"),
     {"best", 0, COMMAND_CHOICE, offsetof(struct train_options, best), "latest|loss|accuracy",
-     "latest", "which weights to keep: of the last epoch, or the best on validation data"},
+     "latest",
+     "which weights to keep: of the last epoch (or those that early_stopping restores), or the "
+     "best "
+     "on validation data"},
     TEXT("save", save, "DIR", "keep checkpoint, weights, history and pictures there"),
     FLAG("resume", resume, "go on from the checkpoint in the --save directory"),
     FLAG("json", json, "end with one line of JSON on the standard output, and print nothing else"),
@@ -121,6 +124,8 @@ bool train_set_up(struct run *run, const char *directory, long fold, bool resume
         .directory = directory,
         .resume = resume,
         .best_by = (enum best_by)o->best,
+        .callbacks = run->model->training.callbacks.options,
+        .callback_count = run->model->training.callbacks.count,
         .on_step = on_step,
         .on_epoch = on_epoch,
         .report_context = run,

@@ -7,6 +7,7 @@
 
 #include "../base/arena.h"
 #include "../tensor/graph.h"
+#include "../../runtime/callbacks.h"
 #include "../../runtime/error.h"
 
 struct layer_type; /* layers/layer.h */
@@ -60,14 +61,14 @@ struct optimizer {
     enum optimizer_kind kind;
     const char *file;
     int line;
-    double learning_rate;
+    const struct expression *learning_rate; /* of operand 0: the step, from 0 */
     double momentum, rho, beta_1, beta_2, epsilon, initial_accumulator_value;
     bool nesterov, centered, amsgrad;
-    /* The schedule: learning rate of step t (from 0) = initial * rate^(t / steps), or traced. */
-    bool decays, staircase;
-    double decay_rate;
-    long decay_steps;
-    const struct expression *schedule; /* of operand 0 = step from 0; NULL: none */
+};
+
+struct callback_list {
+    const struct callback_options *options;
+    int count;
 };
 
 /* The model's training table: its recipe. */
@@ -81,6 +82,7 @@ struct training {
     double validation_split;
     bool stratified; /* the split: of each class its share */
     long seed; /* of all random numbers, if the command line gives none */
+    struct callback_list callbacks;
     bool accuracy; /* metrics = { "accuracy" }; on by default for the crossentropies */
 };
 

@@ -91,6 +91,14 @@ static void open_language(lua_State *L) {
         lua_pushstring(L, "optimizer");
         lua_setfield(L, -2, type->name);
     }
+    for (const struct schedule_type *type = schedule_types(); type->name; type++) {
+        lua_pushstring(L, "schedule");
+        lua_setfield(L, -2, type->name);
+    }
+    for (const struct callback_type_options *type = callback_types(); type->name; type++) {
+        lua_pushstring(L, "callback");
+        lua_setfield(L, -2, type->name);
+    }
     lua_setfield(L, -2, "kinds");
     sandbox_load_module(L, lua_module_nn);
     lua_insert(L, -2);

@@ -173,7 +173,6 @@ local function make_constructor(kind, type_of_object)
 end
 
 for kind, type_of_object in next, host.kinds do make_constructor(kind, type_of_object) end
-make_constructor("exponential_decay", "schedule")
 make_constructor("constant", "initializer")
 
 ----------------------------------------------------------------------------------------------------

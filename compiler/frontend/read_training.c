@@ -13,40 +13,42 @@ static bool wrong_learning_rate(const struct reader *reader, const struct subjec
                          option_expects(&option));
 }
 
+/* The schedule whose private table is on top of the stack. */
+static bool read_schedule(const struct reader *reader, const struct expression **learning_rate) {
+    struct subject subject = {.file = text_field(reader, "file"),
+                              .line = (int)integer_field(reader, "line"),
+                              .kind = text_field(reader, "kind")};
+    const struct schedule_type *type = schedule_types();
+    struct schedule schedule = {.initial_learning_rate = 0};
+    while (strcmp(type->name, subject.kind) != 0) type++;
+    lua_getfield(reader->L, -1, "options");
+    if (!read_options(reader, &subject, -1, type->options, type->option_count, none, &schedule))
+        return false;
+    const char *mistake = type->mistake ? type->mistake(&schedule) : NULL;
+    if (mistake) return subject_error(reader, &subject, "%s", mistake);
+    *learning_rate = type->lower(&schedule, reader->arena, expression_operand(reader->arena, 0));
+    return true;
+}
+
 bool read_learning_rate(const struct reader *reader, const struct subject *subject,
-                        struct optimizer *optimizer) {
-#define FIELD(name) offsetof(struct optimizer, name)
-    static const struct option schedule[] = {
-        {"initial_learning_rate", OPTION_POSITIVE, FIELD(learning_rate), NULL, true},
-        {"decay_steps", OPTION_COUNT, FIELD(decay_steps), NULL, false},
-        {"decay_rate", OPTION_POSITIVE, FIELD(decay_rate), NULL, false},
-        {"staircase", OPTION_BOOLEAN, FIELD(staircase), "false", false},
-    };
-#undef FIELD
+                        const struct expression **learning_rate) {
     lua_State *L = reader->L;
     if (lua_type(L, -1) == LUA_TNUMBER) {
-        optimizer->learning_rate = lua_tonumber(L, -1);
-        if (isfinite(optimizer->learning_rate) && optimizer->learning_rate > 0) return true;
+        double number = lua_tonumber(L, -1);
+        *learning_rate = expression_constant(reader->arena, number);
+        if (isfinite(number) && number > 0) return true;
         return wrong_learning_rate(reader, subject);
     }
     if (lua_isfunction(L, -1)) {
         struct function function = {.name = NULL};
         if (!read_function(reader, subject, "learning_rate", none, 1, &function)) return false;
-        optimizer->schedule = function.expression;
-        optimizer->learning_rate = optimizer_learning_rate(optimizer, 0);
+        *learning_rate = function.expression;
         return true;
     }
     const char *type = push_private(reader, -1);
-    if (!type || strcmp(type, "schedule") != 0) {
-        if (type) lua_pop(L, 1);
-        return wrong_learning_rate(reader, subject);
-    }
-    struct subject inner = {.file = text_field(reader, "file"),
-                            .line = (int)integer_field(reader, "line"),
-                            .kind = text_field(reader, "kind")};
-    optimizer->decays = true;
-    lua_getfield(L, -1, "options");
-    return read_options(reader, &inner, -1, schedule, 4, none, optimizer);
+    if (type && strcmp(type, "schedule") == 0) return read_schedule(reader, learning_rate);
+    if (type) lua_pop(L, 1);
+    return wrong_learning_rate(reader, subject);
 }
 
 static const struct optimizer_type *find_optimizer(const char *name) {
@@ -117,6 +119,7 @@ bool read_training(const struct reader *reader, struct model *model) {
         {"stratified", OPTION_BOOLEAN, FIELD(stratified), "true", false},
         {"seed", OPTION_SEED, FIELD(seed), "1", false},
         {"from_logits", OPTION_BOOLEAN, FIELD(from_logits), "false", false},
+        {"callbacks", OPTION_CALLBACKS, FIELD(callbacks), "", false},
         {"metrics", OPTION_METRICS, FIELD(accuracy), "", false},
     };
 #undef FIELD

@@ -23,11 +23,19 @@ const char *option_expects(const struct option *option) {
     case OPTION_SHAPE: return "one to five sizes, as { 28, 28, 1 }";
     case OPTION_SHAPE_FREE: return "one to five sizes, as { 28, 28, 1 }; one may be -1";
     case OPTION_AXIS: return "the whole number of an axis; -1 is the last one";
+    case OPTION_NUMBERS: return "a list of numbers, as { 1000, 2000 }";
     case OPTION_LEARNING_RATE:
         return "a number above 0, exponential_decay { ... } or a Lua function of the step";
     case OPTION_LOSS:
         return "the name of a loss, as \"sparse_categorical_crossentropy\", or a Lua function";
     case OPTION_OPTIMIZER: return "an optimizer, as adam { learning_rate = 1e-3 }";
+    case OPTION_WHOLE: return "a whole number of at least 0";
+    case OPTION_PART: return "a number above 0 and below 1";
+    case OPTION_METRIC: return "\"loss\", \"accuracy\", \"val_loss\" or \"val_accuracy\"";
+    case OPTION_MONITOR_MODE: return "\"auto\", \"min\" or \"max\"";
+    case OPTION_FILE: return "a path below the directory of the run, as \"logs\", without ..";
+    case OPTION_LETTER: return "a text of one character";
+    case OPTION_CALLBACKS: return "a list of callbacks, as { early_stopping { patience = 5 } }";
     case OPTION_METRICS: return "{ \"accuracy\" } or {}";
     }
     return "";
@@ -91,6 +99,19 @@ static bool read_shape(const struct reader *reader, bool open, struct shape *sha
     return true;
 }
 
+static bool read_numbers(const struct reader *reader, struct number_list *list) {
+    lua_State *L = reader->L;
+    if (!lua_istable(L, -1) || lua_rawlen(L, -1) > MAX_NUMBERS) return false;
+    list->count = (int)lua_rawlen(L, -1);
+    for (int i = 0; i < list->count; i++) {
+        lua_rawgeti(L, -1, i + 1);
+        bool good = finite_number(L, &list->value[i]);
+        lua_pop(L, 1);
+        if (!good) return false;
+    }
+    return list->count > 0;
+}
+
 /* "accuracy", { "accuracy" } or {} */
 static bool read_metrics(const struct reader *reader, bool *accuracy) {
     lua_State *L = reader->L;
@@ -116,6 +137,51 @@ static bool read_padding(const struct reader *reader, enum padding *padding) {
     const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
     *padding = strcmp(name, "same") == 0 ? PADDING_SAME : PADDING_VALID;
     return *padding == PADDING_SAME || strcmp(name, "valid") == 0;
+}
+
+/* The position of the text on top of the stack in a list that ends with NULL; -1: not there. */
+static int read_choice(lua_State *L, const char *const *choices) {
+    const char *given = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+    for (int i = 0; choices[i]; i++)
+        if (strcmp(choices[i], given) == 0) return i;
+    return -1;
+}
+
+static bool read_metric(lua_State *L, enum metric *metric) {
+    const char *names[METRICS + 1] = {NULL};
+    for (int i = 0; i < METRICS; i++) names[i] = metric_name((enum metric)i);
+    int choice = read_choice(L, names);
+    *metric = choice >= 0 ? (enum metric)choice : METRIC_LOSS;
+    return choice >= 0;
+}
+
+static bool read_monitor_mode(lua_State *L, enum monitor_mode *mode) {
+    static const char *const names[] = {"auto", "min", "max", NULL};
+    int choice = read_choice(L, names);
+    *mode = choice >= 0 ? (enum monitor_mode)choice : MONITOR_AUTO;
+    return choice >= 0;
+}
+
+/* A model file is untrusted: its paths stay below the directory of the run. */
+static bool read_file_path(const struct reader *reader, const char **path) {
+    lua_State *L = reader->L;
+    if (lua_type(L, -1) != LUA_TSTRING) return false;
+    const char *text = *path = arena_string(reader->arena, lua_tostring(L, -1));
+    if (!*text || *text == '/' || strlen(text) != lua_rawlen(L, -1) || strlen(text) > 200)
+        return false;
+    for (const char *part = text; part; part = strchr(part, '/')) {
+        part += *part == '/';
+        if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || !part[2])) return false;
+    }
+    for (const char *c = text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 127) return false;
+    return true;
+}
+
+static bool read_letter(lua_State *L, char *letter) {
+    if (lua_type(L, -1) != LUA_TSTRING || lua_rawlen(L, -1) != 1) return false;
+    *letter = *lua_tostring(L, -1);
+    return *letter != '\n' && *letter != '\0';
 }
 
 static bool read_initializer(const struct reader *reader, const struct subject *subject,
@@ -169,6 +235,14 @@ bool read_value(const struct reader *reader, const struct subject *subject,
     case OPTION_PADDING: good = read_padding(reader, field); break;
     case OPTION_SHAPE: good = read_shape(reader, false, field); break;
     case OPTION_SHAPE_FREE: good = read_shape(reader, true, field); break;
+    case OPTION_NUMBERS: good = read_numbers(reader, field); break;
+    case OPTION_WHOLE: good = whole_number(L, 0, INT_MAX, field); break;
+    case OPTION_PART: good = finite_number(L, number) && *number > 0 && *number < 1; break;
+    case OPTION_METRIC: good = read_metric(L, field); break;
+    case OPTION_MONITOR_MODE: good = read_monitor_mode(L, field); break;
+    case OPTION_FILE: good = read_file_path(reader, field); break;
+    case OPTION_LETTER: good = read_letter(L, field); break;
+    case OPTION_CALLBACKS: return read_callbacks(reader, subject, field);
     case OPTION_METRICS: good = read_metrics(reader, field); break;
     case OPTION_INITIALIZER: return read_initializer(reader, subject, option, field);
     case OPTION_OPTIMIZER: return read_optimizer(reader, subject, field);

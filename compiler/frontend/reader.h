@@ -74,9 +74,24 @@ bool unknown_name(const struct reader *reader, const struct subject *subject, co
 bool read_optimizer(const struct reader *reader, const struct subject *subject,
                     struct optimizer *optimizer);
 
-/** Reads the learning rate on top of the stack: a number, a schedule or a function. */
+/** Reads the learning rate on top of the stack: a number, a schedule or a function becomes an
+ * expression of the step. */
 bool read_learning_rate(const struct reader *reader, const struct subject *subject,
-                        struct optimizer *optimizer);
+                        const struct expression **learning_rate);
+
+struct callback_type_options {
+    const char *name; /* the Lua function: "early_stopping" */
+    enum callback_kind kind;
+    const struct option *options; /* of struct callback_options */
+    int option_count;
+};
+
+/** The callbacks; ends with an entry without name (read_callbacks.c). */
+const struct callback_type_options *callback_types(void);
+
+/** Reads the list of callbacks on top of the stack (read_callbacks.c). */
+bool read_callbacks(const struct reader *reader, const struct subject *subject,
+                    struct callback_list *list);
 
 /** Reads the training table on top of the stack into the model. */
 bool read_training(const struct reader *reader, struct model *model);

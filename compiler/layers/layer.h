@@ -22,10 +22,17 @@ enum option_kind {
     OPTION_SHAPE,         /* a list of sizes */
     OPTION_SHAPE_FREE,    /* the same; one of them may be -1: what is left */
     OPTION_AXIS,          /* an integer, negative counts from the end */
-    OPTION_LEARNING_RATE, /* of struct optimizer (field 0): a number, exponential_decay, a function
-                           */
+    OPTION_NUMBERS,       /* a list of finite numbers */
+    OPTION_LEARNING_RATE, /* an expression: a number, exponential_decay { ... }, a function */
     OPTION_LOSS,          /* a name or a Lua function */
     OPTION_OPTIMIZER,     /* a name or a call of an optimizer */
+    OPTION_WHOLE,         /* an integer of at least 0 */
+    OPTION_PART,          /* a number above 0 and below 1 */
+    OPTION_METRIC,        /* enum metric: "val_loss", ... */
+    OPTION_MONITOR_MODE,  /* "auto", "min" or "max" */
+    OPTION_FILE,          /* a path below the directory of a run */
+    OPTION_LETTER,        /* a text of one character */
+    OPTION_CALLBACKS,     /* a list of callbacks */
     OPTION_METRICS        /* a boolean: "accuracy", { "accuracy" } or {} */
 };
 
@@ -58,6 +65,31 @@ struct optimizer_type {
     int option_count;
 };
 
+enum { MAX_NUMBERS = 32 };
+struct number_list {
+    double value[MAX_NUMBERS];
+    int count;
+};
+
+/* The options of a schedule of the learning rate; which ones a kind has is in its table. */
+struct schedule {
+    double initial_learning_rate, end_learning_rate, decay_rate, power, alpha, warmup_target;
+    long decay_steps, warmup_steps;
+    bool staircase, cycle;
+    struct number_list boundaries, values;
+};
+
+struct schedule_type {
+    const char *name;             /* the Lua function: "cosine_decay" */
+    const struct option *options; /* of struct schedule */
+    int option_count;
+    /** What is wrong with the options together, or NULL; may be NULL. */
+    const char *(*mistake)(const struct schedule *schedule);
+    /** The learning rate of a step, from 0. */
+    const struct expression *(*lower)(const struct schedule *schedule, struct arena *arena,
+                                      const struct expression *step);
+};
+
 /** The table entry of a Lua name, or NULL. */
 const struct layer_type *layer_type_find(const char *name);
 
@@ -66,6 +98,9 @@ const struct layer_type *const *layer_types(void);
 
 /** The optimizers; ends with an entry without name. */
 const struct optimizer_type *optimizer_types(void);
+
+/** The schedules of the learning rate; ends with an entry without name. schedule.c */
+const struct schedule_type *schedule_types(void);
 
 /** The names that activations, initializers and losses have in Lua; each list ends with NULL. */
 const char *const *activation_names(void);

@@ -3,41 +3,40 @@
  * it stands beside the square root of the corrected second moment, as in the Adam paper. */
 #include "families.h"
 
-#include <math.h>
 #include <stddef.h>
 
 #define FIELD(name) offsetof(struct optimizer, name)
 static const struct option sgd_options[] = {
-    {"learning_rate", OPTION_LEARNING_RATE, 0, "0.01", true},
+    {"learning_rate", OPTION_LEARNING_RATE, FIELD(learning_rate), "0.01", true},
     {"momentum", OPTION_FRACTION, FIELD(momentum), "0", false},
     {"nesterov", OPTION_BOOLEAN, FIELD(nesterov), "false", false},
 };
 static const struct option rmsprop_options[] = {
-    {"learning_rate", OPTION_LEARNING_RATE, 0, "0.001", true},
+    {"learning_rate", OPTION_LEARNING_RATE, FIELD(learning_rate), "0.001", true},
     {"rho", OPTION_FRACTION, FIELD(rho), "0.9", false},
     {"momentum", OPTION_FRACTION, FIELD(momentum), "0", false},
     {"epsilon", OPTION_POSITIVE, FIELD(epsilon), "1e-7", false},
     {"centered", OPTION_BOOLEAN, FIELD(centered), "false", false},
 };
 static const struct option adagrad_options[] = {
-    {"learning_rate", OPTION_LEARNING_RATE, 0, "0.001", true},
+    {"learning_rate", OPTION_LEARNING_RATE, FIELD(learning_rate), "0.001", true},
     {"initial_accumulator_value", OPTION_NOT_NEGATIVE, FIELD(initial_accumulator_value), "0.1",
      false},
     {"epsilon", OPTION_POSITIVE, FIELD(epsilon), "1e-7", false},
 };
 static const struct option adadelta_options[] = {
-    {"learning_rate", OPTION_LEARNING_RATE, 0, "0.001", true},
+    {"learning_rate", OPTION_LEARNING_RATE, FIELD(learning_rate), "0.001", true},
     {"rho", OPTION_FRACTION, FIELD(rho), "0.95", false},
     {"epsilon", OPTION_POSITIVE, FIELD(epsilon), "1e-7", false},
 };
 static const struct option nadam_options[] = {
-    {"learning_rate", OPTION_LEARNING_RATE, 0, "0.001", true},
+    {"learning_rate", OPTION_LEARNING_RATE, FIELD(learning_rate), "0.001", true},
     {"beta_1", OPTION_FRACTION, FIELD(beta_1), "0.9", false},
     {"beta_2", OPTION_FRACTION, FIELD(beta_2), "0.999", false},
     {"epsilon", OPTION_POSITIVE, FIELD(epsilon), "1e-7", false},
 };
 static const struct option adam_options[] = {
-    {"learning_rate", OPTION_LEARNING_RATE, 0, "0.001", true},
+    {"learning_rate", OPTION_LEARNING_RATE, FIELD(learning_rate), "0.001", true},
     {"beta_1", OPTION_FRACTION, FIELD(beta_1), "0.9", false},
     {"beta_2", OPTION_FRACTION, FIELD(beta_2), "0.999", false},
     {"epsilon", OPTION_POSITIVE, FIELD(epsilon), "1e-7", false},
@@ -58,15 +57,9 @@ const struct optimizer_type *optimizer_types(void) {
 }
 
 double optimizer_learning_rate(const struct optimizer *optimizer, long step) {
-    if (optimizer->schedule) {
-        double operand = (double)step;
-        struct expression_context context = {0};
-        return expression_value(optimizer->schedule, &operand, &context);
-    }
-    if (!optimizer->decays) return optimizer->learning_rate;
-    double decays = (double)step / (double)optimizer->decay_steps;
-    if (optimizer->staircase) decays = floor(decays);
-    return optimizer->learning_rate * pow(optimizer->decay_rate, decays);
+    double operand = (double)step;
+    struct expression_context context = {0};
+    return expression_value(optimizer->learning_rate, &operand, &context);
 }
 
 /* Slots are as long as the weights; one optimizer keeps a number besides. */

@@ -1,0 +1,55 @@
+/* trainer_state.h: a run, for the files that make up the trainer. */
+#ifndef LATHE_TRAINER_STATE_H
+#define LATHE_TRAINER_STATE_H
+
+#include "callbacks.h"
+#include "checkpoint.h"
+#include "trainer.h"
+
+struct trainer {
+    struct trainer_options options;
+    const struct program *program; /* of the present step */
+    struct program_memory memory;
+    struct dataset_split split;
+    long *order; /* of this epoch: order[i] = sample number */
+    long steps_per_epoch;
+    char *directory, *checkpoint_path, *best_path;
+    struct metadata class_names; /* of saved weights; value NULL: not known */
+    char *class_names_text;      /* the memory of the value */
+
+    struct checkpoint state; /* its lists are filled only while it is saved or loaded */
+    struct history history;
+    struct callbacks *callbacks;
+    float *best[PROGRAM_SPACES]; /* a copy of the best variables; no optimizer */
+    double best_value;           /* of the present criterion, at state.best_epoch */
+
+    double started, epoch_started; /* on the clock of now() */
+    long timed_samples;
+    double step_loss, learning_rate;
+};
+
+/* --- trainer_save.c --- */
+
+/** Keeps the present weights as the best ones: in memory and in the directory. */
+bool trainer_keep_best(struct trainer *trainer, const struct history_epoch *epoch,
+                       struct error *error);
+
+/** True if the weights of this epoch are better than those kept, by options.best_by. */
+bool trainer_is_better(const struct trainer *trainer, const struct history_epoch *epoch);
+
+/** Writes last.safetensors into the directory, if there is one. */
+bool trainer_save_checkpoint(struct trainer *trainer, struct error *error);
+
+/** Loads it; its seed and its validation split go before the options. */
+bool trainer_load_checkpoint(struct trainer *trainer, struct error *error);
+
+/** Gives the callbacks back what they remembered: once they are made. */
+bool trainer_restore_callbacks(struct trainer *trainer, struct error *error);
+
+/** Copies weights and statistics. */
+void trainer_copy_variables(const struct program *program, float *const *to, float *const *from);
+
+/** True if samples are set aside for validation. */
+bool trainer_validates(const struct split_options *split);
+
+#endif
