@@ -132,7 +132,10 @@ void trainer_free(struct trainer *trainer) {
     history_free(&trainer->history);
     checkpoint_free(&trainer->state);
     callbacks_free(trainer->callbacks);
-    for (int space = 0; space < PROGRAM_SPACES; space++) free(trainer->best[space]);
+    for (int space = 0; space < PROGRAM_SPACES; space++) {
+        free(trainer->best[space]);
+        free(trainer->snapshot[space]);
+    }
     free(trainer->order);
     free(trainer->class_names_text);
     free(trainer->directory);
@@ -217,30 +220,32 @@ static double learning_rate(const struct trainer *trainer, long step) {
                                    options->learning_rate(options->learning_rate_context, step));
 }
 
-static bool train_step(struct trainer *trainer, struct error *error) {
+struct program_call trainer_batch(struct trainer *trainer, long batch, long step) {
     const struct trainer_options *options = &trainer->options;
-    struct checkpoint *state = &trainer->state;
     struct program_call call = program_memory_call(&trainer->memory, pool_parallel, options->pool);
-
-    trainer->program = options->program(options->program_context);
     struct evaluation_input input = evaluation_input_of(trainer);
-    long begin = state->batch * trainer->program->batch;
-    long count = trainer->split.train_count - begin;
+    long begin = batch * trainer->program->batch, count = trainer->split.train_count - begin;
+
     if (count > trainer->program->batch) count = trainer->program->batch;
     evaluation_gather(&input, trainer->order + begin, count, true);
-    trainer->learning_rate = learning_rate(trainer, state->step);
-    call.scalars[0] = trainer->learning_rate;
-    call.scalars[1] = (double)(state->step + 1);
+    call.scalars[0] = learning_rate(trainer, step);
+    call.scalars[1] = (double)(step + 1);
     call.scalars[2] = (double)count;
     call.scalars[3] = (double)options->seed;
+    return call;
+}
+
+static bool train_step(struct trainer *trainer, struct error *error) {
+    struct checkpoint *state = &trainer->state;
+
+    trainer->program = trainer->options.program(trainer->options.program_context);
+    struct program_call call = trainer_batch(trainer, state->batch, state->step);
+    trainer->learning_rate = call.scalars[0];
     trainer->program->train(&call);
     trainer->step_loss = call.results[0];
     state->step++;
-    if (!isfinite(trainer->step_loss))
-        return error_set(error,
-                         "the loss is no longer a finite number (step %ld, epoch %ld, "
-                         "learning rate %g); a smaller learning rate usually helps",
-                         state->step, state->epoch + 1, trainer->learning_rate);
+    if (!isfinite(trainer->step_loss)) return trainer_not_finite(trainer, error);
+    long count = (long)call.scalars[2];
     state->batch++;
     state->sample_count += count;
     trainer->timed_samples += count;
@@ -316,6 +321,7 @@ static bool run_epoch(struct trainer *trainer, bool *done, struct error *error) 
     if (trainer->state.step) /* an epoch resumed behind its last step reports the rate of that */
         trainer->learning_rate = learning_rate(trainer, trainer->state.step - 1);
     shuffle(trainer);
+    trainer_take_snapshot(trainer);
     while (trainer->state.batch < trainer->steps_per_epoch) {
         if (interrupted(trainer)) return true;
         if (!train_step(trainer, error)) return false;

@@ -60,6 +60,11 @@ struct trainer_options {
     const struct callback_options *callbacks; /* they run in this order at the end of an epoch */
     int callback_count;
 
+    /* Asked when the loss is not finite, with a step in which something first was not, before it is
+     * run: writes what it was, as "the output of dense_1 (m.lua:7)". May be NULL. */
+    bool (*explain)(void *context, const struct program_call *call, char *text, size_t size);
+    void *explain_context;
+
     /* Called after each step and each epoch; each may be NULL. */
     void (*on_step)(void *context, const struct training_report *report);
     void (*on_epoch)(void *context, const struct training_report *report);

@@ -23,10 +23,30 @@ struct trainer {
     float *best[PROGRAM_SPACES]; /* a copy of the best variables; no optimizer */
     double best_value;           /* of the present criterion, at state.best_epoch */
 
+    /* Variables and optimizer as they were at the batch snapshot_batch of this epoch: from there a
+     * loss that is not finite is traced. NULL where that would take much memory. */
+    float *snapshot[PROGRAM_SPACES];
+    long snapshot_batch, snapshot_step;
+
     double started, epoch_started; /* on the clock of now() */
     long timed_samples;
     double step_loss, learning_rate;
 };
+
+/* --- trainer.c --- */
+
+/** Loads the samples of a batch of this epoch, and returns the call that trains with them. step:
+ * from 0, since training began. */
+struct program_call trainer_batch(struct trainer *trainer, long batch, long step);
+
+/* --- non_finite.c --- */
+
+/** Remembers variables and optimizer, at the beginning of an epoch or where it is resumed. */
+void trainer_take_snapshot(struct trainer *trainer);
+
+/** The message for a loss that is not finite, with the layer that was first. Returns false. What
+ * the trainer's variables are afterwards is not defined. */
+bool trainer_not_finite(struct trainer *trainer, struct error *error);
 
 /* --- trainer_save.c --- */
 

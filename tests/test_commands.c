@@ -342,6 +342,42 @@ static void folds_are_averaged(void **state) {
     assert_true(number(output, "seconds") < 0.1);
 }
 
+static void train_overflowing(const char *activation, const char *optimizer, const char *first) {
+    char path[512], text[1000], expected[1000];
+
+    snprintf(path, sizeof path, "%s/overflowing.lua", folder);
+    snprintf(text, sizeof text,
+             "return model \"overflowing\" {\n"
+             "  input { 8, 8, 1 }, flatten {},\n"
+             "  dense { 8, name = \"first\" },\n"
+             "  dense { 8, name = \"second\", activation = function(x) return %s end },\n"
+             "  dense { 3, activation = \"softmax\" },\n"
+             "  training = { loss = \"sparse_categorical_crossentropy\", batch_size = 32,\n"
+             "               optimizer = %s },\n"
+             "}\n",
+             activation, optimizer);
+    write_file(path, text, strlen(text));
+    assert_int_equal(RUN("train", path, "--data", data_folder, "--quiet"), 1);
+    snprintf(expected, sizeof expected, first, path);
+    if (!strstr(errors, "the loss is no longer a finite number (step ") ||
+        !strstr(errors, expected))
+        fail_msg("expected %s in %s", expected, errors);
+    assert_string_equal(output, "");
+}
+
+static void a_loss_that_is_not_finite_is_traced(void **state) {
+    (void)state;
+    train_overflowing("log(x)", "sgd { 0.01 }",
+                      "(step 1, epoch 1, learning rate 0.01); a smaller learning rate usually "
+                      "helps; the first that was not finite: the output of the layer second "
+                      "(%s:4)\n");
+    train_overflowing("exp(x)", "sgd { 1000 }",
+                      "the first that was not finite: the output of the layer second (%s:4)\n");
+    /* In float 1e-50 is 0: so is the value, but the derivative is 0 / 0. */
+    train_overflowing("where(less(x, 0), 0, sqrt(x * x * 1e-50))", "sgd { 0.1 }",
+                      "a gradient of the layer second (%s:4), in step 1\n");
+}
+
 static void evaluation_repeats_the_figures(void **state) {
     (void)state;
     assert_int_equal(RUN("train", model, "--data", data_folder, "--backend", "tcc", "--json",
@@ -487,6 +523,7 @@ int main(void) {
         cmocka_unit_test(summary_shows_layers),
         cmocka_unit_test(training_ends_with_json),
         cmocka_unit_test(folds_are_averaged),
+        cmocka_unit_test(a_loss_that_is_not_finite_is_traced),
         cmocka_unit_test(evaluation_repeats_the_figures),
         cmocka_unit_test(classes_have_names),
         cmocka_unit_test(an_interrupted_run_can_be_resumed),

@@ -126,6 +126,8 @@ bool train_set_up(struct run *run, const char *directory, long fold, bool resume
         .best_by = (enum best_by)o->best,
         .callbacks = run->model->training.callbacks.options,
         .callback_count = run->model->training.callbacks.count,
+        .explain = train_explain,
+        .explain_context = run,
         .on_step = on_step,
         .on_epoch = on_epoch,
         .report_context = run,

@@ -47,6 +47,10 @@ enum training_end train_run(struct run *run, struct error *error);
 /** K-fold cross-validation instead of one training (train_folds.c). Returns an exit status. */
 int train_folds(struct run *run, struct error *error);
 
+/** Says which layer was the first whose values are not finite; struct trainer_options.explain
+ * (train_non_finite.c). context: the run. */
+bool train_explain(void *context, const struct program_call *call, char *text, size_t size);
+
 /* --- train_report.c --- */
 
 /** Prints the line above the epochs, unless it is to be quiet. */

@@ -5,6 +5,7 @@
 #include "../passes/passes.h"
 #include "step.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ struct mode_steps {
     int count;
     long arena_bytes;
     struct kernel_summary *kernels;
+    const bool *backward; /* by tensor number */
     int convolutions, products, others;
 };
 
@@ -30,6 +32,8 @@ struct generic_program {
     struct mode_steps mode[MODES];
     struct program program;
     double *profile; /* seconds of each step, or NULL */
+    bool watches, is_backward;
+    const struct tensor *not_finite; /* the first one found */
     int slot;
 };
 
@@ -44,13 +48,25 @@ static double seconds(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static void run_mode(const struct generic_program *generic, enum mode mode,
-                     struct program_call *call) {
+static bool is_finite(const struct step *step, const struct program_call *call) {
+    if (step->out.is_double) return isfinite(place_number(&step->out, call));
+    const float *values = place_floats(&step->out, call);
+    long count = shape_elements(&step->tensor->shape);
+    for (long i = 0; i < count; i++)
+        if (!isfinite(values[i])) return false;
+    return true;
+}
+
+static void run_mode(struct generic_program *generic, enum mode mode, struct program_call *call) {
     const struct mode_steps *m = &generic->mode[mode];
     const struct graph *graph = m->graph;
     double *profile = generic->profile, start = profile ? seconds() : 0;
     for (int i = 0; i < m->count; i++) {
         m->steps[i].run(&m->steps[i], call);
+        if (generic->watches && !generic->not_finite && !is_finite(&m->steps[i], call)) {
+            generic->not_finite = m->steps[i].tensor;
+            generic->is_backward = m->backward[generic->not_finite->number];
+        }
         if (!profile) continue;
         double now = seconds();
         profile[i] += now - start;
@@ -270,12 +286,12 @@ static bool prepare_mode(struct generic_program *generic, const struct model *mo
     list_steps(generic, m, &b);
     place_buffers(generic, m, &b);
     m->kernels = ARENA_ARRAY(arena, struct kernel_summary, m->count);
-    const bool *backward = graph_backward(graph, arena);
+    m->backward = graph_backward(graph, arena);
     for (int i = 0; i < m->count; i++) {
         const struct tensor *t = m->steps[i].tensor;
         m->kernels[i] = (struct kernel_summary){
             t->name, t->origin.layer, 1, 1,
-            t->primitive == PRIMITIVE_CONTRACT ? contraction_part(t, backward) : PART_OTHER};
+            t->primitive == PRIMITIVE_CONTRACT ? contraction_part(t, m->backward) : PART_OTHER};
     }
     return true;
 }
@@ -336,6 +352,17 @@ const struct kernel_summary *generic_program_kernels(const struct generic_progra
 
 void generic_program_profile(struct generic_program *generic, double *seconds_of_steps) {
     generic->profile = seconds_of_steps;
+}
+
+void generic_program_watch(struct generic_program *generic) {
+    generic->watches = true;
+    generic->not_finite = NULL;
+}
+
+const struct tensor *generic_program_not_finite(const struct generic_program *generic,
+                                                bool *backward) {
+    *backward = generic->is_backward;
+    return generic->not_finite;
 }
 
 void generic_program_free(struct generic_program *generic) {

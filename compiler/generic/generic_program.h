@@ -34,6 +34,13 @@ const struct kernel_summary *generic_program_kernels(const struct generic_progra
 /** From now on a call adds the seconds of its i-th step to seconds[i]; NULL: no more. */
 void generic_program_profile(struct generic_program *generic, double *seconds);
 
+/** From now on the calls look for the first tensor that has a value which is not finite. */
+void generic_program_watch(struct generic_program *generic);
+
+/** That tensor; NULL: there was none. *backward: it is computed from gradients. */
+const struct tensor *generic_program_not_finite(const struct generic_program *generic,
+                                                bool *backward);
+
 /** generic may be NULL. */
 void generic_program_free(struct generic_program *generic);
 
