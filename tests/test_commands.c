@@ -250,6 +250,20 @@ static void wrong_input_exits_with_2(void **state) {
                                 "samples\n");
     assert_int_equal(RUN("train", model, "--data", data_folder, "--stratified", "no"), 2);
     assert_string_equal(errors, "lathe train: --stratified no: expected one of false|true\n");
+    assert_int_equal(
+        RUN("train", model, "--data", data_folder, "--callbacks", "early_stoping { patience = 5 }"),
+        2);
+    assert_non_null(strstr(errors, "--callbacks:1: unknown name early_stoping; did you mean "
+                                   "early_stopping?"));
+    assert_int_equal(RUN("train", model, "--data", data_folder, "--callbacks",
+                         "early_stopping { patience = -5 }"),
+                     2);
+    assert_non_null(strstr(errors, "--callbacks:1: early_stopping: patience is -5; use a whole "
+                                   "number of at least 0"));
+    assert_int_equal(RUN("train", model, "--data", data_folder, "--callbacks", "csv_logger {}"), 2);
+    assert_non_null(strstr(errors, "--callbacks:1: csv_logger: it writes \"training.csv\" into the "
+                                   "directory of the run; give --save DIR"));
+    assert_int_equal(RUN("train", model, "--data", data_folder, "--callbacks", "} os.exit() {"), 2);
     assert_int_equal(RUN("train", model, "--data", data_folder, "--target", "z80"), 2);
     assert_non_null(strstr(errors, "unknown target \"z80\"; there are: "));
     assert_int_equal(RUN("evaluate", model, "--data", data_folder), 2);
@@ -306,6 +320,29 @@ static double number_in(const char *json_line, const char *object, const char *n
     double found = value->valuedouble;
     cJSON_Delete(json);
     return found;
+}
+
+static void callbacks_of_the_command_line_run(void **state) {
+    char *directory = path_in(folder, "stopped_early");
+
+    (void)state;
+    assert_int_equal(RUN("train", model, "--data", data_folder, "--backend", "tcc", "--epochs",
+                         "90", "--validation-split", "0.2", "--save", directory, "--no-plots",
+                         "--json", "--callbacks",
+                         "early_stopping { patience = 2, min_delta = 0.01, "
+                         "restore_best_weights = true }, csv_logger {}, tensorboard { "
+                         "histogram_freq = 1 }"),
+                     0);
+    assert_true(number(output, "epochs") < 90);
+    assert_true(number(output, "kept_epoch") == number(output, "epochs") - 2);
+    double loss = number(output, "loss");
+    assert_true(files_exist(path_in(directory, "training.csv")));
+    assert_true(files_is_folder(path_in(directory, "logs/train")));
+    assert_true(files_is_folder(path_in(directory, "logs/validation")));
+    assert_int_equal(RUN("evaluate", model, "--data", data_folder, "--weights",
+                         path_in(directory, "best.safetensors"), "--json"),
+                     0);
+    assert_true(number(output, "loss") == loss); /* tested with the weights that it restored */
 }
 
 /* Mean and spread over the folds are those of the last validations in the folds' histories. */
@@ -522,6 +559,7 @@ int main(void) {
         cmocka_unit_test(wrong_input_exits_with_2),
         cmocka_unit_test(summary_shows_layers),
         cmocka_unit_test(training_ends_with_json),
+        cmocka_unit_test(callbacks_of_the_command_line_run),
         cmocka_unit_test(folds_are_averaged),
         cmocka_unit_test(a_loss_that_is_not_finite_is_traced),
         cmocka_unit_test(evaluation_repeats_the_figures),

@@ -32,6 +32,8 @@ static const struct command_option options[] = {
      "which weights to keep: of the last epoch (or those that early_stopping restores), or the "
      "best "
      "on validation data"},
+    TEXT("callbacks", callbacks, "LUA",
+         "instead of the model's: a list as in the model, 'early_stopping { patience = 5 }'"),
     TEXT("save", save, "DIR", "keep checkpoint, weights, history and pictures there"),
     FLAG("resume", resume, "go on from the checkpoint in the --save directory"),
     FLAG("json", json, "end with one line of JSON on the standard output, and print nothing else"),
@@ -124,8 +126,8 @@ bool train_set_up(struct run *run, const char *directory, long fold, bool resume
         .directory = directory,
         .resume = resume,
         .best_by = (enum best_by)o->best,
-        .callbacks = run->model->training.callbacks.options,
-        .callback_count = run->model->training.callbacks.count,
+        .callbacks = run->callbacks.options,
+        .callback_count = run->callbacks.count,
         .explain = train_explain,
         .explain_context = run,
         .on_step = on_step,
@@ -163,6 +165,10 @@ static bool set_up(struct run *run, struct arena *arena, const char *path, struc
     run->epochs = o->epochs ? o->epochs : training->epochs;
     run->batch = compile.batch = o->batch_size ? o->batch_size : training->batch_size;
     run->split = split_of(o, training);
+    run->callbacks = training->callbacks;
+    if (o->callbacks &&
+        !model_read_callbacks(arena, "--callbacks", o->callbacks, &run->callbacks, error))
+        return false;
     if (!command_open_data("train", o->data, &run->data, error)) return false;
     if (!model_costs(arena, run->model, &run->cost, error)) return false;
     run->jit = command_jit(run->model, &o->backend, compile, error);

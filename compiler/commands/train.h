@@ -8,7 +8,7 @@
 #include "../../runtime/trainer.h"
 
 struct train_options {
-    const char *data, *save, *losses;
+    const char *data, *save, *losses, *callbacks;
     struct backend_options backend;
     long seed, epochs, batch_size, best, folds, stratified;
     double validation_split;
@@ -22,6 +22,7 @@ struct run {
     struct layer_cost cost; /* of the whole model */
     long epochs, batch;
     struct split_options split;
+    struct callback_list callbacks;
     struct dataset_pair data;
     struct jit *jit;
     const struct program *first_program; /* of the first step */

@@ -101,4 +101,9 @@ struct model {
  * Returns NULL and one message `file:line: kind "name": what is wrong; what would be right`. */
 struct model *model_read(struct arena *arena, const char *path, struct error *error);
 
+/** Reads a list of callbacks, `early_stopping { patience = 5 }, csv_logger {}`, in such a sandbox;
+ * messages call it `name`. */
+bool model_read_callbacks(struct arena *arena, const char *name, const char *text,
+                          struct callback_list *list, struct error *error);
+
 #endif

@@ -273,13 +273,17 @@ static bool read_model(const struct reader *reader, struct model *model) {
     return read_training(reader, model) && loss_check(model, reader->error);
 }
 
-/* The whole work, in protected mode: opens the language, runs the file, reads its model. */
-static int read_protected(lua_State *L) {
-    struct reader *reader = lua_touserdata(L, 1);
+static void open_reader(struct reader *reader, lua_State *L) {
     reader->L = L;
     sandbox_open(L);
     open_language(L);
     reader->language = lua_gettop(L);
+}
+
+/* The whole work, in protected mode: opens the language, runs the file, reads its model. */
+static int read_protected(lua_State *L) {
+    struct reader *reader = lua_touserdata(L, 1);
+    open_reader(reader, L);
     lua_getfield(L, reader->language, "describe");
     sandbox_load_model(reader->sandbox, L);
     lua_call(L, 0, 1);
@@ -289,12 +293,13 @@ static int read_protected(lua_State *L) {
     return 0;
 }
 
-struct model *model_read(struct arena *arena, const char *path, struct error *error) {
-    struct reader reader = {.arena = arena, .error = error};
-    reader.sandbox = sandbox_new(arena, path, error);
-    if (!reader.sandbox) return NULL;
+/* Runs a function in a fresh sandbox. */
+static bool run_in_sandbox(struct reader *reader, const char *path, lua_CFunction function) {
+    struct arena *arena = reader->arena;
+    reader->sandbox = sandbox_new(arena, path, reader->error);
+    if (!reader->sandbox) return false;
     /* When the arena is exhausted inside Lua, the state must be closed before the jump goes on. */
-    struct sandbox *volatile sandbox = reader.sandbox;
+    struct sandbox *volatile sandbox = reader->sandbox;
     jmp_buf owner;
     memcpy(&owner, &arena->exhausted, sizeof owner);
     if (setjmp(arena->exhausted)) {
@@ -302,8 +307,45 @@ struct model *model_read(struct arena *arena, const char *path, struct error *er
         sandbox_free(sandbox);
         longjmp(arena->exhausted, 1);
     }
-    bool good = sandbox_run(reader.sandbox, read_protected, &reader, error);
+    bool good = sandbox_run(reader->sandbox, function, reader, reader->error);
     memcpy(&arena->exhausted, &owner, sizeof owner);
-    sandbox_free(reader.sandbox);
-    return good ? reader.model : NULL;
+    sandbox_free(reader->sandbox);
+    return good;
+}
+
+struct model *model_read(struct arena *arena, const char *path, struct error *error) {
+    struct reader reader = {.arena = arena, .error = error};
+    return run_in_sandbox(&reader, path, read_protected) ? reader.model : NULL;
+}
+
+/* A list of callbacks as it stands on a command line. */
+struct callbacks_reader {
+    struct reader reader; /* comes first */
+    const char *name, *text;
+    struct callback_list list;
+    bool good;
+};
+
+static int read_callbacks_protected(lua_State *L) {
+    struct callbacks_reader *callbacks = lua_touserdata(L, 1);
+    struct reader *reader = &callbacks->reader;
+    struct subject subject = {.file = callbacks->name, .line = 1, .kind = "callbacks"};
+    open_reader(reader, L);
+    sandbox_load_text(reader->sandbox, L, callbacks->name, callbacks->text,
+                      strlen(callbacks->text));
+    lua_call(L, 0, 1);
+    callbacks->good = read_callbacks(reader, &subject, &callbacks->list);
+    return 0;
+}
+
+bool model_read_callbacks(struct arena *arena, const char *name, const char *text,
+                          struct callback_list *list, struct error *error) {
+    struct callbacks_reader callbacks = {
+        .reader = {.arena = arena, .error = error},
+        .name = arena_string(arena, name),
+        .text = arena_format(arena, "return { %s\n}", text),
+    };
+    if (!run_in_sandbox(&callbacks.reader, name, read_callbacks_protected)) return false;
+    *list = callbacks.list;
+    return callbacks.good;
 }

@@ -139,15 +139,8 @@ static char *read_file(struct arena *arena, const char *path, size_t *size) {
     return text;
 }
 
-/* Pushes the main function of a file; the text of a message about what went wrong otherwise. */
-static const char *load_file(struct sandbox *sandbox, lua_State *L, const char *path) {
-    size_t size;
-    char *text = read_file(sandbox->arena, path, &size);
-    if (!text)
-        return errno ? strerror(errno) : "it is larger than any model file should be (4 MiB)";
-    if (text[0] == LUA_SIGNATURE[0]) return "it is compiled Lua; a model file is Lua text";
-    if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) memcpy(text, "   ", 3);
-    if (text[0] == '#' && text[1] == '!') memcpy(text, "--", 2);
+void sandbox_load_text(struct sandbox *sandbox, lua_State *L, const char *path, const char *text,
+                       size_t size) {
     struct source *source = ARENA_NEW(sandbox->arena, struct source);
     source->path = arena_string(sandbox->arena, path);
     source->text = text;
@@ -160,6 +153,18 @@ static const char *load_file(struct sandbox *sandbox, lua_State *L, const char *
     snprintf(source->shown, sizeof source->shown, "%s", info.short_src);
     if (luaL_loadbufferx(L, text, size, name, "t") != LUA_OK) lua_error(L);
     lua_remove(L, -2);
+}
+
+/* Pushes the main function of a file; the text of a message about what went wrong otherwise. */
+static const char *load_file(struct sandbox *sandbox, lua_State *L, const char *path) {
+    size_t size;
+    char *text = read_file(sandbox->arena, path, &size);
+    if (!text)
+        return errno ? strerror(errno) : "it is larger than any model file should be (4 MiB)";
+    if (text[0] == LUA_SIGNATURE[0]) return "it is compiled Lua; a model file is Lua text";
+    if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) memcpy(text, "   ", 3);
+    if (text[0] == '#' && text[1] == '!') memcpy(text, "--", 2);
+    sandbox_load_text(sandbox, L, path, text, size);
     return NULL;
 }
 

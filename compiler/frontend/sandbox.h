@@ -39,6 +39,11 @@ void sandbox_load_module(lua_State *L, const char *text);
 /** Pushes the main function of the model file. */
 void sandbox_load_model(struct sandbox *sandbox, lua_State *L);
 
+/** Pushes the main function of a text in the language of model files; path is what messages call
+ * it. The text must stay. */
+void sandbox_load_text(struct sandbox *sandbox, lua_State *L, const char *path, const char *text,
+                       size_t size);
+
 /** The file and line of the model's code that is running; a path that lives in the arena. */
 const char *sandbox_where(struct sandbox *sandbox, lua_State *L, int *line);
 
