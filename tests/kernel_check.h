@@ -420,7 +420,8 @@ static inline bool check_open(struct kernel_check *check, uint64_t seed, bool gr
     check->title = "";
     reference_open(&check->m, check->random.text, check->random.batch);
     check->title = arena_format(&check->m.arena, "model %lu", (unsigned long)seed);
-    check->m.scalars[SCALAR_LEARNING_RATE] = check->m.model->training.optimizer.learning_rate;
+    check->m.scalars[SCALAR_LEARNING_RATE] =
+        optimizer_learning_rate(&check->m.model->training.optimizer, 0);
     check->partial = random_pick(&check->random, (check->m.batch + 1) / 2, check->m.batch);
     if (check_cost(check) > most_cost * (check->random.is_wide ? 10 : 1)) {
         reference_close(&check->m);
