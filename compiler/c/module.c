@@ -114,7 +114,13 @@ static void write_tcc_prelude(struct writer *w) {
     write_line(w, "double pow(double, double);");
     write_line(w, "void *memset(void *, int, size_t);");
     for (int i = 0; i < w->symbol_count; i++) write_prototype(w, w->symbols[i]);
-    for (int i = 0; i < w->tile_count; i++) microkernel_print_prototype(&w->text, &w->tiles[i]);
+    unsigned printed = 0; /* kinds of tiles */
+    for (int i = 0; i < w->tile_count; i++) {
+        enum microkernel_kind kind = w->tiles[i].kind;
+        if (!(printed >> kind & 1)) microkernel_print_type(&w->text, kind);
+        printed |= 1u << kind;
+        microkernel_print_prototype(&w->text, &w->tiles[i]);
+    }
     if (w->uses_sgemm) write_line(w, "%s", sgemm_prototype);
 }
 

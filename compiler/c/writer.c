@@ -5,7 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+/* libtcc alone reads its text: without spaces and comments it is ready sooner. */
+static bool is_compact(const struct writer *w) {
+    return w->dialect == DIALECT_TCC;
+}
+
 static void indent(struct writer *w) {
+    if (is_compact(w)) return;
     for (int i = 0; i < w->depth; i++) text_put(&w->text, "    ");
 }
 
@@ -43,10 +49,11 @@ void write_else(struct writer *w) {
 }
 
 void write_blank(struct writer *w) {
-    text_put(&w->text, "\n");
+    if (!is_compact(w)) text_put(&w->text, "\n");
 }
 
 void write_comment(struct writer *w, const char *format, ...) {
+    if (is_compact(w)) return;
     struct text text = {.arena = w->arena};
     va_list arguments;
     va_start(arguments, format);
@@ -142,7 +149,7 @@ const char *literal(struct writer *w, double value, bool is_double) {
 
 void write_kernel_open(struct writer *w, const struct kernel *kernel) {
     write_blank(w);
-    write_comment(w, "%s", describe_kernel(w, kernel));
+    if (!is_compact(w)) write_comment(w, "%s", describe_kernel(w, kernel));
     write_open(w, "static void %s_%s(const void *context, long begin, long end)", w->prefix,
                kernel->name);
     write_line(w, "const struct %s_call *const call = context;", w->module);

@@ -48,8 +48,23 @@ void microkernel_print_head(struct text *text, const struct microkernel *kernel)
     text_add(text, "(%s)", parameters(kernel->kind));
 }
 
+static const char *type_name(enum microkernel_kind kind) {
+    switch (kind) {
+    case MICROKERNEL_CONVOLUTION: return "convolution_tile";
+    case MICROKERNEL_GRADIENT: return "gradient_tile";
+    case MICROKERNEL_MATMUL: return "matmul_tile";
+    case MICROKERNEL_PIXEL: return "pixel_tile";
+    }
+    return "";
+}
+
+void microkernel_print_type(struct text *text, enum microkernel_kind kind) {
+    text_add(text, "typedef void %s(%s);\n", type_name(kind), parameters(kind));
+}
+
 void microkernel_print_prototype(struct text *text, const struct microkernel *kernel) {
-    microkernel_print_head(text, kernel);
+    text_add(text, "%s ", type_name(kernel->kind));
+    microkernel_name(text, kernel);
     text_put(text, ";\n");
 }
 

@@ -141,7 +141,10 @@ bool microkernel_print_winograd(struct text *text, const char *name, int lanes,
 /** Appends the prototype of one of them. */
 bool microkernel_print_winograd_prototype(struct text *text, const char *name);
 
-/** Appends the prototype only, for the tcc dialect. */
+/** Appends `typedef void convolution_tile(...);`: the type of all tiles of a kind. */
+void microkernel_print_type(struct text *text, enum microkernel_kind kind);
+
+/** Appends the prototype only, behind the type of its kind, for the tcc dialect. */
 void microkernel_print_prototype(struct text *text, const struct microkernel *kernel);
 
 /** True if the library for tcc holds this kernel for the target. The schedule asks it, so that both
