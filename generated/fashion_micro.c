@@ -22,8 +22,10 @@ typedef float real;
 #endif
 
 /* Vectors of GCC and Clang; other compilers take plain loops over the lanes.
- * vector<N> is a value, memory<N> one in memory at the address of any float. */
-#if defined(__GNUC__) && !defined(__TINYC__) && !defined(LATHE_DOUBLE)
+ * vector<N> is a value, memory<N> one in memory at the address of any float. Where floats are
+ * calculated in a wider type (GCC for s390x and x87), they do not mix with vectors of floats. */
+#if defined(__GNUC__) && !defined(__TINYC__) && !defined(LATHE_DOUBLE) && \
+    __FLT_EVAL_METHOD__ != 1 && __FLT_EVAL_METHOD__ != 2
 #define LATHE_VECTORS 1
 typedef float vector4 __attribute__((vector_size(16)));
 typedef float memory4 __attribute__((vector_size(16), aligned(4), may_alias));

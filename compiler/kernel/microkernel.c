@@ -122,8 +122,12 @@ static const char *const prelude_start =
     "#define LATHE_FUNCTION static\n"
     "#endif\n\n"
     "/* Vectors of GCC and Clang; other compilers take plain loops over the lanes.\n"
-    " * vector<N> is a value, memory<N> one in memory at the address of any float. */\n"
-    "#if defined(__GNUC__) && !defined(__TINYC__) && !defined(LATHE_DOUBLE)\n"
+    " * vector<N> is a value, memory<N> one in memory at the address of any float. Where floats "
+    "are\n"
+    " * calculated in a wider type (GCC for s390x and x87), they do not mix with vectors of "
+    "floats. */\n"
+    "#if defined(__GNUC__) && !defined(__TINYC__) && !defined(LATHE_DOUBLE) && \\\n"
+    "    __FLT_EVAL_METHOD__ != 1 && __FLT_EVAL_METHOD__ != 2\n"
     "#define LATHE_VECTORS 1\n";
 
 static const char *const prelude_keep =
@@ -136,7 +140,8 @@ static const char *const prelude_keep =
     "#endif\n";
 
 static const char prelude_fuse[] =
-    "/* Products and sums are fused in the tiles alone. Elsewhere each rounds, so that all compilers\n"
+    "/* Products and sums are fused in the tiles alone. Elsewhere each rounds, so that all "
+    "compilers\n"
     " * and both ways to run a model give the same bits. */\n"
     "#if defined(LATHE_VECTORS) && defined(__clang__)\n"
     "#define LATHE_FUSED\n"
@@ -216,8 +221,8 @@ bool microkernel_in_library(const struct microkernel *kernel, const struct targe
         return a <= target->matmul_rows && b <= target->matmul_vectors && lanes >= 1 &&
                lanes <= target->lanes && target->lanes % lanes == 0;
     case MICROKERNEL_PIXEL: /* narrower vectors serve fewer channels than lanes: two are enough */
-        return a <= MOST_PIXELS && b <= (lanes == target->lanes ? MOST_VECTORS : 2) &&
-               lanes >= 1 && lanes <= target->lanes && target->lanes % lanes == 0;
+        return a <= MOST_PIXELS && b <= (lanes == target->lanes ? MOST_VECTORS : 2) && lanes >= 1 &&
+               lanes <= target->lanes && target->lanes % lanes == 0;
     }
     return false;
 }
