@@ -1,6 +1,7 @@
 # make           builds ./lathe              make smoke   tests of seconds
 # make test      the tests the README names  make slow    the long tests too
 # make demo      trains the first model      make bench   compares with other frameworks
+# make cross     emitted models on other processors
 # make clean
 # make install PREFIX=/usr/local             DESTDIR is honoured
 CC = gcc
@@ -35,6 +36,7 @@ SOURCES = $(filter-out compiler/main.c compiler/kernel/print_microkernels.c, \
 OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/runtime/event.pb-c.o $(TARGETS:%=$(BUILD)/microkernels_%.o)
 TESTS = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
 SLOW_TESTS = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/slow_*.c))
+CROSS_TESTS = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/cross/*.c))
 
 all: lathe
 lathe: $(BUILD)/lathe
@@ -73,8 +75,9 @@ $(BUILD)/tests/%: tests/%.c $(BUILD)/liblathe.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d -MT $@ -I. -o $@ $< $(BUILD)/liblathe.a $(EXPORTS) -lcmocka $(LIBRARIES)
 
-# The programs of the test run: once plain, once under the sanitizers.
-SANITIZED = $(if $(SANITIZE),,$(TESTS:build/%=build/sanitize/%))
+# The programs of the test run: once plain, once under the sanitizers. (Of lathe, test_cross runs
+# what test_emit runs.)
+SANITIZED = $(if $(SANITIZE),,$(patsubst build/%,build/sanitize/%,$(filter-out %/test_cross,$(TESTS))))
 SMOKE_TESTS = $(filter-out $(LONG_TESTS:%=$(BUILD)/tests/%),$(TESTS))
 LONG_TESTS = test_winograd test_emit test_pytorch test_kernels test_bench test_bench_numbers
 # Long ones first, so that no processor waits for them at the end.
@@ -89,6 +92,12 @@ test: test_programs $(if $(SANITIZE),,lathe sanitized_programs)
 	sh tests/run.sh $(call longest_first,$(TESTS) $(SANITIZED))
 slow: test_programs lathe $(SLOW_TESTS) sanitized_programs
 	sh tests/run.sh $(call longest_first,$(SLOW_TESTS) $(TESTS) $(SANITIZED))
+# Emitted models on other processors.
+cross: lathe $(CROSS_TESTS)
+	sh tests/setup.sh cross
+	TEST_SECONDS=10000 sh tests/run.sh $(CROSS_TESTS)
+	sh tests/cross/cortex_m.sh
+	cat build/cross/*.md
 # MODELS="a1 d0" limits it; BENCH_OPTIONS="--rounds 5 --seconds 2": tests/bench/bench.py --help
 bench: lathe
 	/usr/bin/python3 tests/bench/bench.py $(MODELS) $(BENCH_OPTIONS)
@@ -100,7 +109,7 @@ install: lathe
 	install -m 755 lathe $(DESTDIR)$(PREFIX)/bin/lathe
 	install -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/lathe
 
-.PHONY: all bench clean demo install sanitized_programs slow smoke test test_programs
+.PHONY: all bench clean cross demo install sanitized_programs slow smoke test test_programs
 .SECONDARY:
 clean:
 	rm -rf build lathe

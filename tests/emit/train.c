@@ -63,6 +63,8 @@ int main(void) {
         double sum = 0.0;
         for (i = 0; i < F(parameter_size)(p); i++) sum += (double)values[i];
         printf("%.9g\n", sum);
+        for (i = 0; i < F(parameter_size)(p); i += F(parameter_size)(p) / EMIT_SHOWN + 1)
+            printf("%.9g\n", (double)values[i]);
     }
     if (F(parameter)(block, M(PARAMETERS)) || F(parameter_size)(-1)) return 1;
     /* The state alone goes on as the block does. */

@@ -2,6 +2,9 @@
 #ifndef EMIT_VALUES_H
 #define EMIT_VALUES_H
 
+/* So many values of each parameter are compared one by one, evenly spread over it. */
+enum { EMIT_SHOWN = 50 };
+
 /* In [0, 1), a multiple of 2^-16: a hash of the place. */
 static float emit_value(unsigned long place) {
     unsigned long h = (place + 1) * 2654435761UL & 0xffffffffUL;
