@@ -41,7 +41,7 @@ static bool run_passes(struct pipeline *p) {
     struct graph **graph = &p->graph;
     if (!after(p, "lower")) return false;
     *graph = pass_dead(*graph);
-    *graph = pass_simplify(*graph);
+    *graph = pass_pool_sums(pass_simplify(*graph));
     if (!after(p, "simplify")) return false;
     *graph = pass_common(*graph);
     if (!after(p, "common")) return false;

@@ -254,6 +254,23 @@ void generic_max_pool_forward(const struct generic_pool *p, long begin, long end
             }
 }
 
+void generic_max_pool_gather(const struct generic_pool *p, long begin, long end, const float *x,
+                             const float *v, float *to) {
+    long out = begin * p->out_height * p->out_width * p->channels;
+    for (long n = begin; n < end; n++)
+        for (long oh = 0; oh < p->out_height; oh++)
+            for (long ow = 0; ow < p->out_width; ow++)
+                for (long k = 0; k < p->channels; k++, out++) {
+                    long best = -1;
+                    for (long i = 0; i < p->window.kernel_size[0]; i++)
+                        for (long j = 0; j < p->window.kernel_size[1]; j++) {
+                            long at = pool_tap(p, n, oh, ow, i, j);
+                            if (at >= 0 && (best < 0 || x[at + k] > x[best])) best = at + k;
+                        }
+                    to[out] = best < 0 ? 0 : v[best];
+                }
+}
+
 void generic_max_pool_backward(const struct generic_pool *p, long begin, long end, const float *x,
                                const float *y, const float *dy, float *dx) {
     long sample = p->height * p->width * p->channels;

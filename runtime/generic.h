@@ -78,6 +78,10 @@ void generic_dense_backward_weights(enum generic_method method, const struct gen
 void generic_max_pool_forward(const struct generic_pool *p, long begin, long end, const float *x,
                               float *y);
 
+/** to = the values of v at the first maximum of each window of x. */
+void generic_max_pool_gather(const struct generic_pool *p, long begin, long end, const float *x,
+                             const float *v, float *to);
+
 /** dx = gradient by the input: the first maximum of each window gets its dy. y is the forward
  * result. */
 void generic_max_pool_backward(const struct generic_pool *p, long begin, long end, const float *x,

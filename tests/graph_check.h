@@ -165,8 +165,9 @@ static inline void check_same_values(struct check *check, const struct graph *af
 
 /* Runs each pass; after each, the graph is well formed and its outputs are the same. */
 static inline struct graph *check_passes(struct check *check, struct graph *graph) {
-    struct graph *(*const passes[])(struct graph *) = {pass_dead,     pass_simplify, pass_common,
-                                                       pass_simplify, pass_common,   pass_dead};
+    struct graph *(*const passes[])(struct graph *) = {
+        pass_dead,     pass_simplify,  pass_common, pass_pool_sums,
+        pass_simplify, pass_pool_sums, pass_common, pass_dead};
     double **value = check_evaluate(check, graph, &check->arena, check->trainable);
     double **expected = ARENA_ARRAY(&check->arena, double *, graph->output_count);
     for (int o = 0; o < graph->output_count; o++)

@@ -290,7 +290,9 @@ static void max_pools_agree(void **state) {
         long y_count = p.batch * p.out_height * p.out_width * p.channels;
         float *x = random_floats(x_count), *dy = random_floats(y_count);
         for (long k = 0; k < x_count; k++) x[k] = floorf(x[k] * 3);
-        double *y = calloc((size_t)y_count, sizeof *y), *dx = calloc((size_t)x_count, sizeof *dx);
+        float *v = random_floats(x_count);
+        double *y = calloc((size_t)y_count, sizeof *y), *found = calloc((size_t)y_count, sizeof *y);
+        double *dx = calloc((size_t)x_count, sizeof *dx);
         for (long o = 0; o < y_count; o++) {
             long k = o % p.channels, ow = o / p.channels % p.out_width;
             long oh = o / p.channels / p.out_width % p.out_height;
@@ -306,17 +308,21 @@ static void max_pools_agree(void **state) {
             }
             assert_true(best >= 0);
             y[o] = (double)x[best];
+            found[o] = (double)v[best];
             dx[best] += (double)dy[o];
         }
         float *got_y = guarded(y_count), *got_dx = guarded(x_count);
+        float *got_found = guarded(y_count);
         for (int part = 0; part < 2; part++) {
             long begin = part ? p.batch / 2 : 0, end = part ? p.batch : p.batch / 2;
             generic_max_pool_forward(&p, begin, end, x, got_y);
+            generic_max_pool_gather(&p, begin, end, x, v, got_found);
             generic_max_pool_backward(&p, begin, end, x, got_y, dy, got_dx);
         }
         check("y", got_y, y, y_count, 0);
+        check("found", got_found, found, y_count, 0);
         check("dx", got_dx, dx, x_count, 16);
-        free(x), free(dy), free(y), free(dx);
+        free(x), free(dy), free(y), free(dx), free(v), free(found);
     }
 }
 

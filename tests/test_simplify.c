@@ -110,6 +110,32 @@ static void test_batch_norm(void **unused) {
     }
 }
 
+/* Normalization before max pooling: its gradient waits for sums over the small image only, and what
+ * they read of the large one is gathered where the maxima are. */
+static void test_sums_over_pooling(void **unused) {
+    (void)unused;
+    for (uint32_t seed = 1; seed <= 8; seed++) {
+        struct check check;
+        check_begin(&check, seed);
+        long pad = seed % 2, size = check_random(4, 7), out = (size + pad + 1) / 2;
+        if (seed % 4 > 1) out = (size + pad) / 2; /* leaves pixels out */
+        struct tensor *x = check_variable(&check, 4, (long[]){4, size, size, 2});
+        check.samples = (double)check_random(3, 4);
+        struct tensor *y = batch_norm(&check, x);
+        struct window window = {{2, 2}, {2, 2}, {1, 1}, {pad, pad}};
+        y = graph_max_pool(check.graph, &window, out, out, y);
+        graph_output(check.graph, "y", y);
+        struct tensor *loss =
+            check_as_loss(check.graph, graph_unary(check.graph, EXPRESSION_SIN, y));
+        struct graph *graph = check_gradients(&check, loss, 40);
+        bool *backward = dependents(graph, graph->outputs[0].tensor);
+        for (int t = 0; t < graph->tensor_count; t++)
+            if (is_big_sum(graph->tensors[t], 4 * size * size * 2)) assert_false(backward[t]);
+        assert_int_equal(count_primitive(graph, PRIMITIVE_MAX_POOL_GATHER), 1);
+        check_end(&check);
+    }
+}
+
 /* The gradient of a bias in front of a normalization is one sum over the gradient that is there:
  * taking it apart would save no pass. */
 static void test_bias_before_batch_norm(void **unused) {
@@ -345,7 +371,7 @@ int main(void) {
         cmocka_unit_test(test_products),           cmocka_unit_test(test_shared_maps_stay),
         cmocka_unit_test(test_factors_leave_sums), cmocka_unit_test(test_other_sums_stay),
         cmocka_unit_test(test_wide_expressions),   cmocka_unit_test(test_views),
-        cmocka_unit_test(test_common_and_dead),
+        cmocka_unit_test(test_common_and_dead),    cmocka_unit_test(test_sums_over_pooling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -178,6 +178,39 @@ static void test_max_pool_gradients(void **unused) {
     each_seed(max_pool_loss, 30);
 }
 
+static struct tensor *max_pool_gather_loss(struct check *check) {
+    long image[2], out[2];
+    struct tensor *x = random_image(check, image);
+    struct tensor *v = check_variable(check, 4, x->shape.size);
+    struct window window = random_window(image, out);
+    struct tensor *y = graph_max_pool_gather(check->graph, &window, out[0], out[1], x, v);
+    return check_as_loss(check->graph, graph_unary(check->graph, EXPRESSION_SIN, y));
+}
+
+static void test_max_pool_gather_gradients(void **unused) {
+    (void)unused;
+    each_seed(max_pool_gather_loss, 30);
+}
+
+/* The maxima of an image are what lies at its maxima; of equal ones it is the first. */
+static void test_max_pool_gather_values(void **unused) {
+    (void)unused;
+    struct check check;
+    check_begin(&check, 1);
+    struct tensor *x = check_variable(&check, 4, (long[]){1, 2, 3, 1});
+    struct tensor *v = check_variable(&check, 4, (long[]){1, 2, 3, 1});
+    struct window window = {{2, 2}, {1, 1}, {1, 1}, {1, 0}};
+    struct tensor *y = graph_max_pool_gather(check.graph, &window, 2, 2, x, v);
+    struct tensor *self = graph_max_pool_gather(check.graph, &window, 2, 2, x, x);
+    struct tensor *top = graph_max_pool(check.graph, &window, 2, 2, x);
+    double trainable[] = {-2, -1, -1, -3, 4, -5, 10, 20, 30, 40, 50, 60};
+    double **value = check_evaluate(&check, check.graph, &check.arena, trainable);
+    const double expected[] = {20, 20, 50, 50};
+    for (int i = 0; i < 4; i++) assert_true(value[y->number][i] == expected[i]);
+    for (int i = 0; i < 4; i++) assert_true(value[self->number][i] == value[top->number][i]);
+    check_end(&check);
+}
+
 /* Of equal maxima the first one gets the gradient; padding never wins. */
 static void test_max_pool_values(void **unused) {
     (void)unused;
@@ -407,6 +440,8 @@ int main(void) {
         cmocka_unit_test(test_window_sum),
         cmocka_unit_test(test_max_pool_values),
         cmocka_unit_test(test_max_pool_gradients),
+        cmocka_unit_test(test_max_pool_gather_values),
+        cmocka_unit_test(test_max_pool_gather_gradients),
         cmocka_unit_test(test_map),
         cmocka_unit_test(test_reduce),
         cmocka_unit_test(test_views),

@@ -15,6 +15,7 @@ static void describe_loop(struct writer *w, const struct loop_kernel *loop, stru
         text_add(text, "%s %s%s", i ? "," : "",
                  s->kind == STATEMENT_SUM       ? "sum of "
                  : s->kind == STATEMENT_MAXIMUM ? "maximum of "
+                 : s->window                    ? "by windows "
                                                 : "",
                  s->tensor->name ? s->tensor->name : "a value");
     }

@@ -44,9 +44,8 @@ const char *loop_row(struct writer *w, const struct nest *nest, int address) {
     return *outer_index(w, nest, a) ? arena_format(w->arena, "%srow", a->name) : a->name;
 }
 
-/* One number for the whole strip is read once, before it: a store in the strip could change it, for
- * all that the compiler knows. */
-static bool is_number(const struct writer *w, const struct nest *nest, const struct address *a) {
+/* A store in the strip could change it, for all that the compiler knows. */
+bool loop_is_number(const struct writer *w, const struct nest *nest, const struct address *a) {
     return w->dialect == DIALECT_CC && a->view && !a->is_written &&
            (nest->strip < 0 || a->stride[nest->strip] == 0);
 }
@@ -91,11 +90,10 @@ static void declare_level(struct writer *w, const struct nest *nest, int level) 
         if (level_of(nest, a) != level) continue;
         const char *index = outer_index(w, nest, a);
         if (!a->view) {
-            const char *type = i == nest->element_address ? "unsigned"
-                               : w->dialect == DIALECT_CC ? "int"
-                                                          : "long";
+            bool is_element = i == nest->element_address[0] || i == nest->element_address[1];
+            const char *type = is_element ? "unsigned" : w->dialect == DIALECT_CC ? "int" : "long";
             write_line(w, "const %s %s = (%s)(%s);", type, a->name, type, *index ? index : "0");
-        } else if (is_number(w, nest, a)) {
+        } else if (loop_is_number(w, nest, a)) {
             write_line(w, "const real %svalue = %s[%s];", a->name, a->name, *index ? index : "0");
         } else if (*index) {
             write_line(w, "%sreal *const %srow = %s + %s;", a->is_written ? "" : "const ", a->name,
@@ -116,14 +114,14 @@ static const char *element_text(struct writer *w, const struct nest *nest, int a
                                 const char *variable) {
     const struct address *address = &nest->addresses[a];
     long stride = nest->strip < 0 ? 0 : address->stride[nest->strip];
-    if (is_number(w, nest, address)) return arena_format(w->arena, "%svalue", address->name);
+    if (loop_is_number(w, nest, address)) return arena_format(w->arena, "%svalue", address->name);
     if (address->view) {
         const char *row = loop_row(w, nest, a);
         const char *index = index_term(w, variable, stride);
         return arena_format(w->arena, "%s[%s]", row, index ? index : "0");
     }
     if (!stride) return address->name;
-    if (a == nest->element_address)
+    if (a == nest->element_address[0])
         return arena_format(w->arena, "%s + (unsigned)(%s) * %ldu", address->name, variable,
                             stride);
     return arena_format(w->arena, "%s + %s * %ld", address->name, variable, stride);
@@ -132,7 +130,7 @@ static const char *element_text(struct writer *w, const struct nest *nest, int a
 /* What an element reads, in a variable: "x3". */
 static const char *read_name(struct writer *w, const struct nest *nest, int a,
                              const char *variable) {
-    if (is_number(w, nest, &nest->addresses[a])) return element_text(w, nest, a, variable);
+    if (loop_is_number(w, nest, &nest->addresses[a])) return element_text(w, nest, a, variable);
     return arena_format(w->arena, "x%d", a);
 }
 
@@ -145,7 +143,7 @@ static void write_reads(struct writer *w, const struct nest *nest, const char *v
             const struct loop_operand *operand = &loop->statements[i].operands[j];
             if (operand->statement >= 0) continue;
             int a = nest_find(nest, nest->plan_views[operand->tensor->number]);
-            if (is_read[a] || is_number(w, nest, &nest->addresses[a])) continue;
+            if (is_read[a] || loop_is_number(w, nest, &nest->addresses[a])) continue;
             is_read[a] = true;
             write_line(w, "const real x%d = %s;", a, element_text(w, nest, a, variable));
         }
@@ -165,15 +163,15 @@ static const char *statement_value(struct writer *w, const struct nest *nest, in
                             variable);
     }
     for (int a = 0; a < MAX_RANK; a++)
-        if (nest->index_address[a] >= 0)
-            index[a] = element_text(w, nest, nest->index_address[a], variable);
+        if (nest->index_address[0][a] >= 0)
+            index[a] = element_text(w, nest, nest->index_address[0][a], variable);
     for (int k = 0; k < 64; k++) key[k] = loop_random_key(w, k);
     struct expression_names names = {
         .operand = operand,
         .index = index,
         .random_key = key,
-        .element = nest->element_address >= 0
-                       ? element_text(w, nest, nest->element_address, variable)
+        .element = nest->element_address[0] >= 0
+                       ? element_text(w, nest, nest->element_address[0], variable)
                        : "0u",
         .prefix = arena_format(w->arena, "t%d_", number)};
     return write_expression(w, s->expression, &names);
@@ -254,7 +252,7 @@ static bool has_library_sums(const struct writer *w, const struct nest *nest) {
 }
 
 bool loop_sums_at_once(const struct writer *w, const struct nest *nest) {
-    return has_library_sums(w, nest) && nest->reduced_count == 0 &&
+    return has_library_sums(w, nest) && nest->reduced_count == 0 && !nest->kernel->loop.pooling &&
            nest->extent[nest->strip] <= LOOP_PIECE;
 }
 
@@ -275,8 +273,7 @@ static void declare_sums(struct writer *w, const struct nest *nest) {
             write_line(w, "%s(sum%d);",
                        use_symbol(w, is_sum ? "vector_sum_begin" : "vector_maximum_begin"), i);
         else
-            write_line(w, "for (long k = 0; k < %ld; k++) sum%d[k] = %s;", size, i,
-                       start);
+            write_line(w, "for (long k = 0; k < %ld; k++) sum%d[k] = %s;", size, i, start);
     }
 }
 
@@ -361,6 +358,8 @@ void write_loop(struct writer *w, struct kernel *kernel) {
     }
     if (w->dialect == DIALECT_TCC)
         write_strips(w, &nest);
+    else if (kernel->loop.pooling)
+        write_windows(w, &nest);
     else
         write_strip(w, &nest);
     for (int i = 0; i < nest.reduced_count; i++) write_close(w);

@@ -13,6 +13,9 @@ bool loop_sums_at_once(const struct writer *w, const struct nest *nest);
 /** The C name of an address at the start of the strip. */
 const char *loop_row(struct writer *w, const struct nest *nest, int address);
 
+/** Is it one number for the whole strip, in `<name>value` (cc only)? It is read once, before. */
+bool loop_is_number(const struct writer *w, const struct nest *nest, const struct address *a);
+
 /** The C name of a random stream's key. */
 const char *loop_random_key(struct writer *w, int stream);
 
@@ -21,6 +24,9 @@ const struct view *loop_view(const struct nest *nest, const struct statement *st
 
 /** Writes the strip as calls of the library's vector operations. (loop_strips.c) */
 void write_strips(struct writer *w, const struct nest *nest);
+
+/** Writes the windows of a channel of a block, in the cc dialect. (loop_windows.c) */
+void write_windows(struct writer *w, const struct nest *nest);
 
 /** Writes a kernel of single numbers, in double. */
 void write_scalars(struct writer *w, struct kernel *kernel);

@@ -11,6 +11,7 @@ static const int axis_of_dimension[5] = {0, 3, 1, 2, 0};
 
 static long view_stride(const struct program_plan *plan, const struct loop_kernel *loop,
                         const struct view *view, int dimension) {
+    if (loop->pooling && dimension == 2) return view->layout == LAYOUT_BLOCKED;
     if (loop->layout == LAYOUT_BLOCKED && view->layout == LAYOUT_BLOCKED)
         return view->stride[dimension];
     int axis = loop->layout == LAYOUT_BLOCKED ? axis_of_dimension[dimension] : dimension;
@@ -76,6 +77,21 @@ static int add_position(struct nest *nest, const struct program_plan *plan,
     return nest->address_count++;
 }
 
+/* The same where the loop goes window by window: the strip is pixels of an image, in rows of
+ * samples. */
+static int add_image_position(struct nest *nest, const struct program_plan *plan,
+                              const struct shape *image, int axis, const char *name) {
+    struct address *address = &nest->addresses[nest->address_count];
+    long sample = axis < 0 ? image->size[1] * image->size[2] * image->size[3] : axis == 0;
+    long pixel = axis < 0 ? image->size[3] : 0, channel = axis < 0 || axis == 3;
+    address->name = name;
+    address->stride[0] = sample * plan->lanes;
+    address->stride[1] = channel;
+    address->stride[2] = sample;
+    address->row_stride = pixel;
+    return nest->address_count++;
+}
+
 static bool uses_index(const struct expression *e, int axis) {
     if (e->op == EXPRESSION_INDEX && e->index == axis) return true;
     for (int i = 0; i < 3; i++)
@@ -83,21 +99,35 @@ static bool uses_index(const struct expression *e, int axis) {
     return false;
 }
 
+static int add_position_of(struct nest *nest, struct writer *w, const struct loop_kernel *loop,
+                           bool is_pooled, int axis) {
+    static const char *const names[2][MAX_RANK] = {
+        {"index0", "index1", "index2", "index3", "index4", "index5"},
+        {"pooled_index0", "", "", "pooled_index3"}};
+    const char *name = axis >= 0   ? names[is_pooled][axis]
+                       : is_pooled ? "pooled_element"
+                                   : "element";
+    if (!loop->pooling) return add_position(nest, w->plan, loop, axis, name);
+    const struct shape *image = is_pooled ? &loop->pooling->small : &loop->pooling->large;
+    return add_image_position(nest, w->plan, image, axis, name);
+}
+
 static void find_addresses(struct nest *nest, struct writer *w, const struct loop_kernel *loop) {
-    static const char *const names[MAX_RANK] = {"index0", "index1", "index2",
-                                                "index3", "index4", "index5"};
-    nest->element_address = -1;
-    for (int a = 0; a < MAX_RANK; a++) nest->index_address[a] = -1;
+    for (int pooled = 0; pooled < 2; pooled++) {
+        nest->element_address[pooled] = -1;
+        for (int a = 0; a < MAX_RANK; a++) nest->index_address[pooled][a] = -1;
+    }
     for (int i = 0; i < loop->statement_count; i++) {
         const struct statement *s = &loop->statements[i];
+        int *index = nest->index_address[s->is_pooled], *element = nest->element_address;
         for (int j = 0; j < s->operand_count; j++)
             if (s->operands[j].statement < 0) add_view(nest, w, loop, s->operands[j].tensor, false);
         if (s->is_stored) add_view(nest, w, loop, s->tensor, true);
         for (int a = 0; a < loop->domain.rank; a++)
-            if (nest->index_address[a] < 0 && uses_index(s->expression, a))
-                nest->index_address[a] = add_position(nest, w->plan, loop, a, names[a]);
-        if (nest->element_address < 0 && expression_contains(s->expression, EXPRESSION_RANDOM))
-            nest->element_address = add_position(nest, w->plan, loop, -1, "element");
+            if (index[a] < 0 && uses_index(s->expression, a))
+                index[a] = add_position_of(nest, w, loop, s->is_pooled, a);
+        if (element[s->is_pooled] < 0 && expression_contains(s->expression, EXPRESSION_RANDOM))
+            element[s->is_pooled] = add_position_of(nest, w, loop, s->is_pooled, -1);
     }
 }
 
@@ -169,10 +199,35 @@ static void merge_rows(struct nest *nest) {
     nest->row = row;
 }
 
+/* Window by window: blocks, channels, and strips of whole rows of windows. */
+static void plan_windows(struct nest *nest, struct writer *w, const struct loop_kernel *loop) {
+    const struct pooling *pooling = loop->pooling;
+    long lanes = w->plan->lanes;
+    nest->rank = 3;
+    nest->extent[0] = w->plan->rows / lanes;
+    nest->extent[1] = pooling->large.size[3];
+    nest->extent[2] = pooling->window.kernel_size[0] * pooling->large.size[2] * lanes;
+    nest->is_reduced[0] = nest->is_reduced[2] = loop->axes != 0;
+    nest->strip = 2;
+    nest->row = lanes;
+    nest->chunk = nest->extent[2];
+    find_addresses(nest, w, loop);
+    for (int d = 0; d < 2; d++) {
+        if (nest->is_reduced[d])
+            nest->reduced[nest->reduced_count++] = d;
+        else
+            nest->kept[nest->kept_count++] = d;
+    }
+}
+
 void nest_plan(struct nest *nest, struct writer *w, struct kernel *kernel) {
     const struct loop_kernel *loop = &kernel->loop;
     memset(nest, 0, sizeof *nest);
     nest->kernel = kernel;
+    if (loop->pooling) {
+        plan_windows(nest, w, loop);
+        return;
+    }
     find_dimensions(nest, w->plan, loop);
     find_addresses(nest, w, loop);
     merge_dimensions(nest);

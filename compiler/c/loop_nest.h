@@ -24,8 +24,9 @@ struct nest {
     bool is_reduced[NEST_RANK];
     struct address addresses[MAX_ADDRESSES];
     int address_count;
-    int index_address[MAX_RANK]; /* of INDEX by axis; -1: not used */
-    int element_address;         /* of RANDOM; -1: not used */
+    /* of the domain; [true]: of the pooled one */
+    int index_address[2][MAX_RANK]; /* of INDEX by axis; -1: not used */
+    int element_address[2];         /* of RANDOM; -1: not used */
     /* The order: kept loops outside, then reduced ones, then the strip: the innermost loop. */
     int kept[NEST_RANK], kept_count;
     int reduced[NEST_RANK], reduced_count;

@@ -22,6 +22,7 @@ struct strips {
     int slot_count, slot_capacity;
     struct text ahead;             /* what is the same for all pieces: written before them */
     int number_count, ahead_count; /* single numbers and strips made there */
+    long piece;                    /* elements of a strip at most */
     /* the statement being written */
     const struct statement *statement;
     struct expression_list nodes;
@@ -30,8 +31,20 @@ struct strips {
     bool *is_placed;
 };
 
-static const char *variable_index(const struct strips *s) {
+/* Where the piece begins in the strip; window by window, in the large image or the pooled one. */
+static const char *variable_index(const struct strips *s, bool is_pooled) {
+    if (s->nest->kernel->loop.pooling) return is_pooled ? "pooled" : "large";
     return s->nest->strip < 0 ? "0" : "i";
+}
+
+/* The elements of the piece. */
+static const char *length_of(const struct statement *statement) {
+    return statement->is_pooled ? "pooled_n" : "n";
+}
+
+static bool is_pooled_view(const struct strips *s, const struct view *view) {
+    const struct pooling *pooling = s->nest->kernel->loop.pooling;
+    return pooling && shape_equal(&view->shape, &pooling->small);
 }
 
 static struct place new_slot(struct strips *s) {
@@ -56,7 +69,8 @@ static struct place memory_place(struct strips *s, int a) {
     const struct address *address = &s->nest->addresses[a];
     const char *row = loop_row(s->w, s->nest, a);
     int step = s->nest->strip >= 0 && address->stride[s->nest->strip] != 0;
-    const char *text = step ? arena_format(s->w->arena, "%s + %s", row, variable_index(s)) : row;
+    const char *index = variable_index(s, is_pooled_view(s, address->view));
+    const char *text = step ? arena_format(s->w->arena, "%s + %s", row, index) : row;
     return (struct place){text, step, -1};
 }
 
@@ -84,11 +98,12 @@ static const char *position(struct strips *s, int a) {
     const struct nest *nest = s->nest;
     const struct address *address = &nest->addresses[a];
     long stride = nest->strip < 0 ? 0 : address->stride[nest->strip];
-    bool is_unsigned = a == nest->element_address;
-    const char *index = variable_index(s);
+    bool is_pooled = s->statement->is_pooled;
+    bool is_unsigned = a == nest->element_address[is_pooled];
+    const char *index = variable_index(s, is_pooled);
     if (nest->row) {
         stride = address->row_stride;
-        index = arena_format(s->w->arena, "i / %ld", nest->row);
+        index = arena_format(s->w->arena, "%s / %ld", index, nest->row);
     }
     if (!stride) return address->name;
     return arena_format(s->w->arena, is_unsigned ? "%s + (unsigned)(%s * %ld)" : "%s + %s * %ld",
@@ -112,7 +127,8 @@ static enum constancy constancy(const struct strips *s, const struct expression 
     if (e->op == EXPRESSION_CONSTANT) return IS_NUMBER;
     if (nest->strip < 0 || e->op == EXPRESSION_RANDOM) return VARIES;
     if (e->op == EXPRESSION_INDEX) {
-        const struct address *address = &nest->addresses[nest->index_address[e->index]];
+        int a = nest->index_address[s->statement->is_pooled][e->index];
+        const struct address *address = &nest->addresses[a];
         return nest->row && !address->row_stride ? REPEATS : VARIES;
     }
     if (e->op == EXPRESSION_OPERAND) {
@@ -133,7 +149,9 @@ static enum constancy constancy(const struct strips *s, const struct expression 
 static void generate(struct strips *s, const struct expression *e, const char *to,
                      const char *count) {
     bool is_index = e->op == EXPRESSION_INDEX;
-    int a = is_index ? s->nest->index_address[e->index] : s->nest->element_address;
+    bool is_pooled = s->statement->is_pooled;
+    int a = is_index ? s->nest->index_address[is_pooled][e->index]
+                     : s->nest->element_address[is_pooled];
     const char *name =
         use_symbol(s->w, arena_format(s->w->arena, "vector_%s%s", is_index ? "index" : "random",
                                       s->nest->row ? "_rows" : ""));
@@ -161,9 +179,9 @@ static struct place evaluate_ahead(struct strips *s, const struct expression *e,
         result = (struct place){arena_format(s->w->arena, "ahead[%d]", s->ahead_count), 1, -1};
     long length = s->nest->strip < 0 ? 1 : s->nest->extent[s->nest->strip];
     const char *count = arena_format(s->w->arena, "%ld",
-                                     is_number        ? 1
-                                     : length < LOOP_PIECE ? length
-                                                      : LOOP_PIECE);
+                                     is_number           ? 1
+                                     : length < s->piece ? length
+                                                         : s->piece);
     if (e->op == EXPRESSION_CONSTANT)
         write_line(s->w, "number[%d] = %s;", s->number_count, literal(s->w, e->value, false));
     else if (e->op == EXPRESSION_INDEX)
@@ -200,9 +218,8 @@ static enum expression_operator pattern_operator(char c) {
 
 /* Does the expression have the form of the pattern? Returns the rest of the pattern, or NULL. What
  * lies inside must be of no use to others. */
-static const char *match_pattern(struct strips *s, const char *pattern,
-                                 const struct expression *e, bool is_inside,
-                                 struct operation *operation) {
+static const char *match_pattern(struct strips *s, const char *pattern, const struct expression *e,
+                                 bool is_inside, struct operation *operation) {
     char c = *pattern++;
     if (c >= 'a' && c <= 'f') {
         operation->in[operation->count++] = e;
@@ -259,8 +276,8 @@ static struct place operate(struct strips *s, const struct expression *e,
     struct place result = destination ? *destination : new_slot(s);
     for (int k = 0; k < operation.count; k++)
         if (!in[k].step) release(s, operation.in[k]);
-    write_line(s->w, "%s(%s%s, n);", use_symbol(s->w, operation.name), result.address,
-               text_string(&arguments));
+    write_line(s->w, "%s(%s%s, %s);", use_symbol(s->w, operation.name), result.address,
+               text_string(&arguments), length_of(s->statement));
     return result;
 }
 
@@ -276,7 +293,7 @@ static struct place evaluate(struct strips *s, const struct expression *e,
         result = evaluate_ahead(s, e, kind);
     } else if (e->op == EXPRESSION_INDEX || e->op == EXPRESSION_RANDOM) {
         result = destination ? *destination : new_slot(s);
-        generate(s, e, result.address, "n");
+        generate(s, e, result.address, length_of(s->statement));
     } else {
         result = operate(s, e, destination);
     }
@@ -321,12 +338,27 @@ static const struct view *stored_view(const struct strips *s, int number) {
     if (statement->is_stored) return loop_view(s->nest, statement);
     for (int i = number + 1; i < loop->statement_count; i++) {
         const struct statement *copy = &loop->statements[i];
-        if (copy->kind == STATEMENT_VALUE && copy->is_stored &&
+        if (copy->kind == STATEMENT_VALUE && copy->is_stored && !copy->window &&
             copy->expression->op == EXPRESSION_OPERAND &&
             copy->operands[copy->expression->index].statement == number)
             return loop_view(s->nest, copy);
     }
     return NULL;
+}
+
+/* A strip that holds a single number everywhere. */
+static struct place repeated(struct strips *s, struct place value) {
+    struct place copy = new_slot(s);
+    write_line(s->w, "%s(%s, %s, 0, %s);", use_symbol(s->w, "vector_copy"), copy.address,
+               value.address, length_of(s->statement));
+    return copy;
+}
+
+/* The arguments that tell the library the windows of a piece: whole rows of the large image. */
+static const char *window_text(const struct strips *s) {
+    const struct pooling *pooling = s->nest->kernel->loop.pooling;
+    return arena_format(s->w->arena, "rows, %ld, windows, %ld, %ld", pooling->large.size[2],
+                        pooling->window.kernel_size[1], pooling->window.pad[1]);
 }
 
 static void write_sum(struct strips *s, int number, struct place value) {
@@ -340,21 +372,43 @@ static void write_sum(struct strips *s, int number, struct place value) {
         return;
     }
     if (!value.step) {
-        struct place copy = new_slot(s);
-        write_line(s->w, "%s(%s, %s, 0, n);", use_symbol(s->w, "vector_copy"), copy.address,
-                   value.address);
-        s->is_used[copy.slot] = false;
-        value = copy;
+        value = repeated(s, value);
+        s->is_used[value.slot] = false;
+    }
+    if (nest->kernel->loop.pooling) {
+        write_line(s->w, "%s(sum%d, %s, %s);", use_symbol(s->w, "window_sum"), number,
+                   value.address,
+                   s->statement->is_pooled ? "1, windows, windows, 1, 0" : window_text(s));
+        return;
     }
     if (loop_sums_at_once(s->w, nest)) {
         write_line(s->w, "sum%d = %s(%s, n);", number,
-                   use_symbol(s->w, is_sum ? "vector_sum_of" : "vector_maximum_of"),
-                   value.address);
+                   use_symbol(s->w, is_sum ? "vector_sum_of" : "vector_maximum_of"), value.address);
         return;
     }
     write_line(s->w, "%s(sum%d, %s, n);",
                use_symbol(s->w, is_sum ? "vector_sum_into" : "vector_maximum_into"), number,
                value.address);
+}
+
+/* Pooling, by the library. */
+static void write_window(struct strips *s, int number, const struct view *out) {
+    static const char *const names[] = {NULL, "window_maximum", "window_gather", "window_gradient"};
+    const struct statement *statement = s->statement;
+    struct place in[2], result;
+    struct text arguments = {.arena = s->w->arena};
+    for (int k = 0; k < statement->operand_count; k++) {
+        in[k] = operand_place(s, k);
+        if (!in[k].step) in[k] = repeated(s, in[k]);
+        text_add(&arguments, ", %s", in[k].address);
+    }
+    if (out && can_store_at_once(s, number, out))
+        result = memory_place(s, nest_find(s->nest, out));
+    else
+        result = new_slot(s);
+    write_line(s->w, "%s(%s%s, %s);", use_symbol(s->w, names[statement->window]), result.address,
+               text_string(&arguments), window_text(s));
+    s->values[number] = result;
 }
 
 static void write_statement(struct strips *s, int number) {
@@ -369,6 +423,10 @@ static void write_statement(struct strips *s, int number) {
     for (int i = 0; i < count; i++) s->uses[i] = s->nodes.nodes[i].uses + (i == root);
     struct place destination;
     const struct view *out = stored_view(s, number);
+    if (s->statement->window != WINDOW_NONE) {
+        write_window(s, number, out);
+        return;
+    }
     bool at_once = out && can_store_at_once(s, number, out);
     if (at_once) destination = memory_place(s, nest_find(s->nest, out));
     bool is_operator = s->statement->expression->op != EXPRESSION_OPERAND &&
@@ -376,8 +434,8 @@ static void write_statement(struct strips *s, int number) {
     struct place value =
         evaluate(s, s->statement->expression, at_once && is_operator ? &destination : NULL);
     if (at_once && strcmp(value.address, destination.address)) {
-        write_line(s->w, "%s(%s, %s, %d, n);", use_symbol(s->w, "vector_copy"), destination.address,
-                   value.address, value.step);
+        write_line(s->w, "%s(%s, %s, %d, %s);", use_symbol(s->w, "vector_copy"),
+                   destination.address, value.address, value.step, length_of(s->statement));
         value = destination;
     }
     s->values[number] = value;
@@ -395,22 +453,48 @@ static void write_piece(struct strips *s) {
         if (statement->kind != STATEMENT_VALUE || !statement->is_stored) continue;
         struct place to = memory_place(s, nest_find(s->nest, loop_view(s->nest, statement)));
         if (!strcmp(to.address, s->values[i].address)) continue;
-        write_line(s->w, "%s(%s, %s, %d, n);", use_symbol(s->w, "vector_copy"), to.address,
-                   s->values[i].address, s->values[i].step);
+        write_line(s->w, "%s(%s, %s, %d, %s);", use_symbol(s->w, "vector_copy"), to.address,
+                   s->values[i].address, s->values[i].step, length_of(statement));
     }
+}
+
+/* The rows of windows, then those of no window; a piece is all rows of one. */
+static void open_rows_of_windows(struct writer *w, const struct pooling *pooling) {
+    const long *large = pooling->large.size, *small = pooling->small.size;
+    long kernel = pooling->window.kernel_size[0], pad = pooling->window.pad[0];
+    long lanes = w->plan->lanes, covered = small[1] * kernel - pad;
+    long rest = covered < large[1] ? large[1] - covered : 0;
+    write_open(w, "for (long row = 0; row < %ld; row++)", small[1] + rest);
+    write_line(w, "long top = row * %ld - %ld, bottom = top + %ld, windows = %ld;", kernel, pad,
+               kernel, small[2]);
+    if (pad) write_line(w, "if (top < 0) top = 0;");
+    if (covered > large[1]) write_line(w, "if (bottom > %ld) bottom = %ld;", large[1], large[1]);
+    if (rest)
+        write_line(w, "if (row >= %ld) top = row + %ld, bottom = top + 1, windows = 0;", small[1],
+                   covered - small[1]);
+    write_line(w, "const long rows = bottom - top, n = rows * %ld, large = top * %ld;",
+               large[2] * lanes, large[2] * lanes);
+    write_line(w, "const long pooled_n = windows * %ld, pooled = windows ? row * %ld : 0;", lanes,
+               small[2] * lanes);
+    write_line(w, "(void)rows, (void)n, (void)large, (void)pooled_n, (void)pooled;");
 }
 
 void write_strips(struct writer *w, const struct nest *nest) {
     struct arena *arena = w->arena;
     int statements = nest->kernel->loop.statement_count;
-    struct strips s = {.w = w, .nest = nest};
+    const struct pooling *pooling = nest->kernel->loop.pooling;
+    struct strips s = {.w = w, .nest = nest, .piece = LOOP_PIECE};
+    if (pooling && nest->extent[nest->strip] > s.piece) s.piece = nest->extent[nest->strip];
     s.values = ARENA_ARRAY(arena, struct place, statements);
     struct text before = w->text;
     s.ahead = w->text = (struct text){.arena = arena};
     w->depth++;
     bool chunked = nest->strip >= 0 && nest->chunk < nest->extent[nest->strip];
-    bool has_loop = chunked || (nest->strip >= 0 && nest->extent[nest->strip] > LOOP_PIECE);
-    if (nest->strip < 0) {
+    bool has_loop =
+        pooling || chunked || (nest->strip >= 0 && nest->extent[nest->strip] > LOOP_PIECE);
+    if (pooling) {
+        open_rows_of_windows(w, pooling);
+    } else if (nest->strip < 0) {
         write_line(w, "const long n = 1;");
     } else if (!has_loop) {
         write_line(w, "const long i = 0, n = %ld;", nest->extent[nest->strip]);
@@ -427,9 +511,9 @@ void write_strips(struct writer *w, const struct nest *nest) {
     const char *body = text_string(&w->text);
     w->text = before;
     write_open(w, "%s", "");
-    if (s.slot_count) write_line(w, "real strip[%d][%d];", s.slot_count, LOOP_PIECE);
+    if (s.slot_count) write_line(w, "real strip[%d][%ld];", s.slot_count, s.piece);
     if (s.number_count) write_line(w, "real number[%d];", s.number_count);
-    if (s.ahead_count) write_line(w, "real ahead[%d][%d];", s.ahead_count, LOOP_PIECE);
+    if (s.ahead_count) write_line(w, "real ahead[%d][%ld];", s.ahead_count, s.piece);
     text_put(&w->text, text_string(&s.ahead));
     text_put(&w->text, body);
     write_close(w);

@@ -44,6 +44,14 @@ static const char *const prototypes[][2] = {
      "void max_pool_gradient_plane(const real *x, const real *y, const real *dy, real *dx, long "
      "height, long width, long out_height, long out_width, long kernel_height, long kernel_width, "
      "long stride_y, long stride_x, long pad_y, long pad_x, long mask);"},
+    {"window_maximum", "void window_maximum(real *y, const real *x, long rows, long width, long "
+                       "windows, long kernel_width, long pad);"},
+    {"window_gather", "void window_gather(real *to, const real *x, const real *v, long rows, long "
+                      "width, long windows, long kernel_width, long pad);"},
+    {"window_gradient", "void window_gradient(real *dx, const real *x, const real *dy, long rows, "
+                        "long width, long windows, long kernel_width, long pad);"},
+    {"window_sum", "void window_sum(real *sum, const real *a, long rows, long width, long windows, "
+                   "long kernel_width, long pad);"},
     {"max_pool_row", "void max_pool_row(const real *x, real *y, long row, long channels, long height, "
                      "long width, long out_width, long kernel_height, long kernel_width, long "
                      "stride_y, long stride_x, long pad_y, long pad_x);"},

@@ -174,6 +174,7 @@ static void choose_kernel(struct generic_program *generic, struct mode_steps *m,
     case PRIMITIVE_SCALAR: step->run = run_scalar; break;
     case PRIMITIVE_REDUCE: prepare_reduce(step); break;
     case PRIMITIVE_MAX_POOL: step->run = run_max_pool; break;
+    case PRIMITIVE_MAX_POOL_GATHER: step->run = run_max_pool_gather; break;
     case PRIMITIVE_MAX_POOL_GRADIENT: step->run = run_max_pool_gradient; break;
     case PRIMITIVE_SLICE: step->run = run_slice; break;
     case PRIMITIVE_CONCAT: step->run = run_concat; break;

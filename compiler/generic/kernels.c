@@ -168,6 +168,17 @@ void run_max_pool(const struct step *step, struct program_call *call) {
     step_parallel(step, call, pool_samples, step->tensor->shape.size[0]);
 }
 
+static void gather_samples(const void *context, long first, long last) {
+    const struct step_call *c = context;
+    const struct tensor *t = c->step->tensor;
+    struct generic_pool p = pool_shape(t->in[0], t, &t->window);
+    generic_max_pool_gather(&p, first, last, in_of(c, 0), in_of(c, 1), out_of(c));
+}
+
+void run_max_pool_gather(const struct step *step, struct program_call *call) {
+    step_parallel(step, call, gather_samples, step->tensor->shape.size[0]);
+}
+
 static void unpool_samples(const void *context, long first, long last) {
     const struct step_call *c = context;
     const struct tensor *t = c->step->tensor;

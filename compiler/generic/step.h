@@ -110,7 +110,7 @@ step_function run_convolution, run_product, run_loops;
 /** Runs what prepare_map made (map.c). */
 step_function run_map;
 /** What runs the other primitives (kernels.c). */
-step_function run_max_pool, run_max_pool_gradient, run_slice, run_concat, run_pad, run_copy,
+step_function run_max_pool, run_max_pool_gather, run_max_pool_gradient, run_slice, run_concat, run_pad, run_copy,
     run_scalar;
 
 #endif

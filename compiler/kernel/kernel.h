@@ -67,16 +67,31 @@ struct loop_operand {
     int statement;               /* reads this statement's value, if >= 0, */
     const struct tensor *tensor; /* else this tensor's memory */
 };
+/* What a value does with a window of the image operand 0: WINDOW_NONE, it is an expression. */
+enum window_operation {
+    WINDOW_NONE,
+    WINDOW_MAXIMUM, /* its maximum */
+    WINDOW_GATHER,  /* operand 1 where the first maximum is */
+    WINDOW_GRADIENT /* operand 1, a pixel of the small image, at the first maximum, else 0 */
+};
 struct statement {
     enum statement_kind kind;
+    enum window_operation window; /* of a VALUE */
+    bool is_pooled; /* once for each window: over the small image of the kernel's pooling */
     struct tensor *tensor;
     const struct expression *expression; /* SUM, MAXIMUM: of operand 0 */
     struct loop_operand *operands;
     int operand_count;
     bool is_stored;
 };
+/* Windows side by side over a large image; each belongs to one pixel of a small one. */
+struct pooling {
+    struct window window;
+    struct shape large, small;
+};
 struct loop_kernel {
     struct shape domain;
+    const struct pooling *pooling; /* the loop goes window by window over blocked images; or NULL */
     enum layout layout;
     unsigned axes; /* reduced axes of its SUM and MAXIMUM statements; 0: it has none */
     struct statement *statements;

@@ -94,6 +94,15 @@ void microkernel_print_load(struct text *text, int lanes, const char *name, cons
     text_put(text, "\n");
 }
 
+const char *microkernel_with_lanes(struct arena *arena, const char *source, int lanes) {
+    struct text text = {.arena = arena};
+    for (; *source; source++) {
+        if (*source == '$') text_add(&text, "%d", lanes);
+        else text_add(&text, "%c", *source);
+    }
+    return text_string(&text);
+}
+
 void microkernel_put(struct text *text, const char *source, const char *qualifiers) {
     while (*source) {
         size_t span = strcspn(source, "@");

@@ -37,7 +37,8 @@ static const char *const forward =
     "}\n\n";
 
 static const char *const backward =
-    "/* Gives dy to the first maximum of a window: as in PyTorch and Keras. Windows that overlap, or\n"
+    "/* Gives dy to the first maximum of a window: as in PyTorch and Keras. Windows that overlap, "
+    "or\n"
     " * leave out something, add to zeros. */\n"
     "LATHE_INLINE void max_pool_gradient_window(const real *x, const real *y, const real *dy,\n"
     "        real *dx, long rows, long columns, long width, long mask, long once) {\n"
@@ -56,11 +57,13 @@ static const char *const backward =
     "                for (long i = 0; i < $; i++) to[i] += here[i];\n"
     "        }\n"
     "}\n\n"
-    "/* dx = dy at the first maximum of each window, else 0. mask: where y <= 0 too (a relu before\n"
+    "/* dx = dy at the first maximum of each window, else 0. mask: where y <= 0 too (a relu "
+    "before\n"
     " * the pool). */\n"
     "@void max_pool_gradient_plane(const real *x, const real *y, const real *dy, real *dx,\n"
     "        long height, long width, long out_height, long out_width, long kernel_height,\n"
-    "        long kernel_width, long stride_y, long stride_x, long pad_y, long pad_x, long mask) {\n"
+    "        long kernel_width, long stride_y, long stride_x, long pad_y, long pad_x, long mask) "
+    "{\n"
     "    /* windows side by side that leave out nothing: each place is written once */\n"
     "    const long once = stride_y == kernel_height && stride_x == kernel_width &&\n"
     "        out_height * stride_y >= height + pad_y && out_width * stride_x >= width + pad_x;\n"
@@ -83,16 +86,6 @@ static const char *const backward =
     "                max_pool_gradient_window(at, y, dy, to, rows, columns, width, mask, once);\n"
     "        }\n"
     "}\n\n";
-
-/* Puts the number of lanes in place of '$'. */
-static const char *with_lanes(struct arena *arena, const char *source, int lanes) {
-    struct text text = {.arena = arena};
-    for (; *source; source++) {
-        if (*source == '$') text_add(&text, "%d", lanes);
-        else text_add(&text, "%c", *source);
-    }
-    return text_string(&text);
-}
 
 /* "i", "16 + i", "row + i", "2 * row + 16 + i": a place of a window, seen from its first. */
 static const char *place(struct arena *arena, int lanes, int row, int column) {
@@ -145,6 +138,6 @@ void microkernel_print_pool(struct text *text, int lanes, const char *qualifiers
         print_window(text, lanes, size);
         print_gradient_window(text, lanes, size);
     }
-    microkernel_put(text, with_lanes(text->arena, forward, lanes), qualifiers);
-    microkernel_put(text, with_lanes(text->arena, backward, lanes), qualifiers);
+    microkernel_put(text, microkernel_with_lanes(text->arena, forward, lanes), qualifiers);
+    microkernel_put(text, microkernel_with_lanes(text->arena, backward, lanes), qualifiers);
 }

@@ -82,11 +82,14 @@ static const char *const generation =
     "static void vector_index(real *to, long first, long step, long n) {\n"
     "    for (long i = 0; i < n; i++) to[i] = (real)(first + i * step);\n"
     "}\n\n"
-    "/* Rows of positions, a multiple of 16 each; n may end within a row. */\n"
+    "/* Rows of positions, a multiple of 16 each, or shorter; n may end within a row. */\n"
     "static void vector_random_rows(real *to, unsigned key, unsigned first, long element_step,\n"
     "        long row, long row_step, long n) {\n"
     "    const unsigned step = (unsigned)element_step;\n"
-    "    for (long i = 0, k = 0; i < n; i += 16, k += 16) {\n"
+    "    for (long i = 0; row < 16 && i < n; i += row, first += (unsigned)row_step)\n"
+    "        for (long j = 0; j < row && i + j < n; j++)\n"
+    "            to[i + j] = real_random(key, first + (unsigned)j * step);\n"
+    "    for (long i = 0, k = 0; row >= 16 && i < n; i += 16, k += 16) {\n"
     "        if (k == row) k = 0, first += (unsigned)row_step;\n"
     "        const unsigned begin = first + (unsigned)k * step;\n"
     "        if (n - i >= 16)\n"
@@ -97,7 +100,9 @@ static const char *const generation =
     "}\n\n"
     "static void vector_index_rows(real *to, long first, long step, long row, long row_step,\n"
     "        long n) {\n"
-    "    for (long i = 0, k = 0; i < n; i += 16, k += 16) {\n"
+    "    for (long i = 0; row < 16 && i < n; i += row, first += row_step)\n"
+    "        for (long j = 0; j < row && i + j < n; j++) to[i + j] = (real)(first + j * step);\n"
+    "    for (long i = 0, k = 0; row >= 16 && i < n; i += 16, k += 16) {\n"
     "        if (k == row) k = 0, first += row_step;\n"
     "        const int begin = (int)(first + k * step);\n"
     "        for (int j = 0; j < 16 && i + j < n; j++) to[i + j] = (real)(begin + j * (int)step);\n"
@@ -244,6 +249,10 @@ void microkernel_each_function(void (*visit)(void *context, const char *name), v
         "max_pool_plane",
         "max_pool_gradient_plane",
         "max_pool_row",
+        "window_maximum",
+        "window_gather",
+        "window_gradient",
+        "window_sum",
         "window_sum_row",
         "halo_rows",
         "real_exp",

@@ -57,6 +57,12 @@ void microkernel_each_winograd(const struct target *target,
                                void (*visit)(void *context, const char *name), void *context,
                                struct arena *arena);
 
+/** Appends the library's operations on rows of windows (microkernel_window.c). */
+void microkernel_print_windows(struct text *text, int lanes, const char *qualifiers);
+
+/** A text with the number of lanes in place of each '$'. */
+const char *microkernel_with_lanes(struct arena *arena, const char *source, int lanes);
+
 /** Appends a text with the qualifiers in place of each '@'. */
 void microkernel_put(struct text *text, const char *source, const char *qualifiers);
 

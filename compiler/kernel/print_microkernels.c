@@ -83,6 +83,7 @@ int main(int count, char **arguments) {
     /* Inlined, so that the loops over strips vectorize. */
     microkernel_print_helpers(&printer.text, printer.target, "LATHE_INLINE");
     microkernel_print_pool(&printer.text, printer.target->lanes, "static");
+    microkernel_print_windows(&printer.text, printer.target->lanes, "static");
     microkernel_print_image(&printer.text, printer.target->lanes, "static");
     microkernel_print_strips(&printer.text);
     microkernel_print_chains(&printer.text);

@@ -17,9 +17,12 @@ static double out_elements(const struct kernel *kernel) {
 /* An addition or product counts as a quarter of reading or writing the element. */
 static double loop_operations(const struct loop_kernel *loop) {
     double sum = 0;
-    for (int i = 0; i < loop->statement_count; i++)
-        sum += 1 + expression_cost(loop->statements[i].expression) / 4.0;
-    return sum * (double)shape_elements(&loop->domain);
+    for (int i = 0; i < loop->statement_count; i++) {
+        const struct statement *s = &loop->statements[i];
+        const struct shape *domain = s->is_pooled ? &loop->pooling->small : &loop->domain;
+        sum += (1 + expression_cost(s->expression) / 4.0) * (double)shape_elements(domain);
+    }
+    return sum;
 }
 
 static double convolution_products(const struct program_plan *plan,

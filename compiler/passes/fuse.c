@@ -1,23 +1,11 @@
 /* fuse.c: forms the kernels. Maps and reductions over one domain share a loop; bias, relu and
  * relu's mask move into the contraction or pool before them; cheap maps are recomputed where they
  * are used instead of being stored. */
-#include "kernels.h"
+#include "fusion.h"
 
 #include <string.h>
 
 enum { CHEAP = 4, LOOK_BACK = 24 };
-
-struct fusion {
-    struct program_plan *plan;
-    const struct graph *graph;
-    struct tensor ***users;
-    int *user_count;
-    bool *is_external; /* an output, or the value of an update */
-    bool *is_deferred; /* only updates need it: computed last, over the old values */
-    bool *is_virtual;  /* has no kernel of its own: recomputed by its users */
-    bool *is_absorbed; /* a contraction or pool that its only user's kernel computes */
-    int *position;     /* kernel that computes the tensor; -1: there from the start */
-};
 
 bool tensor_is_alias(const struct program_plan *plan, const struct tensor *t) {
     if (t->primitive == PRIMITIVE_RESHAPE) {
@@ -71,12 +59,16 @@ static void find_deferred(struct fusion *f) {
             if (f->is_deferred[f->graph->tensors[i]->in[j]->number]) f->is_deferred[i] = true;
 }
 
-static bool is_loop(const struct tensor *t) {
-    return t->primitive == PRIMITIVE_MAP || t->primitive == PRIMITIVE_REDUCE;
+bool fusion_is_loop(const struct fusion *f, const struct tensor *t) {
+    struct pooling pooling;
+    return t->primitive == PRIMITIVE_MAP || t->primitive == PRIMITIVE_REDUCE ||
+           fusion_pools(f, t, &pooling);
 }
 
-static const struct shape *domain_of(const struct tensor *t) {
-    return t->primitive == PRIMITIVE_REDUCE ? &t->in[0]->shape : &t->shape;
+const struct shape *fusion_domain(const struct tensor *t) {
+    bool reads_more = t->primitive == PRIMITIVE_REDUCE || t->primitive == PRIMITIVE_MAX_POOL ||
+                      t->primitive == PRIMITIVE_MAX_POOL_GATHER;
+    return reads_more ? &t->in[0]->shape : &t->shape;
 }
 
 static enum layout layout_of(const struct fusion *f, const struct tensor *t) {
@@ -93,21 +85,51 @@ static bool is_expensive(const struct expression *e) {
     return expression_cost(e) > CHEAP;
 }
 
+/* Is everything that reads it a loop over its elements? */
+static bool only_loops_read(const struct fusion *f, const struct tensor *t) {
+    for (int j = 0; j < f->user_count[t->number]; j++) {
+        const struct tensor *user = f->users[t->number][j];
+        if (!fusion_is_loop(f, user) || !shape_equal(fusion_domain(user), &t->shape)) return false;
+    }
+    return f->user_count[t->number] > 0;
+}
+
+/* Does a loop that goes window by window read it? */
+static bool is_read_by_windows(const struct fusion *f, const struct tensor *t) {
+    struct pooling pooling;
+    for (int j = 0; j < f->user_count[t->number]; j++) {
+        const struct tensor *user = f->users[t->number][j];
+        if (f->is_windowed[user->number] || fusion_pools(f, user, &pooling)) return true;
+    }
+    return false;
+}
+
+static bool map_is_virtual(struct fusion *f, const struct tensor *t) {
+    bool is_windowed = is_read_by_windows(f, t);
+    int large_operands = 0;
+    if (is_windowed && !fusion_fits_windows(f, t)) return false;
+    for (int j = 0; j < t->in_count; j++)
+        large_operands += shape_equal(&t->in[j]->shape, &t->shape);
+    if (f->user_count[t->number] > 1 && (is_expensive(t->expression) || large_operands > 2))
+        return false;
+    f->is_windowed[t->number] = is_windowed;
+    return true;
+}
+
 static void find_virtual(struct fusion *f) {
     f->is_virtual = ARENA_ARRAY(f->plan->arena, bool, f->graph->tensor_count);
+    f->is_windowed = ARENA_ARRAY(f->plan->arena, bool, f->graph->tensor_count);
     for (int i = f->graph->tensor_count - 1; i >= 0; i--) {
         struct tensor *t = f->graph->tensors[i];
-        if (t->primitive != PRIMITIVE_MAP || f->is_external[i] || t->shape.rank == 0) continue;
-        bool all_loops = f->user_count[i] > 0;
-        int large_operands = 0;
-        for (int j = 0; j < f->user_count[i]; j++)
-            all_loops = all_loops && is_loop(f->users[i][j]) &&
-                        shape_equal(domain_of(f->users[i][j]), &t->shape);
-        for (int j = 0; j < t->in_count; j++)
-            large_operands += shape_equal(&t->in[j]->shape, &t->shape);
-        bool single = f->user_count[i] == 1;
-        f->is_virtual[i] =
-            all_loops && (single || (!is_expensive(t->expression) && large_operands <= 2));
+        struct pooling pooling;
+        if (f->is_external[i] || t->shape.rank == 0 || !only_loops_read(f, t)) continue;
+        if (t->primitive == PRIMITIVE_MAP) {
+            f->is_virtual[i] = map_is_virtual(f, t);
+        } else if (t->primitive == PRIMITIVE_MAX_POOL_GRADIENT && fusion_pools(f, t, &pooling) &&
+                   fusion_gradient_is_virtual(f, t, &pooling)) {
+            f->is_virtual[i] = true;
+            fusion_mark_windowed(f, t);
+        }
     }
 }
 
@@ -199,8 +221,11 @@ static void find_absorbed(struct fusion *f) {
         if (f->user_count[i] != 1 || f->is_external[i]) continue;
         struct tensor *user = f->users[i][0];
         if (user->primitive != PRIMITIVE_MAP || !shape_equal(&t->shape, &user->shape)) continue;
-        /* A map is the epilogue of one: for a batch of 1, two products could be the other's bias. */
+        /* A map is the epilogue of one: for a batch of 1, two products could be the other's bias.
+         */
         if (absorbed_operand(f, user)) continue;
+        struct pooling pooling;
+        if (fusion_pools(f, t, &pooling)) continue;
         if (t->primitive == PRIMITIVE_MAX_POOL_GRADIENT) {
             /* relu before the pool: its mask is read from the pool's output or input */
             int mask = masking_operand(user->expression, operand_index(user, t));
@@ -246,10 +271,22 @@ static bool shares_operand(const struct fusion *f, const struct tensor *t,
     return false;
 }
 
+/* Does the loop run over what the tensor needs? One that goes window by window has two domains. */
+static bool has_domain(const struct fusion *f, const struct loop_kernel *loop,
+                       const struct tensor *t) {
+    const struct shape *domain = fusion_domain(t);
+    struct pooling pooling;
+    if (fusion_needs_pooling(f, t, &pooling) &&
+        !(loop->pooling && pooling_equal(loop->pooling, &pooling)))
+        return false;
+    if (!loop->pooling) return shape_equal(&loop->domain, domain);
+    return fusion_fits_windows(f, t) && (shape_equal(domain, &loop->pooling->large) ||
+                                         shape_equal(domain, &loop->pooling->small));
+}
+
 static bool can_join(const struct fusion *f, const struct tensor *t, const struct kernel *kernel) {
     const struct loop_kernel *loop = &kernel->loop;
-    if (kernel->kind != KERNEL_LOOP || loop->layout != layout_of(f, t) ||
-        !shape_equal(&loop->domain, domain_of(t)))
+    if (kernel->kind != KERNEL_LOOP || loop->layout != layout_of(f, t) || !has_domain(f, loop, t))
         return false;
     if (t->primitive == PRIMITIVE_REDUCE && loop->axes && loop->axes != t->axes) return false;
     for (int i = 0; i < t->in_count; i++)
@@ -270,43 +307,70 @@ static struct statement *statement_new(struct fusion *f, struct kernel *kernel) 
     return &loop->statements[loop->statement_count++];
 }
 
+static enum window_operation window_operation_of(const struct tensor *t) {
+    switch (t->primitive) {
+    case PRIMITIVE_MAX_POOL: return WINDOW_MAXIMUM;
+    case PRIMITIVE_MAX_POOL_GATHER: return WINDOW_GATHER;
+    case PRIMITIVE_MAX_POOL_GRADIENT: return WINDOW_GRADIENT;
+    default: return WINDOW_NONE;
+    }
+}
+
 /* Adds the tensor, after the virtual ones it needs; returns its statement's number. */
 static int add_statement(struct fusion *f, struct kernel *kernel, struct tensor *t) {
     struct arena *arena = f->plan->arena;
     struct loop_operand *operands = ARENA_ARRAY(arena, struct loop_operand, t->in_count);
+    enum window_operation window = window_operation_of(t);
+    int count = 0;
     for (int i = 0; i < t->in_count; i++) {
-        operands[i].tensor = t->in[i];
-        operands[i].statement = find_statement(kernel, t->in[i]);
-        if (operands[i].statement < 0 && f->is_virtual[t->in[i]->number])
-            operands[i].statement = add_statement(f, kernel, t->in[i]);
+        if (window == WINDOW_GRADIENT && i == 1) continue; /* the maximum: found again */
+        struct loop_operand *operand = &operands[count++];
+        operand->tensor = t->in[i];
+        operand->statement = find_statement(kernel, t->in[i]);
+        if (operand->statement < 0 && f->is_virtual[t->in[i]->number])
+            operand->statement = add_statement(f, kernel, t->in[i]);
     }
     struct statement *statement = statement_new(f, kernel);
     bool is_reduce = t->primitive == PRIMITIVE_REDUCE;
     statement->kind = !is_reduce                      ? STATEMENT_VALUE
                       : t->reduction == REDUCTION_SUM ? STATEMENT_SUM
                                                       : STATEMENT_MAXIMUM;
+    statement->window = window;
+    statement->is_pooled =
+        kernel->loop.pooling && window != WINDOW_GRADIENT &&
+        shape_equal(window ? &t->shape : fusion_domain(t), &kernel->loop.pooling->small);
     statement->tensor = t;
-    statement->expression = is_reduce ? expression_operand(arena, 0) : t->expression;
+    statement->expression =
+        t->primitive == PRIMITIVE_MAP ? t->expression : expression_operand(arena, 0);
     statement->operands = operands;
-    statement->operand_count = t->in_count;
+    statement->operand_count = count;
     if (is_reduce) kernel->loop.axes = t->axes;
     return kernel->loop.statement_count - 1;
 }
 
-static const char *kernel_name(struct fusion *f, const struct tensor *t) {
+const char *fusion_kernel_name(struct fusion *f, const struct tensor *t) {
     return t->name ? t->name : arena_format(f->plan->arena, "tensor_%d", t->number);
 }
 
 static void place_loop(struct fusion *f, struct tensor *t) {
     struct program_plan *plan = f->plan;
     struct kernel *kernel = NULL;
-    int oldest = plan->kernel_count > LOOK_BACK ? plan->kernel_count - LOOK_BACK : 0;
+    struct pooling pooling;
+    /* What reads windows of an image goes where they are read already, however long ago. */
+    bool pools = fusion_pools(f, t, &pooling);
+    int oldest = plan->kernel_count > LOOK_BACK && !pools ? plan->kernel_count - LOOK_BACK : 0;
     for (int i = plan->kernel_count - 1; i >= oldest && !kernel; i--)
         if (can_join(f, t, plan->kernels[i])) kernel = plan->kernels[i];
     if (!kernel) {
-        kernel = kernel_new(plan, KERNEL_LOOP, kernel_name(f, t), t);
-        kernel->loop.domain = *domain_of(t);
+        kernel = kernel_new(plan, KERNEL_LOOP, fusion_kernel_name(f, t), t);
+        kernel->loop.domain = *fusion_domain(t);
         kernel->loop.layout = layout_of(f, t);
+        if (fusion_needs_pooling(f, t, &pooling)) {
+            struct pooling *own = ARENA_NEW(plan->arena, struct pooling);
+            *own = pooling;
+            kernel->loop.pooling = own;
+            kernel->loop.domain = pooling.large;
+        }
     }
     add_statement(f, kernel, t);
     f->position[t->number] = kernel->number;
@@ -316,7 +380,8 @@ static void place_loop(struct fusion *f, struct tensor *t) {
 
 static void place_contract(struct fusion *f, struct tensor *t, struct tensor *map) {
     struct tensor *result = map ? map : t;
-    struct kernel *kernel = kernel_new(f->plan, KERNEL_NAIVE, kernel_name(f, result), result);
+    struct kernel *kernel =
+        kernel_new(f->plan, KERNEL_NAIVE, fusion_kernel_name(f, result), result);
     match_contract(f->plan, t, kernel);
     if (map && kernel->kind == KERNEL_CONVOLUTION)
         match_epilogue(f, map, t, &kernel->convolution.epilogue);
@@ -329,7 +394,7 @@ static void place_pool(struct fusion *f, struct tensor *t, struct tensor *map) {
     struct tensor *result = map ? map : t;
     struct kernel *kernel =
         kernel_new(f->plan, is_gradient ? KERNEL_MAX_POOL_GRADIENT : KERNEL_MAX_POOL,
-                   kernel_name(f, result), result);
+                   fusion_kernel_name(f, result), result);
     struct pool_kernel *pool = &kernel->pool;
     const struct tensor *small = is_gradient ? t->in[1] : t;
     pool->window = t->window;
@@ -347,136 +412,6 @@ static void place_pool(struct fusion *f, struct tensor *t, struct tensor *map) {
     f->position[result->number] = kernel->number;
 }
 
-/* ---- copies ---- */
-
-/* Loops over [block][lane][pixel][channel], the outermost of them parallel. */
-static struct copy_part layout_part(const struct program_plan *plan, const struct shape *image,
-                                    bool to_blocked) {
-    long lanes = plan->lanes, pixels = image->size[1] * image->size[2], c = image->size[3];
-    struct copy_part part = {.size = {plan->rows / lanes, 1, lanes, pixels, c}};
-    long blocked[5] = {lanes * pixels * c, 0, 1, lanes, lanes * pixels};
-    long plain[5] = {lanes * pixels * c, 0, pixels * c, c, 1};
-    memcpy(to_blocked ? part.to_stride : part.from_stride, blocked, sizeof blocked);
-    memcpy(to_blocked ? part.from_stride : part.to_stride, plain, sizeof plain);
-    return part;
-}
-
-static struct kernel *copy_new(struct fusion *f, struct tensor *t, const struct tensor *from,
-                               struct copy_part part) {
-    struct kernel *kernel = kernel_new(f->plan, KERNEL_COPY, kernel_name(f, t), t);
-    kernel->copy.from = from;
-    kernel->copy.parts = ARENA_NEW(f->plan->arena, struct copy_part);
-    kernel->copy.parts[0] = part;
-    kernel->copy.part_count = 1;
-    kernel->units = part.size[0];
-    f->position[t->number] = kernel->number;
-    return kernel;
-}
-
-/* The caller's samples are row-major. */
-static void place_input(struct fusion *f, struct tensor *t) {
-    struct kernel *kernel = copy_new(f, t, NULL, layout_part(f->plan, &t->shape, true));
-    struct buffer *buffer = ARENA_NEW(f->plan->arena, struct buffer);
-    buffer->storage = STORAGE_INPUT;
-    buffer->index = t->index;
-    buffer->name = t->name;
-    kernel->copy.from_view = view_new(f->plan, buffer, 0, &t->shape, LAYOUT_PLAIN);
-    kernel->by_block = true;
-}
-
-static void place_relayout(struct fusion *f, struct tensor *t, const struct tensor *from) {
-    struct program_plan *plan = f->plan;
-    bool from_blocked = plan_is_blocked(plan, from), to_blocked = plan_is_blocked(plan, t);
-    if (!from_blocked || !to_blocked) {
-        const struct shape *image = to_blocked ? &t->shape : &from->shape;
-        struct kernel *kernel = copy_new(f, t, from, layout_part(plan, image, to_blocked));
-        kernel->by_block = true;
-        return;
-    }
-    /* between two images of different sizes: by way of rows */
-    struct shape rows = {1, {shape_elements(&t->shape)}};
-    const char *name = arena_format(plan->arena, "%s_rows", kernel_name(f, t));
-    struct view *view =
-        view_new(plan, buffer_new(plan, name, rows.size[0], false), 0, &rows, LAYOUT_PLAIN);
-    struct kernel *first = copy_new(f, t, from, layout_part(plan, &from->shape, false));
-    first->out = view;
-    struct kernel *second = copy_new(f, t, NULL, layout_part(plan, &t->shape, true));
-    second->copy.from_view = view;
-}
-
-/* The loops over `piece`, a range of the tensor `whole` along one axis; strides in whole. */
-static struct copy_part piece_part(struct program_plan *plan, const struct tensor *piece,
-                                   const struct tensor *whole, int axis, long begin,
-                                   long piece_stride[5], long whole_stride[5], long *offset) {
-    enum layout layout = plan->layouts[whole->number];
-    struct view *small = view_new(plan, NULL, 0, &piece->shape, layout);
-    struct view *large = view_new(plan, NULL, 0, &whole->shape, layout);
-    static const int blocked_axis[4] = {0, 2, 3, 1};
-    struct copy_part part = {.size = {1, 1, 1, 1, 1}};
-    int skip = 5 - small->rank;
-    for (int i = 0; i < small->rank; i++) {
-        piece_stride[skip + i] = small->stride[i];
-        whole_stride[skip + i] = large->stride[i];
-        if (layout == LAYOUT_PLAIN) part.size[skip + i] = piece->shape.size[i];
-    }
-    if (layout == LAYOUT_BLOCKED) {
-        part.size[0] = plan->rows / plan->lanes;
-        for (int i = 1; i < 4; i++) part.size[blocked_axis[i]] = piece->shape.size[i];
-        part.size[4] = plan->lanes;
-        axis = blocked_axis[axis];
-    }
-    *offset = begin * large->stride[axis];
-    return part;
-}
-
-static void place_piece(struct fusion *f, struct tensor *t, const struct tensor *piece,
-                        const struct tensor *whole, int axis, long begin, bool into_whole) {
-    long piece_stride[5] = {0}, whole_stride[5] = {0}, offset;
-    struct copy_part part =
-        piece_part(f->plan, piece, whole, axis, begin, piece_stride, whole_stride, &offset);
-    memcpy(into_whole ? part.from_stride : part.to_stride, piece_stride, sizeof piece_stride);
-    memcpy(into_whole ? part.to_stride : part.from_stride, whole_stride, sizeof whole_stride);
-    *(into_whole ? &part.to_offset : &part.from_offset) = offset;
-    copy_new(f, t, into_whole ? piece : whole, part);
-}
-
-static void place_pad(struct fusion *f, struct tensor *t) {
-    struct copy_part fill = {.size = {1, 1, 1, 1, shape_elements(&t->shape)},
-                             .to_stride = {0, 0, 0, 0, 1}};
-    copy_new(f, t, NULL, fill);
-    place_piece(f, t, t->in[0], t, t->axis, t->begin, true);
-}
-
-/* Lets the kernel that computes a part of a flat vector write it in place. */
-static bool pin_part(struct fusion *f, const struct tensor *part, struct view *whole, long begin) {
-    struct program_plan *plan = f->plan;
-    while (tensor_is_alias(plan, part) && part->primitive == PRIMITIVE_RESHAPE) part = part->in[0];
-    bool is_computed = part->primitive == PRIMITIVE_MAP || part->primitive == PRIMITIVE_REDUCE ||
-                       part->primitive == PRIMITIVE_CONTRACT;
-    if (!is_computed || plan_is_blocked(plan, part) || f->is_external[part->number] ||
-        f->is_absorbed[part->number] || plan->views[part->number] || part->shape.rank == 0)
-        return false;
-    plan->views[part->number] = view_new(plan, whole->buffer, begin, &part->shape, LAYOUT_PLAIN);
-    return true;
-}
-
-static void place_concat(struct fusion *f, struct tensor *t) {
-    struct program_plan *plan = f->plan;
-    long begin = 0;
-    if (tensor_is_flat_concat(t))
-        plan->views[t->number] =
-            view_new(plan, buffer_new(plan, kernel_name(f, t), t->shape.size[0], false), 0,
-                     &t->shape, LAYOUT_PLAIN);
-    for (int i = 0; i < t->in_count; i++) {
-        int position = f->position[t->in[i]->number];
-        if (!plan->views[t->number] || !pin_part(f, t->in[i], plan->views[t->number], begin))
-            place_piece(f, t, t->in[i], t, t->axis, begin, true);
-        else if (position > f->position[t->number])
-            f->position[t->number] = position;
-        begin += t->in[i]->shape.size[t->axis];
-    }
-}
-
 /* ---- all tensors ---- */
 
 static void place(struct fusion *f, struct tensor *t) {
@@ -489,7 +424,7 @@ static void place(struct fusion *f, struct tensor *t) {
     }
     switch (t->primitive) {
     case PRIMITIVE_INPUT:
-        if (plan_is_blocked(f->plan, t)) place_input(f, t);
+        if (plan_is_blocked(f->plan, t)) fusion_place_input(f, t);
         break;
     case PRIMITIVE_MAP:
         if (absorbed && absorbed->primitive == PRIMITIVE_CONTRACT)
@@ -501,12 +436,18 @@ static void place(struct fusion *f, struct tensor *t) {
         break;
     case PRIMITIVE_REDUCE: place_loop(f, t); break;
     case PRIMITIVE_CONTRACT: place_contract(f, t, NULL); break;
+    case PRIMITIVE_MAX_POOL_GATHER: place_loop(f, t); break;
     case PRIMITIVE_MAX_POOL:
-    case PRIMITIVE_MAX_POOL_GRADIENT: place_pool(f, t, NULL); break;
-    case PRIMITIVE_RESHAPE: place_relayout(f, t, t->in[0]); break;
-    case PRIMITIVE_SLICE: place_piece(f, t, t, t->in[0], t->axis, t->begin, false); break;
-    case PRIMITIVE_PAD: place_pad(f, t); break;
-    case PRIMITIVE_CONCAT: place_concat(f, t); break;
+    case PRIMITIVE_MAX_POOL_GRADIENT:
+        if (fusion_is_loop(f, t))
+            place_loop(f, t);
+        else
+            place_pool(f, t, NULL);
+        break;
+    case PRIMITIVE_RESHAPE: fusion_place_reshape(f, t); break;
+    case PRIMITIVE_SLICE: fusion_place_slice(f, t); break;
+    case PRIMITIVE_PAD: fusion_place_pad(f, t); break;
+    case PRIMITIVE_CONCAT: fusion_place_concat(f, t); break;
     case PRIMITIVE_SCALAR:
     case PRIMITIVE_VARIABLE:
     case PRIMITIVE_COUNT: break;

@@ -1,6 +1,6 @@
 /* layout.c: finds which tensors hold a batch, and blocks those that are images by samples: then
- * every operation on them vectorizes over samples, whatever the number of channels. In small batches
- * they stay row-major, and operations vectorize over channels. */
+ * every operation on them vectorizes over samples, whatever the number of channels. In small
+ * batches they stay row-major, and operations vectorize over channels. */
 #include "kernels.h"
 
 static bool map_is_batched(const struct program_plan *plan, const struct tensor *t) {
@@ -37,6 +37,7 @@ static bool is_batched(const struct program_plan *plan, const struct tensor *t) 
     case PRIMITIVE_CONTRACT: return contract_is_batched(plan, t);
     case PRIMITIVE_REDUCE: return first && !(t->axes & 1u);
     case PRIMITIVE_MAX_POOL:
+    case PRIMITIVE_MAX_POOL_GATHER:
     case PRIMITIVE_MAX_POOL_GRADIENT:
     case PRIMITIVE_RESHAPE: return first;
     case PRIMITIVE_SLICE:
@@ -56,8 +57,7 @@ void pass_layout(struct program_plan *plan) {
     for (int i = 0; i < graph->tensor_count; i++) {
         const struct tensor *t = graph->tensors[i];
         plan->batched[i] = is_batched(plan, t);
-        bool is_image =
-            t->shape.rank == 4 && plan->rows % plan->lanes == 0 && !plan->plain_images;
+        bool is_image = t->shape.rank == 4 && plan->rows % plan->lanes == 0 && !plan->plain_images;
         plan->layouts[i] = plan->batched[i] && is_image ? LAYOUT_BLOCKED : LAYOUT_PLAIN;
     }
 }

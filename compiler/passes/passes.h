@@ -9,6 +9,10 @@
  * term, without the factors that are constant along the summed axes. (simplify.c) */
 struct graph *pass_simplify(struct graph *graph);
 
+/** Takes sums over the gradient of max pooling over the small image, where an elementwise operation
+ * on the large one waits for them. (pool_sums.c) */
+struct graph *pass_pool_sums(struct graph *graph);
+
 /** Computes what is equal once. Random numbers are a function of their place: equal too.
  * (common.c) */
 struct graph *pass_common(struct graph *graph);

@@ -12,6 +12,9 @@ typedef struct tensor *rewrite_rule(struct graph *graph, const struct tensor *te
 /** The graph with each tensor replaced by what the rule makes of it. */
 struct graph *rewrite(const struct graph *graph, rewrite_rule *rule, const void *context);
 
+/** True if a map of the shape that a reduction reads depends on its result. (simplify.c) */
+bool is_waited_for(const struct graph *graph, const struct tensor *reduction);
+
 /** The sum over axes of a map in another, cheaper form; NULL if there is none. is_only_reader:
  * nothing else reads the map; is_waited_for: an elementwise operation on data of this shape needs
  * the result. (distribute.c) */

@@ -56,8 +56,7 @@ static bool is_only_reader(const struct graph *graph, const struct tensor *reduc
     return readers == 1;
 }
 
-/* True if a map of the shape that a reduction reads depends on its result. */
-static bool is_waited_for(const struct graph *graph, const struct tensor *reduction) {
+bool is_waited_for(const struct graph *graph, const struct tensor *reduction) {
     bool *depends = ARENA_ARRAY(graph->arena, bool, graph->tensor_count);
     depends[reduction->number] = true;
     for (int t = reduction->number + 1; t < graph->tensor_count; t++) {

@@ -1,5 +1,5 @@
-/* verify_plan.c: checks the kernels and their memory: what is read was written before, what is alive
- * at once does not overlap, every view stays inside its buffer. */
+/* verify_plan.c: checks the kernels and their memory: what is read was written before, what is
+ * alive at once does not overlap, every view stays inside its buffer. */
 #include "kernels.h"
 
 struct check {
@@ -48,8 +48,10 @@ static void check_view(void *context, const struct view *view, bool is_write) {
         return;
     }
     int position = position_of(c->plan, buffer);
-    if (is_write) c->is_written[position] = true;
-    else if (!c->is_written[position]) fail(c, "reads before it is written:", view);
+    if (is_write)
+        c->is_written[position] = true;
+    else if (!c->is_written[position])
+        fail(c, "reads before it is written:", view);
 }
 
 static bool overlap(const struct program_plan *plan, const struct buffer *a,
@@ -60,12 +62,24 @@ static bool overlap(const struct program_plan *plan, const struct buffer *a,
     return a->offset < b->offset + b_size && b->offset < a->offset + a_size;
 }
 
+/* Pooling in a loop needs one that goes window by window. */
+static void check_windows(struct check *c) {
+    const struct loop_kernel *loop = &c->kernel->loop;
+    for (int i = 0; c->kernel->kind == KERNEL_LOOP && i < loop->statement_count; i++)
+        if (loop->statements[i].window && !loop->pooling) {
+            c->is_broken = true;
+            error_set(c->error, "internal error after placing: kernel %s pools without windows",
+                      c->kernel->name);
+        }
+}
+
 bool verify_plan(const struct program_plan *plan, struct error *error) {
     struct check c = {.plan = plan, .error = error};
     c.is_written = ARENA_ARRAY(plan->arena, bool, plan->buffer_count);
     for (int i = 0; i < plan->kernel_count && !c.is_broken; i++) {
         c.kernel = plan->kernels[i];
         kernel_visit_views(plan, c.kernel, check_view, &c);
+        if (!c.is_broken) check_windows(&c);
     }
     if (c.is_broken) return false;
     for (int i = 0; i < plan->buffer_count; i++)

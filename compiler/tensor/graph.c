@@ -196,6 +196,19 @@ struct tensor *graph_max_pool(struct graph *graph, const struct window *window, 
     return add(graph, &model, &in);
 }
 
+struct tensor *graph_max_pool_gather(struct graph *graph, const struct window *window,
+                                     long out_height, long out_width, struct tensor *x,
+                                     struct tensor *v) {
+    struct tensor *in[] = {x, v};
+    struct tensor model = {.primitive = PRIMITIVE_MAX_POOL_GATHER,
+                           .shape = x->shape,
+                           .in_count = 2,
+                           .window = *window};
+    model.shape.size[1] = out_height;
+    model.shape.size[2] = out_width;
+    return add(graph, &model, in);
+}
+
 struct tensor *graph_max_pool_gradient(struct graph *graph, const struct window *window,
                                        struct tensor *x, struct tensor *y, struct tensor *dy) {
     struct tensor *in[] = {x, y, dy};

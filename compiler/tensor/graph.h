@@ -31,6 +31,7 @@ enum primitive {
     PRIMITIVE_CONTRACT,          /* sum of products over affine indices */
     PRIMITIVE_REDUCE,            /* sum or maximum over axes (kept with size 1) */
     PRIMITIVE_MAX_POOL,          /* maximum over windows of a [n,h,w,c] image */
+    PRIMITIVE_MAX_POOL_GATHER,   /* (x, v) -> the value of v at the first maximum of a window of x */
     PRIMITIVE_MAX_POOL_GRADIENT, /* (x, y, dy) -> dx; the first maximum of a window gets dy */
     PRIMITIVE_RESHAPE,           /* same elements in row-major order */
     PRIMITIVE_SLICE,             /* a range along one axis */
@@ -108,7 +109,7 @@ struct tensor {
     const struct contract *contract;     /* CONTRACT */
     enum reduction reduction;            /* REDUCE */
     unsigned axes;                       /* REDUCE: bit i set = axis i is reduced */
-    struct window window;                /* MAX_POOL, MAX_POOL_GRADIENT */
+    struct window window;                /* MAX_POOL, MAX_POOL_GATHER, MAX_POOL_GRADIENT */
     int axis;                            /* SLICE, CONCAT, PAD */
     long begin, end;                     /* SLICE: [begin, end); PAD: zeros before, zeros after */
 };
@@ -195,6 +196,15 @@ struct tensor *graph_reshape(struct graph *graph, struct shape shape, struct ten
 struct tensor *graph_slice(struct graph *graph, int axis, long begin, long end, struct tensor *in);
 struct tensor *graph_concat(struct graph *graph, int axis, struct tensor *const *in, int in_count);
 struct tensor *graph_pad(struct graph *graph, int axis, long before, long after, struct tensor *in);
+
+/** The pixels of v where max_pool finds the (first) maxima of x; v has x's shape. */
+struct tensor *graph_max_pool_gather(struct graph *graph, const struct window *window,
+                                     long out_height, long out_width, struct tensor *x,
+                                     struct tensor *v);
+
+/** True if the windows lie side by side and are small: no pixel of the large image is in two, and a
+ * row of windows is short. */
+bool window_is_side_by_side(const struct window *window, const struct shape *large);
 
 /** (x, y = max_pool(x), dy) -> dx. */
 struct tensor *graph_max_pool_gradient(struct graph *graph, const struct window *window,

@@ -1,4 +1,5 @@
-/* max_pool.c: the maximum over windows of an image, and its gradient. Padding never wins. */
+/* max_pool.c: the maximum over windows of an image, its gradient, and the pixels of another image
+ * where the maxima are. Padding never wins. */
 #include "primitive.h"
 
 #include <math.h>
@@ -32,6 +33,26 @@ bool max_pool_check(const struct graph *graph, const struct tensor *tensor, stru
     return window_check(tensor, &tensor->in[0]->shape, &tensor->shape, error);
 }
 
+bool max_pool_gather_check(const struct graph *graph, const struct tensor *tensor,
+                           struct error *error) {
+    if (!shape_equal(&tensor->in[0]->shape, &tensor->in[1]->shape))
+        return error_set(error, "what is gathered has the shape of what is pooled");
+    return max_pool_check(graph, tensor, error);
+}
+
+/* Windows of more pixels are loops, not unrolled; longer rows of windows leave the L1 cache. */
+enum { MOST_PIXELS = 9, MOST_ROW_PIXELS = 256 };
+
+bool window_is_side_by_side(const struct window *window, const struct shape *large) {
+    for (int i = 0; i < 2; i++)
+        if (window->strides[i] != window->kernel_size[i] || window->dilation_rate[i] != 1 ||
+            window->pad[i] >= window->kernel_size[i])
+            return false;
+    long pixels = window->kernel_size[0] * window->kernel_size[1];
+    return pixels > 1 && pixels <= MOST_PIXELS &&
+           window->kernel_size[0] * large->size[2] <= MOST_ROW_PIXELS;
+}
+
 bool max_pool_gradient_check(const struct graph *graph, const struct tensor *tensor,
                              struct error *error) {
     (void)graph;
@@ -46,6 +67,16 @@ void max_pool_gradient(struct graph *graph, struct tensor *tensor, struct tensor
                        const bool *wanted, struct tensor **in_gradient) {
     (void)wanted;
     in_gradient[0] = graph_max_pool_gradient(graph, &tensor->window, tensor->in[0], tensor, dy);
+}
+
+/* By the gathered image only: where the maxima are has no derivative. */
+void max_pool_gather_gradient(struct graph *graph, struct tensor *tensor, struct tensor *dy,
+                              const bool *wanted, struct tensor **in_gradient) {
+    if (!wanted[1]) return;
+    struct tensor *x = tensor->in[0];
+    struct tensor *y =
+        graph_max_pool(graph, &tensor->window, tensor->shape.size[1], tensor->shape.size[2], x);
+    in_gradient[1] = graph_max_pool_gradient(graph, &tensor->window, x, y, dy);
 }
 
 /* The element of an image; a row or column outside gives -1. */
@@ -84,6 +115,20 @@ void max_pool_reference(const struct tensor *tensor, const struct evaluation *ev
                 }
 }
 
+void max_pool_gather_reference(const struct tensor *tensor, const struct evaluation *evaluation) {
+    const long *size = tensor->shape.size;
+    const struct shape *image = &tensor->in[0]->shape;
+    double *out = evaluation->out;
+    for (long n = 0; n < size[0]; n++)
+        for (long oh = 0; oh < size[1]; oh++)
+            for (long ow = 0; ow < size[2]; ow++)
+                for (long c = 0; c < size[3]; c++) {
+                    long at =
+                        first_maximum(&tensor->window, image, evaluation->in[0], n, oh, ow, c);
+                    *out++ = at < 0 ? 0 : evaluation->in[1][at];
+                }
+}
+
 void max_pool_gradient_reference(const struct tensor *tensor, const struct evaluation *evaluation) {
     const long *size = tensor->in[1]->shape.size;
     const double *dy = evaluation->in[2];
@@ -99,7 +144,7 @@ void max_pool_gradient_reference(const struct tensor *tensor, const struct evalu
 
 void max_pool_print(struct text *text, const struct tensor *tensor) {
     const struct window *window = &tensor->window;
-    text_put(text, tensor->primitive == PRIMITIVE_MAX_POOL ? "max_pool" : "max_pool_gradient");
+    text_put(text, primitive_rules(tensor->primitive)->name);
     for (int i = 0; i < tensor->in_count; i++) text_add(text, " %%%d", tensor->in[i]->number);
     text_add(text, " window %ldx%ld strides %ldx%ld dilation %ldx%ld pad %ldx%ld",
              window->kernel_size[0], window->kernel_size[1], window->strides[0], window->strides[1],

@@ -75,6 +75,10 @@ bool max_pool_check(const struct graph *, const struct tensor *, struct error *)
 void max_pool_gradient(struct graph *, struct tensor *, struct tensor *dy, const bool *wanted,
                        struct tensor **in_gradient);
 void max_pool_reference(const struct tensor *, const struct evaluation *);
+bool max_pool_gather_check(const struct graph *, const struct tensor *, struct error *);
+void max_pool_gather_gradient(struct graph *, struct tensor *, struct tensor *dy,
+                              const bool *wanted, struct tensor **in_gradient);
+void max_pool_gather_reference(const struct tensor *, const struct evaluation *);
 void max_pool_print(struct text *, const struct tensor *);
 bool max_pool_gradient_check(const struct graph *, const struct tensor *, struct error *);
 void max_pool_gradient_reference(const struct tensor *, const struct evaluation *);

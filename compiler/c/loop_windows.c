@@ -1,0 +1,298 @@
+/* loop_windows.c: loops that go window by window, in the cc dialect. The pixels of a window are
+ * written out: their values stay in registers from the read of the large image to the last result.
+ * Windows that the border cuts, and pixels in no window, get text of their own. */
+#include "loop.h"
+
+/* Neighbours along an axis that look alike: windows of one size, or single pixels in no window. */
+struct run {
+    long first, count; /* windows, or pixels */
+    long length;       /* pixels of each window */
+    bool is_pooled;
+};
+
+enum { MOST_RUNS = 4 }; /* cut, whole, cut, left over */
+
+static int find_runs(const struct pooling *pooling, int axis, struct run runs[MOST_RUNS]) {
+    long size = pooling->large.size[1 + axis], windows = pooling->small.size[1 + axis];
+    long kernel = pooling->window.kernel_size[axis], pad = pooling->window.pad[axis], end = 0;
+    int count = 0;
+    for (long i = 0; i < windows; i++) {
+        long begin = i * kernel > pad ? i * kernel - pad : 0;
+        end = (i + 1) * kernel - pad < size ? (i + 1) * kernel - pad : size;
+        bool follows_cut = (i - 1) * kernel < pad;
+        if (count && !follows_cut && runs[count - 1].length == end - begin)
+            runs[count - 1].count++;
+        else
+            runs[count++] = (struct run){i, 1, end - begin, true};
+    }
+    if (end < size) runs[count++] = (struct run){end, size - end, 1, false};
+    return count;
+}
+
+/* Where the pixels of a run's element begin. */
+static const char *begin_text(struct writer *w, const struct pooling *pooling, int axis,
+                              const struct run *run, const char *variable) {
+    long kernel = pooling->window.kernel_size[axis], pad = pooling->window.pad[axis];
+    if (!run->is_pooled) return variable;
+    if (run->first * kernel <= pad && run->count == 1) return "0"; /* the border may cut it */
+    const char *term = index_term(w, variable, kernel);
+    return pad ? arena_format(w->arena, "%s - %ld", term, pad) : term;
+}
+
+/* The text of one window, or of pixels in none. */
+struct body {
+    struct writer *w;
+    const struct nest *nest;
+    const struct pooling *pooling;
+    long rows, columns; /* pixels */
+    bool is_pooled;     /* else there is no pooled value, and no gradient of one */
+    bool *is_needed;    /* by statement */
+};
+
+static long pixels_of(const struct body *b) {
+    return b->rows * b->columns;
+}
+
+/* In the large image, from the window's first pixel. */
+static long pixel_offset(const struct body *b, long pixel) {
+    return pixel / b->columns * b->pooling->large.size[2] + pixel % b->columns;
+}
+
+static const struct statement *statement_of(const struct body *b, int number) {
+    return &b->nest->kernel->loop.statements[number];
+}
+
+static bool is_pooled_image(const struct body *b, const struct tensor *t) {
+    return shape_equal(&t->shape, &b->pooling->small);
+}
+
+/* An element of an image in memory, for lane k. */
+static const char *element_text(const struct body *b, int a, bool is_pooled, long pixel) {
+    const char *row = loop_row(b->w, b->nest, a);
+    long offset = is_pooled ? 0 : pixel_offset(b, pixel) * b->w->plan->lanes;
+    if (!offset) return arena_format(b->w->arena, "%s[%s + k]", row, is_pooled ? "pooled" : "at");
+    return arena_format(b->w->arena, "%s[at + %ld + k]", row, offset);
+}
+
+/* "v3" of a window, "v3_1" of its pixel 1. */
+static const char *value_name(const struct body *b, int number, long pixel) {
+    if (statement_of(b, number)->is_pooled) return arena_format(b->w->arena, "v%d", number);
+    return arena_format(b->w->arena, "v%d_%ld", number, pixel);
+}
+
+static const char *operand_name(const struct body *b, const struct loop_operand *operand,
+                                long pixel) {
+    if (operand->statement >= 0) return value_name(b, operand->statement, pixel);
+    int a = nest_find(b->nest, b->nest->plan_views[operand->tensor->number]);
+    const struct address *address = &b->nest->addresses[a];
+    if (loop_is_number(b->w, b->nest, address))
+        return arena_format(b->w->arena, "%svalue", address->name);
+    if (is_pooled_image(b, operand->tensor)) return arena_format(b->w->arena, "x%d", a);
+    return arena_format(b->w->arena, "x%d_%ld", a, pixel);
+}
+
+static void write_read(const struct body *b, const struct loop_operand *operand, bool *is_read) {
+    if (operand->statement >= 0) return;
+    int a = nest_find(b->nest, b->nest->plan_views[operand->tensor->number]);
+    bool is_pooled = is_pooled_image(b, operand->tensor);
+    if (is_read[a] || loop_is_number(b->w, b->nest, &b->nest->addresses[a])) return;
+    is_read[a] = true;
+    for (long p = 0; p < (is_pooled ? 1 : pixels_of(b)); p++)
+        write_line(b->w, "const real %s = %s;", operand_name(b, operand, p),
+                   element_text(b, a, is_pooled, p));
+}
+
+/* Marks a statement and those it reads. Where there is no window there is no pooled value. */
+static void need(struct body *b, int number) {
+    const struct statement *s = statement_of(b, number);
+    b->is_needed[number] = true;
+    if (s->window == WINDOW_GRADIENT && !b->is_pooled) return; /* zeros */
+    for (int j = 0; j < s->operand_count; j++)
+        if (s->operands[j].statement >= 0) need(b, s->operands[j].statement);
+}
+
+/* Finds what the body must compute; false: nothing. */
+static bool find_needed(struct body *b) {
+    const struct loop_kernel *loop = &b->nest->kernel->loop;
+    bool is_any = false;
+    b->is_needed = ARENA_ARRAY(b->w->arena, bool, loop->statement_count);
+    for (int i = 0; i < loop->statement_count; i++) {
+        const struct statement *s = &loop->statements[i];
+        if ((s->is_pooled && !b->is_pooled) || (!s->is_stored && s->kind == STATEMENT_VALUE))
+            continue;
+        need(b, i);
+        is_any = true;
+    }
+    return is_any;
+}
+
+/* Everything is read before anything is stored: a result may take the place of an operand. */
+static void write_reads(const struct body *b) {
+    const struct loop_kernel *loop = &b->nest->kernel->loop;
+    bool is_read[MAX_ADDRESSES] = {false};
+    for (int i = 0; i < loop->statement_count; i++) {
+        const struct statement *s = &loop->statements[i];
+        if (!b->is_needed[i] || (s->window == WINDOW_GRADIENT && !b->is_pooled)) continue;
+        for (int j = 0; j < s->operand_count; j++) write_read(b, &s->operands[j], is_read);
+    }
+}
+
+/* A position of lane k. */
+static const char *position_text(const struct body *b, int a, bool is_pooled, long pixel) {
+    const struct address *address = &b->nest->addresses[a];
+    bool is_element = a == b->nest->element_address[0] || a == b->nest->element_address[1];
+    const char *type = is_element ? "(unsigned)" : "(int)", *suffix = is_element ? "u" : "";
+    struct text text = {.arena = b->w->arena};
+    text_put(&text, address->name);
+    if (address->stride[2]) text_add(&text, " + %sk * %ld%s", type, address->stride[2], suffix);
+    if (address->row_stride && is_pooled)
+        text_add(&text, " + %spooled_pixel * %ld%s", type, address->row_stride, suffix);
+    if (address->row_stride && !is_pooled)
+        text_add(&text, " + %s(pixel + %ld) * %ld%s", type, pixel_offset(b, pixel),
+                 address->row_stride, suffix);
+    return text_string(&text);
+}
+
+static const char *expression_text(const struct body *b, int number, long pixel) {
+    const struct statement *s = statement_of(b, number);
+    struct arena *arena = b->w->arena;
+    const char *operand[MAX_ADDRESSES], *index[MAX_RANK] = {0}, *key[64];
+    for (int j = 0; j < s->operand_count; j++) operand[j] = operand_name(b, &s->operands[j], pixel);
+    for (int a = 0; a < MAX_RANK; a++) {
+        int address = b->nest->index_address[s->is_pooled][a];
+        if (address >= 0) index[a] = position_text(b, address, s->is_pooled, pixel);
+    }
+    for (int k = 0; k < 64; k++) key[k] = loop_random_key(b->w, k);
+    int element = b->nest->element_address[s->is_pooled];
+    struct expression_names names = {
+        .operand = operand,
+        .index = index,
+        .random_key = key,
+        .element = element < 0 ? "0u" : position_text(b, element, s->is_pooled, pixel),
+        .prefix = arena_format(arena, "t%d_%ld_", number, pixel)};
+    return write_expression(b->w, s->expression, &names);
+}
+
+/* The maximum of a window of operand 0 in `top`, and operand 1 at the first one in `found`. */
+static void write_search(const struct body *b, int number, bool gathers) {
+    const struct statement *s = statement_of(b, number);
+    if (!gathers || pixels_of(b) > 1)
+        write_line(b->w, "real top%d = %s;", number, operand_name(b, &s->operands[0], 0));
+    if (gathers)
+        write_line(b->w, "real found%d = %s;", number, operand_name(b, &s->operands[1], 0));
+    for (long p = 1; p < pixels_of(b); p++) {
+        const char *x = operand_name(b, &s->operands[0], p);
+        if (gathers)
+            write_line(b->w, "found%d = %s > top%d ? %s : found%d;", number, x, number,
+                       operand_name(b, &s->operands[1], p), number);
+        write_line(b->w, "top%d = %s > top%d ? %s : top%d;", number, x, number, x, number);
+    }
+}
+
+static void write_gradient(const struct body *b, int number) {
+    const struct statement *s = statement_of(b, number);
+    if (!b->is_pooled) {
+        for (long p = 0; p < pixels_of(b); p++)
+            write_line(b->w, "const real %s = 0;", value_name(b, number, p));
+        return;
+    }
+    write_search(b, number, false);
+    write_line(b->w, "real rest%d = %s;", number, operand_name(b, &s->operands[1], 0));
+    for (long p = 0; p < pixels_of(b); p++) {
+        const char *x = operand_name(b, &s->operands[0], p);
+        write_line(b->w, "const real %s = %s == top%d ? rest%d : 0;", value_name(b, number, p), x,
+                   number, number);
+        if (p + 1 < pixels_of(b))
+            write_line(b->w, "rest%d = %s == top%d ? 0 : rest%d;", number, x, number, number);
+    }
+}
+
+static void write_value(const struct body *b, int number) {
+    const struct statement *s = statement_of(b, number);
+    if (s->window == WINDOW_GRADIENT) {
+        write_gradient(b, number);
+    } else if (s->window != WINDOW_NONE) {
+        bool gathers = s->window == WINDOW_GATHER;
+        write_search(b, number, gathers);
+        write_line(b->w, "const real v%d = %s%d;", number, gathers ? "found" : "top", number);
+    } else {
+        for (long p = 0; p < (s->is_pooled ? 1 : pixels_of(b)); p++) {
+            const char *value = expression_text(b, number, p);
+            if (s->kind == STATEMENT_SUM)
+                write_line(b->w, "sum%d[k] += %s;", number, value);
+            else
+                write_line(b->w, "const real %s = %s;", value_name(b, number, p), value);
+        }
+    }
+}
+
+static void write_body(const struct body *b) {
+    const struct loop_kernel *loop = &b->nest->kernel->loop;
+    write_line(b->w, "LATHE_INDEPENDENT");
+    write_open(b->w, "for (int k = 0; k < %d; k++)", b->w->plan->lanes);
+    write_reads(b);
+    for (int i = 0; i < loop->statement_count; i++)
+        if (b->is_needed[i]) write_value(b, i);
+    for (int i = 0; i < loop->statement_count; i++) {
+        const struct statement *s = &loop->statements[i];
+        if (!b->is_needed[i] || !s->is_stored || s->kind != STATEMENT_VALUE) continue;
+        int a = nest_find(b->nest, loop_view(b->nest, s));
+        for (long p = 0; p < (s->is_pooled ? 1 : pixels_of(b)); p++)
+            write_line(b->w, "%s = %s;", element_text(b, a, s->is_pooled, p), value_name(b, i, p));
+    }
+    write_close(b->w);
+}
+
+static bool has_pooled_images(const struct nest *nest) {
+    const struct loop_kernel *loop = &nest->kernel->loop;
+    for (int i = 0; i < loop->statement_count; i++) {
+        const struct statement *s = &loop->statements[i];
+        if (s->is_pooled && s->is_stored && s->kind == STATEMENT_VALUE) return true;
+        for (int j = 0; j < s->operand_count; j++)
+            if (s->operands[j].statement < 0 &&
+                shape_equal(&s->operands[j].tensor->shape, &loop->pooling->small))
+                return true;
+    }
+    return false;
+}
+
+static void write_run_of_columns(struct writer *w, const struct nest *nest, const struct run *rows,
+                                 const struct run *columns) {
+    const struct pooling *pooling = nest->kernel->loop.pooling;
+    long lanes = w->plan->lanes;
+    struct body body = {.w = w,
+                        .nest = nest,
+                        .pooling = pooling,
+                        .rows = rows->length,
+                        .columns = columns->length,
+                        .is_pooled = rows->is_pooled && columns->is_pooled};
+    if (!find_needed(&body)) return;
+    bool has_element = nest->element_address[true] >= 0;
+    write_open(w, "for (long column = %ld; column < %ld; column++)", columns->first,
+               columns->first + columns->count);
+    write_line(w, "const long pixel = top * %ld + %s, at = pixel * %ld;", pooling->large.size[2],
+               begin_text(w, pooling, 1, columns, "column"), lanes);
+    if (body.is_pooled && (has_element || has_pooled_images(nest)))
+        write_line(w, "const long pooled_pixel = row * %ld + column, pooled = pooled_pixel * %ld;",
+                   pooling->small.size[2], lanes);
+    write_body(&body);
+    write_close(w);
+}
+
+void write_windows(struct writer *w, const struct nest *nest) {
+    const struct pooling *pooling = nest->kernel->loop.pooling;
+    struct run rows[MOST_RUNS], columns[MOST_RUNS];
+    int row_runs = find_runs(pooling, 0, rows), column_runs = find_runs(pooling, 1, columns);
+    struct run all_columns = {0, pooling->large.size[2], 1, false};
+    for (int i = 0; i < row_runs; i++) {
+        struct body body = {.w = w, .nest = nest, .is_pooled = rows[i].is_pooled};
+        if (!find_needed(&body)) continue;
+        write_open(w, "for (long row = %ld; row < %ld; row++)", rows[i].first,
+                   rows[i].first + rows[i].count);
+        write_line(w, "const long top = %s;", begin_text(w, pooling, 0, &rows[i], "row"));
+        if (!rows[i].is_pooled) write_run_of_columns(w, nest, &rows[i], &all_columns);
+        for (int j = 0; j < column_runs && rows[i].is_pooled; j++)
+            write_run_of_columns(w, nest, &rows[i], &columns[j]);
+        write_close(w);
+    }
+}
