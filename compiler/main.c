@@ -14,6 +14,7 @@ struct command {
 static const struct command commands[] = {
     {"summary", command_summary, "layers, shapes, parameters and memory of a model"},
     {"train", command_train, "train a model on a data set"},
+    {"sweep", command_sweep, "train a model at many points of a space and rank them"},
     {"evaluate", command_evaluate, "loss, accuracy and confusion matrix of trained weights"},
     {"predict", command_predict, "classify images or arrays"},
     {"emit", command_emit, "write a model as standalone C"},

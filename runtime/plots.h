@@ -28,4 +28,27 @@ struct bar_chart {
 bool plot_bars(const char *path, const struct bar_chart *chart, const char *title,
                struct error *error);
 
+/* A hyperparameter and its value at each point. */
+struct score_axis {
+    const char *name;
+    const double *positions;  /* [count]; NAN: the point has none */
+    const char *const *names; /* not numbers, but names at 0, 1, ...; NULL: numbers */
+    int name_count;
+    const double *tics; /* of numbers: where the axis is labelled; NULL: gnuplot decides */
+    int tic_count;
+    bool logarithmic;
+};
+
+/* Scores of points against each of their hyperparameters; the first point is the best. */
+struct score_chart {
+    const char *score; /* what it is: "validation_accuracy" */
+    int count, axis_count;
+    const double *scores;
+    const struct score_axis *axes;
+};
+
+/** Draws a panel for each hyperparameter (plot_scores.c). */
+bool plot_scores(const char *path, const struct score_chart *chart, const char *title,
+                 struct error *error);
+
 #endif

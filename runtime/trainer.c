@@ -343,9 +343,7 @@ enum training_end trainer_run(struct trainer *trainer, struct error *error) {
         if (!run_epoch(trainer, &done, error)) return TRAINING_FAILED;
         state->seconds = seconds_before + now() - trainer->started;
         if (!trainer_save_checkpoint(trainer, error)) return TRAINING_FAILED;
-        if (trainer->options.directory && trainer->history.count &&
-            !history_save(&trainer->history, trainer->options.directory, error))
-            return TRAINING_FAILED;
+        if (!trainer_save_history(trainer, error)) return TRAINING_FAILED;
     }
     return done ? TRAINING_FINISHED : TRAINING_INTERRUPTED;
 }

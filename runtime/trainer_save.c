@@ -58,6 +58,12 @@ void trainer_restore_best(struct trainer *trainer) {
         trainer_copy_variables(trainer->program, trainer->memory.space, trainer->best);
 }
 
+bool trainer_save_history(const struct trainer *trainer, struct error *error) {
+    const char *directory = trainer->options.directory;
+    return !directory || !trainer->history.count ||
+           history_save(&trainer->history, directory, error);
+}
+
 /* --- checkpoints --- */
 
 bool trainer_save_checkpoint(struct trainer *trainer, struct error *error) {
@@ -147,6 +153,8 @@ bool trainer_load_checkpoint(struct trainer *trainer, struct error *error) {
                          "%s: was trained on other data than these; a resumed run needs the "
                          "same",
                          trainer->checkpoint_path);
+    /* A run that was killed may have left the files of the epoch before its checkpoint. */
+    if (!trainer_save_history(trainer, error)) return false;
     if (state->best_epoch < 0) return true;
     return weights_load(trainer->best_path, trainer->program, trainer->best, error);
 }

@@ -60,7 +60,10 @@ bool trainer_is_better(const struct trainer *trainer, const struct history_epoch
 /** Writes last.safetensors into the directory, if there is one. */
 bool trainer_save_checkpoint(struct trainer *trainer, struct error *error);
 
-/** Loads it; its seed and its validation split go before the options. */
+/** Writes the history's files into the directory, if there is one. */
+bool trainer_save_history(const struct trainer *trainer, struct error *error);
+
+/** Loads the checkpoint; its seed and its validation split go before the options. */
 bool trainer_load_checkpoint(struct trainer *trainer, struct error *error);
 
 /** Gives the callbacks back what they remembered: once they are made. */

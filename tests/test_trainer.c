@@ -440,6 +440,26 @@ static void epochs_can_be_added(void **state) {
     trainer_free(trainer);
 }
 
+/* A run that was killed between the checkpoint of its last epoch and the history of it. */
+static void resuming_renews_the_history(void **state) {
+    struct trainer_options options = default_options();
+    float spaces[31];
+    struct history_epoch last;
+    struct error error = {.text = ""};
+    char path[300];
+
+    (void)state;
+    options.directory = folder;
+    run(options, 0, spaces, &last);
+    snprintf(path, sizeof path, "%s/history.json", folder);
+    assert_int_equal(unlink(path), 0);
+    options.resume = true;
+    struct trainer *trainer = start(&options);
+    assert_int_equal(trainer_run(trainer, &error), TRAINING_FINISHED);
+    trainer_free(trainer);
+    assert_true(files_exist(path));
+}
+
 /* A negative rate unlearns: the validation gets worse again. */
 static double turning_rate(void *context, long step) {
     (void)context;
@@ -581,6 +601,7 @@ int main(void) {
         cmocka_unit_test_setup(resuming_gives_the_same_bits, reset),
         cmocka_unit_test_setup(callbacks_go_on_after_a_resume, reset),
         cmocka_unit_test_setup(epochs_can_be_added, reset),
+        cmocka_unit_test_setup(resuming_renews_the_history, reset),
         cmocka_unit_test_setup(the_best_weights_are_kept, reset),
         cmocka_unit_test_setup(a_loss_that_is_not_finite_stops, reset),
         cmocka_unit_test_setup(wrong_input_is_told, reset),

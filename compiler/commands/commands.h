@@ -25,6 +25,7 @@ int command_evaluate(int argc, char **argv);
 int command_predict(int argc, char **argv);
 int command_emit(int argc, char **argv);
 int command_bench(int argc, char **argv);
+int command_sweep(int argc, char **argv);
 
 /* --- how a command runs --- */
 
@@ -90,6 +91,13 @@ struct backend_options {
     {                                                                                        \
         "no-winograd", 0, COMMAND_FLAG, offsetof(type, field.no_winograd), NULL, NULL,       \
             "sum 3x3 convolutions directly, with fewer roundings and more operations"        \
+    }
+
+#define POINT_OPTION(type, field)                                                       \
+    {                                                                                   \
+        "point", 0, COMMAND_TEXT, offsetof(type, field), "JSON", NULL,                  \
+            "the model is a sweep's at this point: MODEL.lua is a sweep file, JSON as " \
+            "'{\"units\": 128}'"                                                        \
     }
 
 #define DATA_OPTION(type, field, text) \

@@ -9,12 +9,13 @@
 #include <string.h>
 
 struct emit_options {
-    const char *weights, *target, *prefix, *output;
+    const char *point, *weights, *target, *prefix, *output;
     long mode, batch_size;
 };
 enum { EMIT_INFERENCE, EMIT_TRAINING };
 
 static const struct command_option options[] = {
+    POINT_OPTION(struct emit_options, point),
     {"mode", 0, COMMAND_CHOICE, offsetof(struct emit_options, mode), "inference|training",
      "inference", "what the emitted model can do"},
     {"weights", 0, COMMAND_TEXT, offsetof(struct emit_options, weights), "FILE", NULL,
@@ -119,7 +120,7 @@ static int work(struct arena *arena, const struct arguments *arguments, void *va
                   "saved");
         return STATUS_BAD_INPUT;
     }
-    const struct model *model = model_read(arena, arguments->positional[0], error);
+    const struct model *model = model_read_point(arena, arguments->positional[0], o->point, error);
     if (!model) return STATUS_BAD_INPUT;
     if (o->mode == EMIT_TRAINING && !command_needs_training(model, "--mode training", error))
         return STATUS_BAD_INPUT;

@@ -8,13 +8,14 @@
 #include <stdio.h>
 
 struct evaluate_options {
-    const char *weights, *data, *plot;
+    const char *point, *weights, *data, *plot;
     struct backend_options backend;
     long batch_size, part;
     bool json;
 };
 
 static const struct command_option options[] = {
+    POINT_OPTION(struct evaluate_options, point),
     {"weights", 0, COMMAND_TEXT, offsetof(struct evaluate_options, weights), "FILE", NULL,
      "weights or checkpoint (.safetensors)"},
     DATA_OPTION(struct evaluate_options, data, "the data set: a folder of IDX files, or a name"),
@@ -62,7 +63,7 @@ static bool set_up(struct run *run, struct arena *arena, const char *path, struc
     if (!o->weights)
         return error_set(error, "lathe evaluate: --weights FILE is missing: what `lathe train` "
                                 "saved");
-    run->model = model_read(arena, path, error);
+    run->model = model_read_point(arena, path, o->point, error);
     if (!run->model || !command_needs_training(run->model, "evaluation", error)) return false;
     if (!compile.batch) compile.batch = run->model->training.batch_size;
     if (!command_open_data("evaluate", o->data, &run->pair, error)) return false;

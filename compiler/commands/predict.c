@@ -10,13 +10,14 @@
 #include <string.h>
 
 struct predict_options {
-    const char *weights, *data, *output;
+    const char *point, *weights, *data, *output;
     struct backend_options backend;
     long top;
     bool json;
 };
 
 static const struct command_option options[] = {
+    POINT_OPTION(struct predict_options, point),
     {"weights", 0, COMMAND_TEXT, offsetof(struct predict_options, weights), "FILE", NULL,
      "weights or checkpoint (.safetensors)"},
     {"top", 0, COMMAND_COUNT, offsetof(struct predict_options, top), "K", "3",
@@ -109,7 +110,7 @@ static bool set_up(struct run *run, struct arena *arena, const struct arguments 
     if (!o->weights)
         return error_set(error,
                          "lathe predict: --weights FILE is missing: what `lathe train` saved");
-    run->model = model_read(arena, arguments->positional[0], error);
+    run->model = model_read_point(arena, arguments->positional[0], o->point, error);
     if (!run->model || !load_inputs(run, arena, arguments, error)) return false;
     compile.batch = run->largest < 64 ? run->largest : 64;
     if (!model_costs(arena, run->model, &run->cost, error)) return false;

@@ -6,12 +6,13 @@
 #include <string.h>
 
 struct summary_options {
-    const char *dump, *target;
+    const char *point, *dump, *target;
     long batch_size;
     bool json;
 };
 
 static const struct command_option options[] = {
+    POINT_OPTION(struct summary_options, point),
     {"batch-size", 0, COMMAND_COUNT, offsetof(struct summary_options, batch_size), "N", NULL,
      "samples of one step, for the memory (default: the model's)"},
     {"target", 0, COMMAND_TEXT, offsetof(struct summary_options, target), "NAME", NULL,
@@ -200,7 +201,7 @@ static int work(struct arena *arena, const struct arguments *arguments, void *va
 
     if (o->dump && strcmp(o->dump, "help") == 0) return list_passes();
     if (o->dump && !check_pass(o->dump, error)) return STATUS_BAD_INPUT;
-    summary.model = model_read(arena, arguments->positional[0], error);
+    summary.model = model_read_point(arena, arguments->positional[0], o->point, error);
     if (!summary.model) return STATUS_BAD_INPUT;
     compile.target = command_target(o->target, error);
     if (!compile.target) return STATUS_BAD_INPUT;

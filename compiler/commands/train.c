@@ -14,6 +14,7 @@
     { name, 0, COMMAND_FLAG, offsetof(struct train_options, field), NULL, NULL, help }
 
 static const struct command_option options[] = {
+    POINT_OPTION(struct train_options, point),
     DATA_OPTION(struct train_options, data, "the data set: a folder of IDX files, or a name"),
     BACKEND_OPTIONS(struct train_options, backend, "auto"),
     {"seed", 0, COMMAND_SEED, offsetof(struct train_options, seed), "N", NULL,
@@ -39,6 +40,7 @@ static const struct command_option options[] = {
     FLAG("json", json, "end with one line of JSON on the standard output, and print nothing else"),
     FLAG("quiet", quiet, "show no progress"),
     FLAG("no-plots", no_plots, "draw no pictures"),
+    FLAG("no-test", no_test, "leave the test data alone: while choosing between models"),
     TEXT("losses", losses, "FILE", "write the loss of every step to a CSV file"),
 };
 
@@ -159,7 +161,7 @@ static bool set_up(struct run *run, struct arena *arena, const char *path, struc
     struct compile_options compile = {.training = true, .evaluation = true};
 
     if (!check_options(o, error)) return false;
-    run->model = model_read(arena, path, error);
+    run->model = model_read_point(arena, path, o->point, error);
     if (!run->model || !command_needs_training(run->model, "training", error)) return false;
     const struct training *training = &run->model->training;
     run->epochs = o->epochs ? o->epochs : training->epochs;
@@ -226,7 +228,7 @@ static int train(struct run *run, struct error *error) {
     if (!save_losses(run, error)) return STATUS_FAILED;
     if (end == TRAINING_INTERRUPTED) return train_report_interrupted(run);
     trainer_restore_best(run->trainer);
-    if (!test(run, error)) return STATUS_FAILED;
+    if (!run->options->no_test && !test(run, error)) return STATUS_FAILED;
     if (run->test.interrupted) return train_report_interrupted(run);
     train_save_plots(run);
     train_print_results(run);

@@ -8,11 +8,11 @@
 #include "../../runtime/trainer.h"
 
 struct train_options {
-    const char *data, *save, *losses, *callbacks;
+    const char *point, *data, *save, *losses, *callbacks;
     struct backend_options backend;
     long seed, epochs, batch_size, best, folds, stratified;
     double validation_split;
-    bool resume, json, quiet, no_plots;
+    bool resume, json, quiet, no_plots, no_test;
 };
 
 /* A run of the command. */

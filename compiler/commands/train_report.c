@@ -52,8 +52,9 @@ static void print_json(const struct run *run, bool finished) {
 
     cJSON_AddStringToObject(json, "model", run->model->name);
     cJSON_AddBoolToObject(json, "interrupted", !finished);
-    if (finished) cJSON_AddNumberToObject(json, "loss", run->test.loss);
-    if (finished && run->test.has_accuracy)
+    bool tested = finished && !run->options->no_test;
+    if (tested) cJSON_AddNumberToObject(json, "loss", run->test.loss);
+    if (tested && run->test.has_accuracy)
         cJSON_AddNumberToObject(json, "accuracy", run->test.accuracy);
     cJSON_AddNumberToObject(json, "seconds", run->seconds);
     cJSON_AddNumberToObject(json, "first_step_ms", run->first_step_ms);
@@ -75,7 +76,8 @@ void train_print_results(const struct run *run) {
         print_json(run, true);
         return;
     }
-    command_print_evaluation("test", &run->test, &run->confusion, run->data.test.class_names);
+    if (!o->no_test)
+        command_print_evaluation("test", &run->test, &run->confusion, run->data.test.class_names);
     if (o->save) printf("\nweights, history and pictures are in %s\n", o->save);
 }
 

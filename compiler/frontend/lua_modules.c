@@ -11,3 +11,4 @@
 
 EMBED(lua_module_sandbox, "compiler/frontend/sandbox.lua");
 EMBED(lua_module_nn, "compiler/frontend/nn.lua");
+EMBED(lua_module_sweep, "compiler/frontend/sweep.lua");

@@ -3,6 +3,6 @@
 #define LATHE_LUA_MODULES_H
 
 /* Texts, ending with a NUL. */
-extern const char lua_module_sandbox[], lua_module_nn[];
+extern const char lua_module_sandbox[], lua_module_nn[], lua_module_sweep[];
 
 #endif

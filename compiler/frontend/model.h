@@ -86,6 +86,8 @@ struct training {
     bool accuracy; /* metrics = { "accuracy" }; on by default for the crossentropies */
 };
 
+struct source_file; /* sandbox.h */
+
 struct model {
     const char *name;
     const char *file;
@@ -94,6 +96,9 @@ struct model {
     int layer_count;
     struct layer *input, *output;
     struct training training;
+    const struct source_file *sources; /* the model file, and the files that it requires */
+    int source_count;
+    const char *point; /* of a sweep, as JSON; NULL: the file holds the model itself */
 };
 
 /** Reads a model file: runs it in a sandbox (no io, os, bytecode; a memory and instruction budget;
@@ -105,5 +110,10 @@ struct model *model_read(struct arena *arena, const char *path, struct error *er
  * messages call it `name`. */
 bool model_read_callbacks(struct arena *arena, const char *name, const char *text,
                           struct callback_list *list, struct error *error);
+
+/** The same for a sweep file (sweep.h): the model that it gives at a point, a JSON object of the
+ * parameters' values. With point NULL it is model_read. */
+struct model *model_read_point(struct arena *arena, const char *path, const char *point,
+                               struct error *error);
 
 #endif

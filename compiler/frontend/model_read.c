@@ -44,21 +44,31 @@ static int host_unknown_name(lua_State *L) {
     return 1;
 }
 
-/* host.unknown_option(key, names) */
+/* host.unknown_option(key, names [, what the key is: "option"]) */
 static int host_unknown_option(lua_State *L) {
-    const char *given = lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : "?";
+    const char *what = luaL_optstring(L, 3, "option");
+    luaL_tolstring(L, 1, NULL); /* a number is no name, but can be shown */
+    const char *given = lua_type(L, 1) == LUA_TTABLE ? "?" : lua_tostring(L, -1);
     struct suggestion suggestion = suggestion_for(given);
     for (int i = 1; i <= (int)lua_rawlen(L, 2); i++) { /* the table keeps the names alive */
         lua_rawgeti(L, 2, i);
-        suggestion_offer(&suggestion, lua_tostring(L, -1));
+        if (lua_type(L, -1) == LUA_TSTRING) suggestion_offer(&suggestion, lua_tostring(L, -1));
         lua_pop(L, 1);
     }
-    lua_pushfstring(L, "unknown option \"%s\"; ", given);
-    if (suggestion.best)
+    lua_pushfstring(L, "unknown %s \"%s\"; ", what, given);
+    if (suggestion.best) {
         lua_pushfstring(L, "did you mean %s?", suggestion.best);
-    else
-        lua_pushstring(L, "it takes inputs, outputs and training");
+        lua_concat(L, 2);
+        return 1;
+    }
+    lua_pushstring(L, "it takes ");
     lua_concat(L, 2);
+    int count = (int)lua_rawlen(L, 2);
+    for (int i = 1; i <= count; i++) {
+        lua_pushstring(L, i == 1 ? "" : i < count ? ", " : " and ");
+        lua_rawgeti(L, 2, i);
+        lua_concat(L, 3);
+    }
     return 1;
 }
 
@@ -72,8 +82,7 @@ static int host_erf(lua_State *L) {
     return 1;
 }
 
-/* Runs nn.lua with the table of host functions on top of the stack; leaves what it returns. */
-static void open_language(lua_State *L) {
+void open_language(lua_State *L) {
     static const luaL_Reg functions[] = {
         {"unknown_name", host_unknown_name},
         {"unknown_option", host_unknown_option},
@@ -101,8 +110,13 @@ static void open_language(lua_State *L) {
     }
     lua_setfield(L, -2, "kinds");
     sandbox_load_module(L, lua_module_nn);
-    lua_insert(L, -2);
+    lua_pushvalue(L, -2);
     lua_call(L, 1, 1);
+    sandbox_load_module(L, lua_module_sweep);
+    lua_pushvalue(L, -3);
+    lua_pushvalue(L, -3);
+    lua_call(L, 2, 1);
+    lua_remove(L, -3);
 }
 
 /* Names become part of names in C. */
@@ -277,7 +291,7 @@ static void open_reader(struct reader *reader, lua_State *L) {
     reader->L = L;
     sandbox_open(L);
     open_language(L);
-    reader->language = lua_gettop(L);
+    reader->language = lua_gettop(L) - 1;
 }
 
 /* The whole work, in protected mode: opens the language, runs the file, reads its model. */
@@ -285,16 +299,22 @@ static int read_protected(lua_State *L) {
     struct reader *reader = lua_touserdata(L, 1);
     open_reader(reader, L);
     lua_getfield(L, reader->language, "describe");
+    lua_getfield(L, reader->language + 1, "pick");
     sandbox_load_model(reader->sandbox, L);
     lua_call(L, 0, 1);
+    if (reader->point && !push_point(reader)) return 0;
+    lua_call(L, reader->point ? 2 : 1, 1);
     lua_call(L, 1, 1);
     struct model *model = ARENA_NEW(reader->arena, struct model);
-    if (read_model(reader, model)) reader->model = model;
+    if (!read_model(reader, model)) return 0;
+    model->sources = sandbox_sources(reader->sandbox, &model->source_count);
+    model->point = reader->point ? arena_string(reader->arena, reader->point) : NULL;
+    reader->model = model;
     return 0;
 }
 
-/* Runs a function in a fresh sandbox. */
-static bool run_in_sandbox(struct reader *reader, const char *path, lua_CFunction function) {
+/* In protected mode, and so that nothing of Lua stays when the arena is exhausted. */
+bool reader_run(struct reader *reader, const char *path, lua_CFunction read) {
     struct arena *arena = reader->arena;
     reader->sandbox = sandbox_new(arena, path, reader->error);
     if (!reader->sandbox) return false;
@@ -307,15 +327,20 @@ static bool run_in_sandbox(struct reader *reader, const char *path, lua_CFunctio
         sandbox_free(sandbox);
         longjmp(arena->exhausted, 1);
     }
-    bool good = sandbox_run(reader->sandbox, function, reader, reader->error);
+    bool good = sandbox_run(reader->sandbox, read, reader, reader->error);
     memcpy(&arena->exhausted, &owner, sizeof owner);
     sandbox_free(reader->sandbox);
     return good;
 }
 
 struct model *model_read(struct arena *arena, const char *path, struct error *error) {
-    struct reader reader = {.arena = arena, .error = error};
-    return run_in_sandbox(&reader, path, read_protected) ? reader.model : NULL;
+    return model_read_point(arena, path, NULL, error);
+}
+
+struct model *model_read_point(struct arena *arena, const char *path, const char *point,
+                               struct error *error) {
+    struct reader reader = {.arena = arena, .error = error, .point = point};
+    return reader_run(&reader, path, read_protected) ? reader.model : NULL;
 }
 
 /* A list of callbacks as it stands on a command line. */
@@ -345,7 +370,7 @@ bool model_read_callbacks(struct arena *arena, const char *name, const char *tex
         .name = arena_string(arena, name),
         .text = arena_format(arena, "return { %s\n}", text),
     };
-    if (!run_in_sandbox(&callbacks.reader, name, read_callbacks_protected)) return false;
+    if (!reader_run(&callbacks.reader, name, read_callbacks_protected)) return false;
     *list = callbacks.list;
     return callbacks.good;
 }

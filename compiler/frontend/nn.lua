@@ -30,7 +30,7 @@
 --   host.where()      file and line of the model file's code that is running
 --   host.kinds        { conv2d = "layer", adam = "optimizer", ... }
 --   host.tanh, erf    of numbers
--- Returns describe and trace, for model_read.c.
+-- Returns describe and trace, for model_read.c, and what sweep.lua shares.
 local host = ...
 
 local type, error, next, rawget, tostring = type, error, next, rawget, tostring
@@ -491,4 +491,5 @@ local function trace(f, count, title)
   return list
 end
 
-return { private = private, describe = describe, trace = trace }
+return { private = private, describe = describe, trace = trace, object = object, class = class,
+  kind_of = kind_of, described = described, fail = fail, fail_here = fail_here }

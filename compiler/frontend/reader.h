@@ -14,9 +14,21 @@ struct reader {
     struct sandbox *sandbox;
     struct error *error;
     lua_State *L;
-    int language;        /* stack index of what nn.lua returned */
-    struct model *model; /* the result */
+    int language;        /* stack index of what nn.lua returned; behind it, what sweep.lua did */
+    const char *point;   /* of a sweep, as JSON; NULL: none */
+    struct model *model; /* the result, or */
+    struct sweep *sweep;
 };
+
+/** Runs read(L), with the reader as light userdata, in the sandbox of a file. False + message. */
+bool reader_run(struct reader *reader, const char *path, lua_CFunction read);
+
+/** Runs nn.lua and sweep.lua with the table of host functions on top of the stack; leaves what the
+ * two return. */
+void open_language(lua_State *L);
+
+/** Pushes the reader's point as a table; reports what is wrong with its JSON (read_sweep.c). */
+bool push_point(const struct reader *reader);
 
 /* What a message is about: `file:line: kind "name": `. */
 struct subject {

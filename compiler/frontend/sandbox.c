@@ -120,6 +120,13 @@ static int host_where(lua_State *L) {
     return 2;
 }
 
+/* host.find_key(file, line, key) */
+static int host_find_key(lua_State *L) {
+    lua_pushinteger(L, sandbox_find_key(sandbox_of(L), luaL_checkstring(L, 1),
+                                        (int)luaL_checkinteger(L, 2), luaL_checkstring(L, 3)));
+    return 1;
+}
+
 /* Reads a file into the arena; returns NULL with errno, 0 meaning that it is too large. */
 static char *read_file(struct arena *arena, const char *path, size_t *size) {
     struct stat status;
@@ -206,8 +213,8 @@ void sandbox_open(lua_State *L) {
         {LUA_UTF8LIBNAME, luaopen_utf8}, {LUA_COLIBNAME, luaopen_coroutine},
     };
     static const luaL_Reg host[] = {
-        {"charge", host_charge}, {"check", host_check}, {"load", host_load},
-        {"where", host_where},   {NULL, NULL},
+        {"charge", host_charge}, {"check", host_check},       {"load", host_load},
+        {"where", host_where},   {"find_key", host_find_key}, {NULL, NULL},
     };
     for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
         luaL_requiref(L, libraries[i].name, libraries[i].func, 1);
@@ -296,6 +303,16 @@ struct sandbox *sandbox_new(struct arena *arena, const char *path, struct error 
 void sandbox_free(struct sandbox *sandbox) {
     if (sandbox && sandbox->state) lua_close(sandbox->state);
     if (sandbox) sandbox->state = NULL;
+}
+
+struct source_file *sandbox_sources(const struct sandbox *sandbox, int *count) {
+    *count = 0;
+    for (const struct source *source = sandbox->sources; source; source = source->next) ++*count;
+    struct source_file *files = ARENA_ARRAY(sandbox->arena, struct source_file, *count);
+    int place = *count;
+    for (const struct source *source = sandbox->sources; source; source = source->next)
+        files[--place] = (struct source_file){source->path, source->text};
+    return files;
 }
 
 /* `key` as a whole word before the first comment, followed by a single `=`. */

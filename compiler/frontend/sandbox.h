@@ -19,6 +19,11 @@ enum {
 
 struct sandbox;
 
+/* A file that the model is made of: its path as given, and its text. */
+struct source_file {
+    const char *path, *text;
+};
+
 /** A fresh state for the model file of this path (none of it runs yet). The sandbox itself lives in
  * the arena; sandbox_free closes the Lua state. NULL + message on failure. */
 struct sandbox *sandbox_new(struct arena *arena, const char *path, struct error *error);
@@ -49,6 +54,9 @@ const char *sandbox_where(struct sandbox *sandbox, lua_State *L, int *line);
 
 /** The first line from `line` on of a file of the model on which `key =` stands; else `line`. */
 int sandbox_find_key(const struct sandbox *sandbox, const char *file, int line, const char *key);
+
+/** The files read so far, in their order: the model file, then what it requires. In the arena. */
+struct source_file *sandbox_sources(const struct sandbox *sandbox, int *count);
 
 /** The path of the model file, as given. */
 const char *sandbox_path(const struct sandbox *sandbox);
