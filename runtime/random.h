@@ -13,7 +13,11 @@
 #include <stdint.h>
 
 /* Streams that the runtime uses; variables and layers count theirs from 0. */
-enum { RANDOM_STREAM_SHUFFLE = 0x7fffffff, RANDOM_STREAM_SPLIT = 0x7ffffffe };
+enum {
+    RANDOM_STREAM_SHUFFLE = 0x7fffffff,
+    RANDOM_STREAM_SPLIT = 0x7ffffffe,
+    RANDOM_STREAM_AUGMENTATION = 0x7ffffffd
+};
 
 /** The key of a stream at a step. */
 uint32_t random_key(uint32_t seed, uint32_t step, uint32_t stream);

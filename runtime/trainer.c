@@ -79,6 +79,16 @@ static bool prepare_class_names(struct trainer *trainer, struct error *error) {
     return trainer->class_names_text || error_set(error, "out of memory");
 }
 
+static bool prepare_augmentation(struct trainer *trainer, struct error *error) {
+    const struct trainer_options *options = &trainer->options;
+
+    if (!options->augmentation) return true;
+    if (!augmentation_check(options->augmentation, options->data, error)) return false;
+    trainer->prefetch =
+        prefetch_new(options->augmentation, options->data, trainer->program, options->seed, error);
+    return trainer->prefetch != NULL;
+}
+
 static bool prepare(struct trainer *trainer, struct error *error) {
     struct trainer_options *options = &trainer->options;
     const struct program *program = trainer->program;
@@ -104,8 +114,8 @@ static bool prepare(struct trainer *trainer, struct error *error) {
         trainer->state.data = dataset_fingerprint(options->data);
         trainer->state.best_epoch = -1;
     }
-    return prepare_class_names(trainer, error) && prepare_data(trainer, error) &&
-           prepare_callbacks(trainer, error);
+    return prepare_augmentation(trainer, error) && prepare_class_names(trainer, error) &&
+           prepare_data(trainer, error) && prepare_callbacks(trainer, error);
 }
 
 struct trainer *trainer_new(const struct trainer_options *options, struct error *error) {
@@ -132,6 +142,7 @@ void trainer_free(struct trainer *trainer) {
     history_free(&trainer->history);
     checkpoint_free(&trainer->state);
     callbacks_free(trainer->callbacks);
+    prefetch_free(trainer->prefetch);
     for (int space = 0; space < PROGRAM_SPACES; space++) {
         free(trainer->best[space]);
         free(trainer->snapshot[space]);
@@ -196,9 +207,13 @@ static struct training_report report_now(const struct trainer *trainer) {
 static void shuffle(struct trainer *trainer) {
     long count = trainer->split.train_count;
 
+    if (trainer->prefetch) prefetch_pause(trainer->prefetch);
     random_permutation(trainer->options.seed, (uint32_t)trainer->state.epoch, trainer->order,
                        count);
     for (long i = 0; i < count; i++) trainer->order[i] = trainer->split.train[trainer->order[i]];
+    if (trainer->prefetch)
+        prefetch_epoch(trainer->prefetch, (uint32_t)trainer->state.epoch, trainer->order, count,
+                       trainer->state.batch);
 }
 
 static struct evaluation_input evaluation_input_of(const struct trainer *trainer) {
@@ -227,7 +242,10 @@ struct program_call trainer_batch(struct trainer *trainer, long batch, long step
     long begin = batch * trainer->program->batch, count = trainer->split.train_count - begin;
 
     if (count > trainer->program->batch) count = trainer->program->batch;
-    evaluation_gather(&input, trainer->order + begin, count, true);
+    if (trainer->prefetch)
+        prefetch_batch(trainer->prefetch, batch, call.inputs);
+    else
+        evaluation_gather(&input, trainer->order + begin, count, true);
     call.scalars[0] = learning_rate(trainer, step);
     call.scalars[1] = (double)(step + 1);
     call.scalars[2] = (double)count;

@@ -6,6 +6,7 @@
 #ifndef LATHE_TRAINER_H
 #define LATHE_TRAINER_H
 
+#include "augmentation.h"
 #include "callbacks.h"
 #include "dataset.h"
 #include "error.h"
@@ -49,7 +50,8 @@ struct trainer_options {
     void *learning_rate_context;
 
     const struct dataset *data;
-    struct split_options split; /* what of the data is for validation */
+    const struct augmentation *augmentation; /* of the training samples; NULL: none */
+    struct split_options split;              /* what of the data is for validation */
     long epochs;
     uint32_t seed;
     struct pool *pool; /* NULL: one thread */

@@ -4,6 +4,7 @@
 
 #include "callbacks.h"
 #include "checkpoint.h"
+#include "prefetch.h"
 #include "trainer.h"
 
 struct trainer {
@@ -20,6 +21,7 @@ struct trainer {
     struct checkpoint state; /* its lists are filled only while it is saved or loaded */
     struct history history;
     struct callbacks *callbacks;
+    struct prefetch *prefetch;   /* of samples that are changed; else NULL */
     float *best[PROGRAM_SPACES]; /* a copy of the best variables; no optimizer */
     double best_value;           /* of the present criterion, at state.best_epoch */
 

@@ -172,6 +172,39 @@ static void callbacks_of_the_command_line_run(void **state) {
     assert_true(number(output, "loss") == loss); /* tested with the weights that it restored */
 }
 
+/* The same changes of the images, whatever the number of threads and the backend. */
+static void augmentation_has_the_same_bits(void **state) {
+    static const char *const options[3][2] = {{"1", "tcc"}, {"2", "tcc"}, {"2", "cc"}};
+    char path[512], text[sizeof model_text + 200];
+    char *losses[3];
+
+    (void)state;
+    const char *rest = strstr(model_text, "batch_size");
+    snprintf(path, sizeof path, "%s/augmented.lua", folder);
+    snprintf(text, sizeof text,
+             "%.*saugmentation = { width_shift_range = 1, rotation_range = 20, zoom_range = 0.1,"
+             " horizontal_flip = true, noise = 0.1, cutout = 2 }, %s",
+             (int)(rest - model_text), model_text, rest);
+    write_file(path, text, strlen(text));
+    for (int i = 0; i < 3; i++) {
+        char *file = path_in(folder, "losses.csv");
+        assert_int_equal(RUN("train", path, "--data", data_folder, "--threads",
+                             (char *)options[i][0], "--backend", (char *)options[i][1], "--quiet",
+                             "--json", "--losses", file),
+                         0);
+        losses[i] = files_read(file, NULL, NULL);
+        assert_non_null(losses[i]);
+        assert_string_equal(losses[i], losses[0]);
+    }
+    assert_int_equal(RUN("train", model, "--data", data_folder, "--quiet", "--json", "--losses",
+                         path_in(folder, "losses.csv")),
+                     0);
+    char *plain = files_read(path_in(folder, "losses.csv"), NULL, NULL);
+    assert_string_not_equal(plain, losses[0]);
+    free(plain);
+    for (int i = 0; i < 3; i++) free(losses[i]);
+}
+
 /* Mean and spread over the folds are those of the last validations in the folds' histories. */
 static void folds_are_averaged(void **state) {
     char *directory = path_in(folder, "folds"),
@@ -387,6 +420,7 @@ int main(void) {
         cmocka_unit_test(summary_shows_layers),
         cmocka_unit_test(training_ends_with_json),
         cmocka_unit_test(callbacks_of_the_command_line_run),
+        cmocka_unit_test(augmentation_has_the_same_bits),
         cmocka_unit_test(folds_are_averaged),
         cmocka_unit_test(a_loss_that_is_not_finite_is_traced),
         cmocka_unit_test(evaluation_repeats_the_figures),

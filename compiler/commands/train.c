@@ -115,15 +115,17 @@ static bool check_options(const struct train_options *o, struct error *error) {
 bool train_set_up(struct run *run, const char *directory, long fold, bool resume,
                   struct error *error) {
     const struct train_options *o = run->options;
+    const struct training *training = &run->model->training;
     struct trainer_options options = {
         .program = current_program,
         .program_context = run,
         .learning_rate = learning_rate,
         .learning_rate_context = run,
         .data = &run->data.train,
+        .augmentation = training->augmentation.file ? &training->augmentation : NULL,
         .split = run->split,
         .epochs = run->epochs,
-        .seed = (uint32_t)(o->seed >= 0 ? o->seed : run->model->training.seed),
+        .seed = (uint32_t)(o->seed >= 0 ? o->seed : training->seed),
         .pool = run->pool,
         .directory = directory,
         .resume = resume,

@@ -7,6 +7,7 @@
 
 #include "../base/arena.h"
 #include "../tensor/graph.h"
+#include "../../runtime/augmentation.h"
 #include "../../runtime/callbacks.h"
 #include "../../runtime/error.h"
 
@@ -83,6 +84,7 @@ struct training {
     bool stratified; /* the split: of each class its share */
     long seed; /* of all random numbers, if the command line gives none */
     struct callback_list callbacks;
+    struct augmentation augmentation;
     bool accuracy; /* metrics = { "accuracy" }; on by default for the crossentropies */
 };
 

@@ -120,6 +120,7 @@ bool read_training(const struct reader *reader, struct model *model) {
         {"seed", OPTION_SEED, FIELD(seed), "1", false},
         {"from_logits", OPTION_BOOLEAN, FIELD(from_logits), "false", false},
         {"callbacks", OPTION_CALLBACKS, FIELD(callbacks), "", false},
+        {"augmentation", OPTION_AUGMENTATION, FIELD(augmentation), "", false},
         {"metrics", OPTION_METRICS, FIELD(accuracy), "", false},
     };
 #undef FIELD

@@ -36,6 +36,9 @@ const char *option_expects(const struct option *option) {
     case OPTION_FILE: return "a path below the directory of the run, as \"logs\", without ..";
     case OPTION_LETTER: return "a text of one character";
     case OPTION_CALLBACKS: return "a list of callbacks, as { early_stopping { patience = 5 } }";
+    case OPTION_AUGMENTATION:
+        return "a table, as { width_shift_range = 2, horizontal_flip = true }";
+    case OPTION_FILL_MODE: return "\"nearest\" or \"constant\"";
     case OPTION_METRICS: return "{ \"accuracy\" } or {}";
     }
     return "";
@@ -162,6 +165,13 @@ static bool read_monitor_mode(lua_State *L, enum monitor_mode *mode) {
     return choice >= 0;
 }
 
+static bool read_fill_mode(lua_State *L, enum fill_mode *mode) {
+    static const char *const names[] = {"nearest", "constant", NULL};
+    int choice = read_choice(L, names);
+    *mode = choice == 1 ? FILL_CONSTANT : FILL_NEAREST;
+    return choice >= 0;
+}
+
 /* A model file is untrusted: its paths stay below the directory of the run. */
 static bool read_file_path(const struct reader *reader, const char **path) {
     lua_State *L = reader->L;
@@ -242,6 +252,8 @@ bool read_value(const struct reader *reader, const struct subject *subject,
     case OPTION_MONITOR_MODE: good = read_monitor_mode(L, field); break;
     case OPTION_FILE: good = read_file_path(reader, field); break;
     case OPTION_LETTER: good = read_letter(L, field); break;
+    case OPTION_FILL_MODE: good = read_fill_mode(L, field); break;
+    case OPTION_AUGMENTATION: return read_augmentation(reader, subject, field);
     case OPTION_CALLBACKS: return read_callbacks(reader, subject, field);
     case OPTION_METRICS: good = read_metrics(reader, field); break;
     case OPTION_INITIALIZER: return read_initializer(reader, subject, option, field);

@@ -105,6 +105,10 @@ const struct callback_type_options *callback_types(void);
 bool read_callbacks(const struct reader *reader, const struct subject *subject,
                     struct callback_list *list);
 
+/** Reads the table of augmentation on top of the stack (read_augmentation.c). */
+bool read_augmentation(const struct reader *reader, const struct subject *subject,
+                       struct augmentation *augmentation);
+
 /** Reads the training table on top of the stack into the model. */
 bool read_training(const struct reader *reader, struct model *model);
 

@@ -33,6 +33,8 @@ enum option_kind {
     OPTION_FILE,          /* a path below the directory of a run */
     OPTION_LETTER,        /* a text of one character */
     OPTION_CALLBACKS,     /* a list of callbacks */
+    OPTION_AUGMENTATION,  /* a table of its options */
+    OPTION_FILL_MODE,     /* "nearest" or "constant" */
     OPTION_METRICS        /* a boolean: "accuracy", { "accuracy" } or {} */
 };
 
