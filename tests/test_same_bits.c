@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -44,8 +45,10 @@ static void train(const struct program *program, struct run *run) {
         memset(labels, 0, sizeof(float) * (size_t)(program->rows * program->label_size));
         for (long i = 0; i < program->batch; i++) {
             long class = (i * 3 + step) % 10;
-            if (program->sparse_labels) labels[i] = (float)class;
-            else labels[i * program->label_size + class] = 1;
+            if (program->sparse_labels)
+                labels[i] = (float)class;
+            else
+                labels[i * program->label_size + class] = 1;
         }
         double scalars[] = {2e-3, step, (double)program->batch, 5};
         memcpy(call.scalars, scalars, sizeof scalars);
@@ -77,6 +80,26 @@ static struct run run_with(const char *path, enum backend backend) {
     return run;
 }
 
+/* Winograd's way without a rectifier before or behind, on images that its tiles do not fill. */
+static const char winograd[] =
+    "local function layer(n) return conv2d { n, kernel_size = 3, padding = 'same', activation = "
+    "'tanh' } end\n"
+    "return model 'winograd' { input { 26, 26, 1 }, layer(16), layer(20), layer(17), flatten {},\n"
+    "  dense { 10, activation = 'softmax' }, training = { batch_size = 32,\n"
+    "  loss = 'sparse_categorical_crossentropy', optimizer = sgd { momentum = 0.9 } } }\n";
+static const char nesterov[] =
+    "return model 'nesterov' { input { 60 }, dense { 33, activation = 'elu' },\n"
+    "  dense { 10, activation = 'softmax' }, training = { batch_size = 20,\n"
+    "  loss = 'categorical_crossentropy', optimizer = sgd { momentum = 0.9, nesterov = true } } "
+    "}\n";
+static const char rmsprop[] =
+    "return model 'rmsprop' { input { 12, 12, 2 }, conv2d { 9, kernel_size = 3, activation = "
+    "'gelu' },\n"
+    "  batch_norm {}, max_pool2d { 2 }, flatten {}, dense { 10, activation = 'sigmoid' },\n"
+    "  training = { batch_size = 40, loss = 'mean_squared_error', optimizer = rmsprop { momentum = "
+    "0.5 } } }\n";
+
+/* *state: the path of a model. */
 static void same_bits(void **state) {
     struct run tcc = run_with(*state, BACKEND_TCC), cc = run_with(*state, BACKEND_CC);
     assert_memory_equal(tcc.losses, cc.losses, sizeof tcc.losses);
@@ -84,6 +107,18 @@ static void same_bits(void **state) {
     assert_true(tcc.losses[0] > 0 && tcc.losses[STEPS - 1] != tcc.losses[0]);
     free(tcc.weights);
     free(cc.weights);
+}
+
+/* *state: the text of a model. */
+static void same_bits_of_text(void **state) {
+    char path[] = "/tmp/lathe-same-bits-XXXXXX";
+    const char *text = *state;
+    int file = mkstemp(path);
+    assert_true(file >= 0);
+    assert_true(write(file, text, strlen(text)) == (ssize_t)strlen(text) && close(file) == 0);
+    void *path_state = path;
+    same_bits(&path_state);
+    unlink(path);
 }
 
 int main(void) {
@@ -94,6 +129,10 @@ int main(void) {
         {"norm, dropout", same_bits, NULL, NULL, (void *)"models/fashion_cnn.lua"},
         {"nadam, uneven pools", same_bits, NULL, NULL, (void *)"models/cnn_small.lua"},
         {"sigmoids", same_bits, NULL, NULL, (void *)"models/sigmoid_cnn.lua"},
+        {"branches", same_bits, NULL, NULL, (void *)"models/branches.lua"},
+        {"Winograd, momentum", same_bits_of_text, NULL, NULL, (void *)winograd},
+        {"Nesterov's momentum", same_bits_of_text, NULL, NULL, (void *)nesterov},
+        {"RMSprop", same_bits_of_text, NULL, NULL, (void *)rmsprop},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

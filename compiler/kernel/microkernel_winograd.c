@@ -66,7 +66,11 @@ static const char *step(const struct form *f, const char *parameter) {
     return f->is_plain ? parameter : NAME("%d", f->lanes);
 }
 
-/* ---- one dimension: in[] and out[] are C expressions; out[] are new names ---- */
+/* ---- one dimension: in[] and out[] are C expressions; out[] are new names ----
+ *
+ * A compiler may fuse any product with a sum. That it has no choice, whatever the function is
+ * inlined into, no sum has two products: what all terms have in common is left to the end of both
+ * dimensions (the scales). */
 
 /* B': pixels to points. */
 static void image_points(const struct form *f, const char *const in[], const char *const out[]) {
@@ -85,7 +89,13 @@ static void image_points(const struct form *f, const char *const in[], const cha
             NAME("%s + %s * (real)%.17g - %s * (real)%.17g", in[5], in[1], a * b, in[3], a + b));
 }
 
-/* A': points to results. */
+static double result_scale(int k) {
+    double scale = 1;
+    while (k-- > 0) scale *= point[0];
+    return scale;
+}
+
+/* A': points to results; result k is to be multiplied by result_scale(k). */
 static void result_pixels(const struct form *f, const char *const in[], const char *const out[]) {
     const char *sum[2], *difference[2];
     for (int i = 0; i < 2; i++) {
@@ -94,14 +104,14 @@ static void result_pixels(const struct form *f, const char *const in[], const ch
         declare(f, sum[i], NAME("%s + %s", in[1 + 2 * i], in[2 + 2 * i]));
         declare(f, difference[i], NAME("%s - %s", in[1 + 2 * i], in[2 + 2 * i]));
     }
-    double power[2] = {1, 1};
-    for (int k = 0; k < TILE; k++) {
+    declare(f, out[0], NAME("%s + %s + %s", in[0], sum[0], sum[1]));
+    double power = 1;
+    for (int k = 1; k < TILE; k++) {
         const char *const *term = k % 2 ? difference : sum;
-        const char *value = k == 0 ? NAME("%s + %s + %s", in[0], term[0], term[1])
-                                   : NAME("%s * (real)%.17g + %s * (real)%.17g", term[0], power[0],
-                                          term[1], power[1]);
-        declare(f, out[k], k == TILE - 1 ? NAME("%s + (%s)", in[5], value) : value);
-        for (int i = 0; i < 2; i++) power[i] *= point[i];
+        power *= point[1] / point[0];
+        const char *value = NAME("%s + %s * (real)%.17g", term[0], term[1], power);
+        if (k == TILE - 1) value = NAME("%s + %s * (real)%.17g", value, in[5], 1 / result_scale(k));
+        declare(f, out[k], value);
     }
 }
 
@@ -126,22 +136,24 @@ static double slope(int i) {
     return i ? 2 * b * (b - a) : 2 * a * (a - b);
 }
 
-/* G: weights to points. */
+/* G: weights to points; point k is to be multiplied by weight_scale(k). */
 static void weight_points(const struct form *f, const char *const in[], const char *const out[]) {
-    declare(f, out[0], NAME("%s * (real)%.17g", in[0], 1 / slope(-1)));
+    declare(f, out[0], in[0]);
     for (int i = 0; i < 2; i++) {
-        const double p = point[i], scale = 1 / slope(i);
-        const char *even = NAME("%s_even", out[1 + 2 * i]), *odd = NAME("%s_odd", out[1 + 2 * i]);
-        declare(f, even,
-                NAME("%s * (real)%.17g + %s * (real)%.17g", in[0], scale, in[2], p * p * scale));
-        declare(f, odd, NAME("%s * (real)%.17g", in[1], p * scale));
-        declare(f, out[1 + 2 * i], NAME("%s + %s", even, odd));
-        declare(f, out[2 + 2 * i], NAME("%s - %s", even, odd));
+        const double p = point[i];
+        const char *even = NAME("%s_even", out[1 + 2 * i]);
+        declare(f, even, NAME("%s + %s * (real)%.17g", in[0], in[2], p * p));
+        declare(f, out[1 + 2 * i], NAME("%s + %s * (real)%.17g", even, in[1], p));
+        declare(f, out[2 + 2 * i], NAME("%s - %s * (real)%.17g", even, in[1], p));
     }
     declare(f, out[5], in[2]);
 }
 
-/* G': points to the gradient of weights. */
+static double weight_scale(int k) {
+    return k == 0 ? 1 / slope(-1) : k == POINTS - 1 ? 1 : 1 / slope((k - 1) / 2);
+}
+
+/* G': points to the gradient of weights; tap k is to be multiplied by gradient_scale(k). */
 static void weight_gradients(const struct form *f, const char *const in[],
                              const char *const out[]) {
     const double p = point[0], q = point[1], s = 1 / slope(0), t = 1 / slope(1);
@@ -153,14 +165,17 @@ static void weight_gradients(const struct form *f, const char *const in[],
         declare(f, difference[i], NAME("%s - %s", in[1 + 2 * i], in[2 + 2 * i]));
     }
     declare(f, out[0],
-            NAME("%s * (real)%.17g + %s * (real)%.17g + %s * (real)%.17g", in[0], 1 / slope(-1),
-                 sum[0], s, sum[1], t));
-    declare(
-        f, out[1],
-        NAME("%s * (real)%.17g + %s * (real)%.17g", difference[0], p * s, difference[1], q * t));
+            NAME("%s + %s * (real)%.17g + %s * (real)%.17g", in[0], sum[0], s * slope(-1), sum[1],
+                 t * slope(-1)));
+    declare(f, out[1],
+            NAME("%s + %s * (real)%.17g", difference[0], difference[1], q * t / (p * s)));
     declare(f, out[2],
             NAME("%s + %s * (real)%.17g + %s * (real)%.17g", in[5], sum[0], p * p * s, sum[1],
                  q * q * t));
+}
+
+static double gradient_scale(int k) {
+    return k == 0 ? 1 / slope(-1) : k == 1 ? point[0] / slope(0) : 1;
 }
 
 /* ---- two dimensions ---- */
@@ -243,7 +258,9 @@ static void print_result_column(struct form *f, int column) {
     f->indent = "                ";
     result_pixels(f, in, out);
     text_add(text, "                %s ", f->type);
-    for (int i = 0; i < TILE; i++) text_add(text, "%sy%d = %s + shift", i ? ", " : "", i, out[i]);
+    for (int i = 0; i < TILE; i++)
+        text_add(text, "%sy%d = %s * (real)%.17g + shift", i ? ", " : "", i, out[i],
+                 result_scale(i) * result_scale(column));
     text_add(text, ";\n                if (flags & %d) {\n", MICROKERNEL_RELU);
     int lanes = f->is_vector ? f->lanes : 1;
     for (int i = 0; i < TILE; i++) {
@@ -276,7 +293,8 @@ static void print_result(struct form *f) {
              "        for (long q = 0; q < tiles; q++) {\n"
              "            const long valid = columns - %d * q, at = %d * q * %s;\n"
              "            const real *const mq = m + q * %s;\n",
-             f->type, f->type, f->is_plain ? NAME("= %s", read(f, "bias")) : "+= *bias", TILE, TILE, step(f, "y_step"), step(f, "m_step"));
+             f->type, f->type, f->is_plain ? NAME("= %s", read(f, "bias")) : "+= *bias", TILE, TILE,
+             step(f, "y_step"), step(f, "m_step"));
     for (int r = 0; r < POINTS; r++) {
         f->indent = "            ";
         for (int i = 0; i < POINTS; i++) {
@@ -290,6 +308,28 @@ static void print_result(struct form *f) {
     text_put(text, "        }\n    }\n");
 }
 
+/* A tile that the border cuts is copied, with zeros: its transform has no conditions in between,
+ * which would decide what a compiler fuses. */
+static void print_cut_tile(struct form *f) {
+    struct text *text = f->text;
+    for (int i = 0; i < TILE; i++)
+        text_add(text,
+                 "            const real *c%d = g%d + at * s%d;\n            long d%d = s%d;\n", i,
+                 i, i, i, i);
+    text_add(text, "            if (valid < %d) {\n", TILE);
+    f->indent = "                ";
+    for (int i = 0; i < TILE; i++) {
+        for (int column = 0; column < TILE; column++)
+            store(f, NAME("cut + %d", (i * TILE + column) * f->lanes),
+                  column
+                      ? read(f, NAME("valid > %d ? c%d + %d * d%d : nothing", column, i, column, i))
+                      : read(f, NAME("c%d", i)));
+        text_add(text, "                c%d = cut + %d, d%d = %d;\n", i, i * TILE * f->lanes, i,
+                 f->lanes);
+    }
+    text_put(text, "            }\n");
+}
+
 static void print_gradient(struct form *f) {
     const char *in[TILE], *out[POINTS];
     struct text *text = f->text;
@@ -297,17 +337,17 @@ static void print_gradient(struct form *f) {
     open_lanes(f);
     row_pointers(f, 'g', TILE, "rows > %d", "%d * g_row");
     text_add(text,
+             "        real cut[%d];\n"
              "        for (long q = 0; q < tiles; q++) {\n"
              "            const long valid = columns - %d * q, at = %d * q;\n"
              "            real *const to = v + q * %d;\n",
-             TILE, TILE, f->lanes);
+             TILE * TILE * f->lanes, TILE, TILE, f->lanes);
+    print_cut_tile(f);
+    f->indent = "            ";
     for (int column = 0; column < TILE; column++) {
-        f->indent = "            ";
         for (int i = 0; i < TILE; i++) {
             in[i] = NAME("g%d_%d", i, column);
-            const char *at = NAME("g%d + (at + %d) * s%d", i, column, i);
-            if (column) at = NAME("valid > %d ? %s : nothing", column, at);
-            declare(f, in[i], read(f, at));
+            declare(f, in[i], read(f, NAME("c%d + %d * d%d", i, column, i)));
         }
         column_names(f, out, "t", POINTS, column);
         gradient_points(f, in, out);
@@ -352,7 +392,8 @@ static void print_weights(struct form *f) {
         row_names(f, out, "u", POINTS, r);
         weight_points(f, in, out);
         for (int i = 0; i < POINTS; i++)
-            store(f, NAME("u + first + %d * u_point", r * POINTS + i), out[i]);
+            store(f, NAME("u + first + %d * u_point", r * POINTS + i),
+                  NAME("%s * (real)%.17g", out[i], weight_scale(r) * weight_scale(i)));
     }
     text_put(text, "        }\n    }\n");
 }
@@ -385,7 +426,8 @@ static void print_weight_gradient(struct form *f) {
         row_names(f, out, "w", TAPS, r);
         weight_gradients(f, in, out);
         for (int i = 0; i < TAPS; i++)
-            store(f, NAME("taps + %d", (r * TAPS + i) * f->lanes), out[i]);
+            store(f, NAME("taps + %d", (r * TAPS + i) * f->lanes),
+                  NAME("%s * (real)%.17g", out[i], gradient_scale(r) * gradient_scale(i)));
     }
     text_add(text,
              "        }\n"
@@ -573,8 +615,8 @@ bool microkernel_print_winograd(struct text *text, const char *name, int lanes,
         return true;
     }
     if (!transform) return false;
-    text_add(text, "%s%s%sLATHE_FUSED void %s(%s) {\n    LATHE_FUSE\n", transform->comment, qualifiers, *qualifiers ? " " : "",
-             name, transform->parameters);
+    text_add(text, "%s%s%sLATHE_FUSED void %s(%s) {\n    LATHE_FUSE\n", transform->comment,
+             qualifiers, *qualifiers ? " " : "", name, transform->parameters);
     if (transform->needs_nothing)
         text_add(text, "    static const real nothing[%d] = {0};\n", lanes);
     text_put(text, "#ifdef LATHE_VECTORS\n");
