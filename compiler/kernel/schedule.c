@@ -30,6 +30,12 @@ static bool tiles_exist(const struct program_plan *plan, enum microkernel_kind k
     return true;
 }
 
+/* The tiles for n numbers, of at most so many. */
+static struct split split_into_tiles(const struct target *target, long n, long most) {
+    while (target->even_tiles && most > 1 && split_evenly(n, most).big) most--;
+    return split_evenly(n, most);
+}
+
 /* Cycles for one tile, per channel and tap: products, at least their latency, plus loads. */
 static double tile_cost(long a, long b) {
     return (double)larger(a * b, 4) + 0.2 * (double)(a + b) + 0.3;
@@ -62,6 +68,7 @@ void schedule_convolution_tile(const struct program_plan *plan, struct convoluti
             if (t * p > most_products) continue;
             struct split channels = split_evenly(c->out_channels, t);
             struct split pixels = split_evenly(length, p);
+            if (target->even_tiles && (channels.big || pixels.big)) continue;
             if (!tiles_exist(plan, MICROKERNEL_CONVOLUTION, channels, pixels, plan->lanes))
                 continue;
             double cost = split_cost(channels, pixels);
@@ -185,9 +192,9 @@ static long gradient_units(const struct weight_gradient_kernel *w, long out_tile
            parts(taps, w->taps_at_once);
 }
 
-/* A unit reads its channels from a far cache, so it takes many tiles at once; but the sums must stay
- * near, there should be units for several threads, and with one tap the pixels of a row, which all
- * tiles of a unit read, must stay in the L1 cache too. */
+/* A unit reads its channels from a far cache, so it takes many tiles at once; but the sums must
+ * stay near, there should be units for several threads, and with one tap the pixels of a row, which
+ * all tiles of a unit read, must stay in the L1 cache too. */
 static void choose_tiles_at_once(const struct program_plan *plan, struct weight_gradient_kernel *w,
                                  long out_tiles, long in_tiles, long taps) {
     enum { UNITS = 8 };
@@ -222,13 +229,13 @@ static void schedule_weight_gradient(struct program_plan *plan, struct kernel *k
     long out = smaller(w->out_channels, target->gradient_out);
     if (w->in_channels == 1) out = smaller(w->out_channels, 8);
     if (w->out_channels == 1) in = smaller(w->in_channels, 8);
-    struct split outs = split_evenly(w->out_channels, out);
-    struct split ins = split_evenly(w->in_channels, in);
+    struct split outs = split_into_tiles(target, w->out_channels, out);
+    struct split ins = split_into_tiles(target, w->in_channels, in);
     while (!tiles_exist(plan, MICROKERNEL_GRADIENT, outs, ins, plan->lanes)) {
         if (out > 1)
-            outs = split_evenly(w->out_channels, --out);
+            outs = split_into_tiles(target, w->out_channels, --out);
         else if (in > 1)
-            ins = split_evenly(w->in_channels, --in);
+            ins = split_into_tiles(target, w->in_channels, --in);
         else
             break;
     }
@@ -256,10 +263,10 @@ static void schedule_matmul(struct program_plan *plan, struct kernel *kernel) {
     const struct target *target = plan->target;
     m->lanes = target->lanes;
     while (m->lanes > m->columns) m->lanes /= 2;
-    struct split rows = split_evenly(m->rows, target->matmul_rows);
+    struct split rows = split_into_tiles(target, m->rows, target->matmul_rows);
     m->tile_rows = (int)(rows.size + (rows.big > 0));
     struct split vectors =
-        split_evenly((m->columns + m->lanes - 1) / m->lanes, target->matmul_vectors);
+        split_into_tiles(target, (m->columns + m->lanes - 1) / m->lanes, target->matmul_vectors);
     m->tile_vectors = (int)(vectors.size + (vectors.big > 0));
     /* A large b is read once, column tile by column tile; a small one stays in the L2 cache. */
     m->by_columns = m->columns * m->depth * REAL_SIZE > target->l2 / 2 ||
@@ -291,8 +298,8 @@ void schedule_kernel(struct program_plan *plan, struct kernel *kernel) {
     case KERNEL_MAX_POOL:
     case KERNEL_MAX_POOL_GRADIENT:
         kernel->by_block = plan_is_blocked(plan, kernel->pool.x);
-        kernel->units = kernel->by_block ? plan->rows / plan->lanes
-                                         : plan->rows * kernel->pool.out_size[0];
+        kernel->units =
+            kernel->by_block ? plan->rows / plan->lanes : plan->rows * kernel->pool.out_size[0];
         break;
     case KERNEL_NAIVE:
     case KERNEL_HALO:

@@ -44,6 +44,7 @@ double schedule_pixel_tile(const struct program_plan *plan, struct convolution_k
     for (long p = 1; p <= MOST; p++)
         for (long v = 1; v <= MOST; v++) {
             struct split pixels = split_evenly(row, p), vectors = split_evenly(all, v);
+            if (plan->target->even_tiles && (pixels.big || vectors.big)) continue;
             if (!split_cost(plan, pixels, vectors, tiles->lanes, depth, &cost)) continue;
             if (best >= 0 && cost >= best) continue;
             best = cost;

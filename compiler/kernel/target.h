@@ -11,6 +11,8 @@ struct target {
     int block_lanes;     /* samples in a block of images: lanes, or less for calls of few samples */
     int registers;       /* vector registers */
     long l1, l2;         /* bytes of data cache assumed per core */
+    bool is_small;       /* code is rather small than fast, unless asked otherwise */
+    bool even_tiles;     /* tiles of one size only: less code */
     /* Register tiles, measured (tests/bench in compiler/kernel/README or the source says how). */
     int tile_channels, tile_pixels;     /* convolution: output channels x pixels */
     int gradient_out, gradient_in;      /* weight gradient: output x input channels */
@@ -19,6 +21,9 @@ struct target {
 
 /** The target of a name, or NULL. */
 const struct target *target_find(const char *name);
+
+/** The target's form for small code: one number at a time, in a tile of 2 x 2 sums. */
+struct target target_small(const struct target *target);
 
 /** The best target this processor can run (CPUID). */
 const struct target *target_native(void);
