@@ -69,11 +69,12 @@ static bool run_passes(struct pipeline *p) {
 
 /* Training needs blocks: for them alone there are gradients. */
 bool compile_has_plain_images(enum mode mode, long batch, const struct target *target) {
-    return mode == MODE_PREDICTION && 2 * batch <= target->lanes;
+    return mode == MODE_PREDICTION &&
+           (2 * batch <= target->lanes || (batch == 1 && target->lanes == 1));
 }
 
-/* Does a layer, or the loss, work on images? Then the rows of a batch are padded to whole vectors of
- * samples. */
+/* Does a layer, or the loss, work on images? Then the rows of a batch are padded to whole vectors
+ * of samples. */
 static bool has_images(const struct model *model) {
     for (int i = 0; i < model->layer_count; i++) {
         const struct layer *layer = model->layers[i];
@@ -97,7 +98,8 @@ static struct program_plan *compile_mode(struct arena *arena, const struct model
                                          enum mode mode, long batch,
                                          const struct compile_options *options, struct text *dump,
                                          struct error *error) {
-    static const char *const names[] = {"training", "evaluation", "prediction"};
+    static const char *const names[MODE_COUNT] = {"training", "evaluation", "prediction",
+                                                  "gradient", "update"};
     long rows = rows_of(model, mode, batch, options);
     struct graph *graph = lower_model(model, mode, rows, arena, error);
     if (!graph) return NULL;
@@ -161,10 +163,10 @@ static void summarize_kernels(struct arena *arena, struct compilation *compilati
     for (int i = 0; i < plan->kernel_count; i++) {
         const struct kernel *kernel = plan->kernels[i];
         if (kernel->is_prepared) continue;
-        kernels[count++] = (struct kernel_summary){
-            kernel->name, kernel_layer(plan, kernel),
-            kernel_is_shared(plan, kernel) ? kernel->units : 1, kernel_work(plan, kernel),
-            kernel_part(plan, kernel, backward)};
+        kernels[count++] =
+            (struct kernel_summary){kernel->name, kernel_layer(plan, kernel),
+                                    kernel_is_shared(plan, kernel) ? kernel->units : 1,
+                                    kernel_work(plan, kernel), kernel_part(plan, kernel, backward)};
     }
     compilation->kernels[mode] = kernels;
     compilation->kernel_count[mode] = count;
@@ -173,13 +175,14 @@ static void summarize_kernels(struct arena *arena, struct compilation *compilati
 struct compilation *compile_model(struct arena *arena, const struct model *model,
                                   const struct compile_options *options, struct error *error) {
     struct compilation *compilation = ARENA_NEW(arena, struct compilation);
-    const bool wanted[3] = {options->training, options->evaluation, options->prediction};
+    const bool wanted[MODE_COUNT] = {options->training, options->evaluation, options->prediction,
+                                     options->in_pieces, options->in_pieces};
     long batch = options->batch ? options->batch : model->training.batch_size;
     long rows = batch = batch < 1 ? 1 : batch;
-    struct program_plan *plans[3] = {NULL, NULL, NULL};
+    struct program_plan *plans[MODE_COUNT] = {NULL};
     struct text dump = {.arena = arena};
     const struct graph *graph = NULL;
-    for (int mode = 0; mode < 3; mode++) {
+    for (int mode = 0; mode < MODE_COUNT; mode++) {
         if (!wanted[mode]) continue;
         plans[mode] = compile_mode(arena, model, (enum mode)mode, batch, options, &dump, error);
         if (!plans[mode]) return NULL;
@@ -204,7 +207,7 @@ struct compilation *compile_model(struct arena *arena, const struct model *model
         model->file, options->target->name, batch);
     struct module_text module = write_module(arena, plans, options, prefix, provenance);
     compilation->c_text = module.c_text;
-    for (int mode = 0; mode < 3; mode++) /* the writer has chosen the units of loops */
+    for (int mode = 0; mode < MODE_COUNT; mode++) /* the writer has chosen the units of loops */
         if (plans[mode]) summarize_kernels(arena, compilation, (enum mode)mode, plans[mode]);
     compilation->symbols = module.symbols;
     compilation->dumped = dump.data;

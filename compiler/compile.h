@@ -13,18 +13,39 @@ enum dialect {
     DIALECT_TCC, /* microkernels called: the module is linked to lathe's library */
 };
 
+/* Where a standalone model has its weights. */
+enum weights_form {
+    WEIGHTS_EMBEDDED, /* constants of the source */
+    WEIGHTS_FILE,     /* a file that the caller reads and hands to NAME_load */
+    WEIGHTS_LINKED,   /* the same file, brought into the program by the assembler */
+};
+
+/* What a standalone model offers its caller (c/standalone.c). */
+struct standalone_options {
+    enum weights_form weights_form;
+    bool small_code;     /* few and small loops rather than fast ones */
+    bool channels_first; /* the caller's images are [channels][height][width] */
+    bool threads;        /* calls take the caller's parallel loop */
+    bool main;           /* a program around the model, too */
+    long micro_batches;  /* pieces of a training batch whose gradients are summed; 0: 1 */
+    const char *const *class_names; /* as many as there are predictions; NULL: none */
+};
+
 struct compile_options {
     const struct target *target;
     enum dialect dialect;
     long batch;             /* 0: the model's batch_size */
     bool training;          /* the entry points: train, */
     bool evaluation;        /*   evaluate, */
-    bool prediction;        /*   predict */
+    bool prediction;        /*   predict, */
+    bool in_pieces;         /*   gradient and update: a training step in pieces */
     bool prepare;           /*   prepare: a program's `prepare`, which predict then needs */
     bool generic_products;  /* large matrix products call the runtime's sgemm (never when emitting) */
     bool use_double;        /* real = double */
+    bool own_mathematics;   /* exp, log, ... without libm */
     bool no_winograd;       /* all convolutions sum over their taps directly */
     bool standalone;        /* part of a source file: entry points are static, no banner */
+    struct standalone_options form; /* of a standalone source */
     const char *prefix;     /* of every symbol; NULL: the model's name */
     const char *dump;       /* name of a pass: append the IR after it to *dumped; NULL: none */
 };
@@ -47,9 +68,9 @@ struct kernel_summary {
 struct compilation {
     const char *c_text;            /* the module: entry points <prefix>_train, _evaluate, _predict */
     struct program program;        /* sizes and variables; its entry functions are not set */
-    struct memory_report memory[3]; /* by enum mode */
-    const struct kernel_summary *kernels[3]; /* by enum mode, in the order they run */
-    int kernel_count[3];
+    struct memory_report memory[MODE_COUNT]; /* by enum mode */
+    const struct kernel_summary *kernels[MODE_COUNT]; /* by enum mode, in the order they run */
+    int kernel_count[MODE_COUNT];
     const char *const *symbols;    /* library functions that the text calls (tcc); ends with NULL */
     const char *dumped;            /* text of the --dump, or NULL */
 };
@@ -66,9 +87,15 @@ struct compilation *compile_model(struct arena *arena, const struct model *model
 const char *const *compile_pass_names(void);
 
 /** The standalone form of a model (c/standalone.c): one header and one source that compile alone.
- * mode is MODE_PREDICTION (inference) or MODE_TRAINING. */
+ * mode is MODE_PREDICTION (inference) or MODE_TRAINING; weights: by space, NULL = none. */
 struct standalone {
     const char *header, *source;   /* texts of NAME.h and NAME.c */
+    const unsigned char *weights;  /* bytes of NAME.weights, or NULL */
+    size_t weights_bytes;
+    const char *assembly;          /* text of NAME_weights.S, or NULL */
+    const char *main;              /* text of NAME_main.c, or NULL */
+    long block_bytes, state_bytes; /* of the caller's block, and what must be kept of it */
+    struct memory_report memory;   /* of its workspace */
 };
 struct standalone *compile_standalone(struct arena *arena, const struct model *model,
                                       enum mode mode, const struct compile_options *options,

@@ -2071,7 +2071,7 @@ static void fashion_micro_fill_call(struct fashion_micro_run_call *call, void *b
     call->pool = NULL;
 }
 
-/* `size` numbers of which the first `count` are the caller's and the rest zeros. */
+/* size numbers of which the first count are the caller's and the rest zeros. */
 static const real *fashion_micro_fill_rows(real *to, const real *from, long count, long size) {
     if (count == size) return from;
     memcpy(to, from, sizeof(real) * (size_t)count);
@@ -2079,7 +2079,7 @@ static const real *fashion_micro_fill_rows(real *to, const real *from, long coun
     return to;
 }
 
-/* Where each parameter begins in the block, in floats, and how many it has. */
+/* Where each parameter begins in the block, in numbers, and how many it has. */
 static const long fashion_micro_parameters[FASHION_MICRO_PARAMETERS + 1][2] = {
     {16, 72}, /* conv2d/kernel */
     {88, 8}, /* conv2d/bias */
@@ -2113,7 +2113,7 @@ static void fashion_micro_fill_uniform(real *values, long count, unsigned key, d
 void fashion_micro_init(void *block, uint32_t seed) {
     struct fashion_micro_state *const state = block;
     real *const values = block;
-    memset(block, 0, FASHION_MICRO_STATE_BYTES);
+    memset(values, 0, 6304 * sizeof(real));
     state->seed = seed;
     fashion_micro_fill_uniform(values + 16, 72, real_random_key(seed, 0u, 0u), 0.2721655269759087); /* conv2d/kernel */
     fashion_micro_fill_uniform(values + 96, 2000, real_random_key(seed, 0u, 2u), 0.1690308509457033); /* dense/kernel */
@@ -2137,7 +2137,7 @@ float fashion_micro_train_step(void *block, const float *x, const float *y, long
         float learning_rate, float *accuracy) {
     struct fashion_micro_state *const state = block;
     struct fashion_micro_run_call call;
-    if (samples < 1) return 0.0f;
+    if (samples < 1) return 0;
     if (samples > FASHION_MICRO_BATCH) samples = FASHION_MICRO_BATCH;
     fashion_micro_fill_samples(&call, block, x, y, samples);
     state->step++;
@@ -2152,7 +2152,7 @@ float fashion_micro_train_step(void *block, const float *x, const float *y, long
 float fashion_micro_evaluate(void *block, const float *x, const float *y, long samples,
         float *accuracy) {
     struct fashion_micro_run_call call;
-    if (samples < 1) return 0.0f;
+    if (samples < 1) return 0;
     if (samples > FASHION_MICRO_BATCH) samples = FASHION_MICRO_BATCH;
     fashion_micro_fill_samples(&call, block, x, y, samples);
     fashion_micro_run_evaluate(&call);

@@ -3,6 +3,12 @@
  *
  * C99. It needs math.h and string.h, allocates nothing and has no global state:
  *     cc -std=c99 -O2 -c fashion_micro.c        and link with -lm
+ * In a Makefile:
+ *     program: program.o fashion_micro.o
+ *     	$(CC) -o $@ $^ -lm
+ * With CMake:
+ *     add_executable(program program.c fashion_micro.c)
+ *     target_link_libraries(program m)
  * All that it works in is one block of the caller's memory: FASHION_MICRO_BLOCK_BYTES
  * bytes at an address divisible by FASHION_MICRO_ALIGNMENT. Calls with different blocks may run at
  * the same time. */
@@ -16,7 +22,8 @@
 extern "C" {
 #endif
 
-/* A sample: 28 x 28 x 1 floats (height, width, channels), as in training (lathe's images: 0 to 1). */
+/* A sample: 28 x 28 x 1 floats (height, width, channels),
+ * as in training: lathe's images are 0 to 1, a byte divided by 255. */
 #define FASHION_MICRO_HEIGHT 28
 #define FASHION_MICRO_WIDTH 28
 #define FASHION_MICRO_CHANNELS 1
@@ -31,7 +38,8 @@ extern "C" {
 /* Samples of the largest call. */
 #define FASHION_MICRO_BATCH 16
 
-/* The caller's block. */
+/* The caller's block. In bytes: weights 8360, optimizer 16720, 
+ * samples 50176, labels 64, predictions 640, workspace 53312. */
 #define FASHION_MICRO_BLOCK_BYTES 129408
 #define FASHION_MICRO_ALIGNMENT 16
 /* So many bytes at its beginning are all that must be kept to go on later:
@@ -61,16 +69,16 @@ void fashion_micro_predict(void *block, const float *x, long samples, float *pre
 
 /* The parameters: weights and moving statistics. Shapes stand behind them. */
 #define FASHION_MICRO_PARAMETERS 4
-#define FASHION_MICRO_PARAMETER_CONV2D_KERNEL 0 /* 3 x 3 x 1 x 8 */
-#define FASHION_MICRO_PARAMETER_CONV2D_BIAS 1 /* 8 */
-#define FASHION_MICRO_PARAMETER_DENSE_KERNEL 2 /* 200 x 10 */
-#define FASHION_MICRO_PARAMETER_DENSE_BIAS 3 /* 10 */
+#define FASHION_MICRO_PARAMETER_CONV2D_KERNEL 0 /* 3 x 3 x 1 x 8, at number 16 of the block */
+#define FASHION_MICRO_PARAMETER_CONV2D_BIAS 1 /* 8, at number 88 of the block */
+#define FASHION_MICRO_PARAMETER_DENSE_KERNEL 2 /* 200 x 10, at number 96 of the block */
+#define FASHION_MICRO_PARAMETER_DENSE_BIAS 3 /* 10, at number 2096 of the block */
 
 /* The values of a parameter in the block, to read and to write; NULL if there is none of
  * this number. */
 float *fashion_micro_parameter(void *block, int parameter);
 
-/* How many floats that are; 0 if there is none of this number. */
+/* How many numbers that are; 0 if there is none of this number. */
 long fashion_micro_parameter_size(int parameter);
 
 #ifdef __cplusplus

@@ -1367,6 +1367,19 @@ static void fashion_tiny_fill_call(struct fashion_tiny_run_call *call, void *blo
     call->pool = NULL;
 }
 
+const char *const fashion_tiny_class_names[FASHION_TINY_OUTPUT_SIZE] = {
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+};
+
 void fashion_tiny_predict(void *block, const float *x, float *predictions) {
     struct fashion_tiny_run_call call;
     fashion_tiny_fill_call(&call, block, x, NULL, predictions, FASHION_TINY_BATCH);

@@ -3,6 +3,12 @@
  *
  * C99. It needs math.h and string.h, allocates nothing and has no global state:
  *     cc -std=c99 -O2 -c fashion_tiny.c        and link with -lm
+ * In a Makefile:
+ *     program: program.o fashion_tiny.o
+ *     	$(CC) -o $@ $^ -lm
+ * With CMake:
+ *     add_executable(program program.c fashion_tiny.c)
+ *     target_link_libraries(program m)
  * All that it works in is one block of the caller's memory: FASHION_TINY_BLOCK_BYTES
  * bytes at an address divisible by FASHION_TINY_ALIGNMENT. Calls with different blocks may run at
  * the same time. */
@@ -16,7 +22,8 @@
 extern "C" {
 #endif
 
-/* A sample: 28 x 28 x 1 floats (height, width, channels), as in training (lathe's images: 0 to 1). */
+/* A sample: 28 x 28 x 1 floats (height, width, channels),
+ * as in training: lathe's images are 0 to 1, a byte divided by 255. */
 #define FASHION_TINY_HEIGHT 28
 #define FASHION_TINY_WIDTH 28
 #define FASHION_TINY_CHANNELS 1
@@ -25,10 +32,13 @@ extern "C" {
 /* Predictions of one sample. */
 #define FASHION_TINY_OUTPUT_SIZE 10
 
+/* What they are probabilities of. */
+extern const char *const fashion_tiny_class_names[FASHION_TINY_OUTPUT_SIZE];
+
 /* Samples of one call. */
 #define FASHION_TINY_BATCH 1
 
-/* The caller's block. */
+/* The caller's block. In bytes: workspace 7872. */
 #define FASHION_TINY_BLOCK_BYTES 7872
 #define FASHION_TINY_ALIGNMENT 16
 

@@ -19,7 +19,7 @@ int main(void) {
         char *name = strndup(file, strlen(file) - strlen(".lua"));
         if (!strcmp(name, "blocks")) continue; /* a module, not a model */
         inferences[i] = (struct inference_case){path, name, "generic", 1, ALL_COMPILERS};
-        trainings[i] = (struct training_case){path, name, TRAINING_BATCH, ALL_COMPILERS};
+        trainings[i] = (struct training_case){path, name, TRAINING_BATCH, ALL_COMPILERS, true};
         snprintf(names[count], sizeof names[count], "predictions of %s agree", name);
         tests[count] =
             (struct CMUnitTest){names[count], inference_agrees, NULL, NULL, &inferences[i]};

@@ -20,7 +20,8 @@ static bool is_leaf(const struct expression *e) {
 }
 
 static const char *call(struct printer *p, const char *function, const char *a, const char *b) {
-    const char *kind = p->names->is_double ? "" : "real_";
+    const char *mathematics = p->w->mathematics ? p->w->mathematics : "";
+    const char *kind = p->names->is_double ? mathematics : "real_";
     if (b) return arena_format(p->w->arena, "%s%s(%s, %s)", kind, function, a, b);
     return arena_format(p->w->arena, "%s%s(%s)", kind, function, a);
 }

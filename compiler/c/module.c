@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const entry_names[] = {"train", "evaluate", "predict"};
+static const char *const entry_names[MODE_COUNT] = {"train", "evaluate", "predict", "gradient",
+                                                    "update"};
 
 /* ---- what stands before the kernels ---- */
 
@@ -52,9 +53,10 @@ static const char *const prototypes[][2] = {
                         "long width, long windows, long kernel_width, long pad);"},
     {"window_sum", "void window_sum(real *sum, const real *a, long rows, long width, long windows, "
                    "long kernel_width, long pad);"},
-    {"max_pool_row", "void max_pool_row(const real *x, real *y, long row, long channels, long height, "
-                     "long width, long out_width, long kernel_height, long kernel_width, long "
-                     "stride_y, long stride_x, long pad_y, long pad_x);"},
+    {"max_pool_row",
+     "void max_pool_row(const real *x, real *y, long row, long channels, long height, "
+     "long width, long out_width, long kernel_height, long kernel_width, long "
+     "stride_y, long stride_x, long pad_y, long pad_x);"},
     {"window_sum_row",
      "void window_sum_row(const real *x, const real *w, const real *bias, real *y, const long "
      "*taps, long tap_count, long pixels, long channels, long x_step, long y_step, long relu);"},
@@ -133,13 +135,17 @@ static void write_tcc_prelude(struct writer *w) {
 }
 
 static void write_cc_prelude(struct writer *w) {
+    bool has_own = w->mathematics != NULL;
     microkernel_prelude(&w->text, w->target);
-    write_line(w, "#include <math.h>");
+    if (!has_own) write_line(w, "#include <math.h>");
     write_line(w, "#include <stddef.h>");
     write_line(w, "#include <string.h>");
     write_line(w, "#define LATHE_LARGEST ((real)3.4028234663852886e38)");
     write_blank(w);
-    microkernel_print_helpers(&w->text, w->target, "LATHE_INLINE");
+    if (has_own)
+        microkernel_print_helpers_without_libm(&w->text, w->target, "LATHE_INLINE");
+    else
+        microkernel_print_helpers(&w->text, w->target, "LATHE_INLINE");
     microkernel_print_image(&w->text, w->target->lanes, "LATHE_FUNCTION");
     microkernel_print_pool(&w->text, w->plan ? w->plan->lanes : w->target->lanes, "LATHE_FUNCTION");
     for (int i = 0; i < w->symbol_count; i++)
@@ -202,7 +208,7 @@ static void write_entry(struct writer *w, const struct program_plan *plan, const
     write_close(w);
 }
 
-struct module_text write_module(struct arena *arena, struct program_plan *const plans[3],
+struct module_text write_module(struct arena *arena, struct program_plan *const plans[MODE_COUNT],
                                 const struct compile_options *options, const char *prefix,
                                 const char *provenance) {
     struct writer *w = ARENA_NEW(arena, struct writer);
@@ -211,7 +217,8 @@ struct module_text write_module(struct arena *arena, struct program_plan *const 
     w->dialect = options->dialect;
     w->target = options->target;
     w->module = prefix;
-    for (int mode = 0; mode < 3; mode++) {
+    w->mathematics = options->own_mathematics ? "own_" : NULL;
+    for (int mode = 0; mode < MODE_COUNT; mode++) {
         if (!plans[mode]) continue;
         w->plan = plans[mode];
         w->prefix = arena_format(arena, "%s_%s", prefix, entry_names[mode]);

@@ -11,23 +11,33 @@
 
 void emit_text(struct emission *e, const char *source) {
     while (*source) {
-        size_t span = strcspn(source, "@$");
+        size_t span = strcspn(source, "@$~`");
         text_add(&e->text, "%.*s", (int)span, source);
         source += span;
-        if (*source) text_put(&e->text, *source++ == '@' ? e->name : e->upper);
+        switch (*source) {
+        case '@': text_put(&e->text, e->name); break;
+        case '$': text_put(&e->text, e->upper); break;
+        case '~': text_put(&e->text, e->number); break;
+        case '`': text_put(&e->text, e->mathematics); break;
+        default: return;
+        }
+        source++;
     }
 }
 
 void emit_format(struct emission *e, const char *format, ...) {
-    va_list arguments, again;
+    va_list arguments;
     va_start(arguments, format);
-    va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
-    char *string = arena_alloc(e->arena, (size_t)length + 1);
-    vsnprintf(string, (size_t)length + 1, format, again);
-    va_end(again);
+    text_add_list(&e->text, format, arguments);
     va_end(arguments);
-    text_put(&e->text, string);
+}
+
+void emit_threads_parameter(struct emission *e) {
+    if (e->form->threads) emit_text(e, ", const struct @_threads *threads");
+}
+
+void emit_threads_argument(struct emission *e) {
+    if (e->form->threads) emit_text(e, ", threads");
 }
 
 const char *shape_text(struct arena *arena, int rank, const long *size) {
@@ -37,41 +47,69 @@ const char *shape_text(struct arena *arena, int rank, const long *size) {
     return text;
 }
 
+/* ---- what the options come to ---- */
+
 bool has_constant_weights(const struct emission *e) {
-    return !e->is_training && e->weights;
+    return !e->is_training && e->weights && e->form->weights_form != WEIGHTS_FILE;
+}
+
+bool has_loaded_weights(const struct emission *e) {
+    return e->weights && e->form->weights_form == WEIGHTS_FILE;
+}
+
+static bool swaps_axes(const struct emission *e, int rank, const long *shape) {
+    return e->form->channels_first && rank == 3 && shape[2] > 1 && shape[0] * shape[1] > 1;
+}
+
+bool swaps_samples(const struct emission *e) {
+    return swaps_axes(e, e->program->sample_rank, e->program->sample_shape);
+}
+
+bool swaps_labels(const struct emission *e) {
+    struct shape shape = label_shape(e->model);
+    return e->is_training && swaps_axes(e, shape.rank, shape.size);
+}
+
+bool swaps_outputs(const struct emission *e) {
+    const struct shape *shape = &e->model->output->output;
+    return swaps_axes(e, shape->rank, shape->size);
 }
 
 /* ---- the block ---- */
 
-/* Parts begin at multiples of 64 bytes: of a cache line, and of every vector. */
-static long add_part(struct block_layout *block, long floats) {
-    long begin = block->floats;
-    block->floats += (floats + 15) / 16 * 16;
+/* Parts begin at multiples of 16 numbers: of a cache line, and of every vector. */
+static long add_part(struct block_layout *block, long numbers) {
+    long begin = block->numbers;
+    block->numbers += (numbers + 15) / 16 * 16;
     return begin;
 }
 
 static void lay_out(struct emission *e) {
     const struct program *program = e->program;
     struct block_layout *block = &e->block;
-    bool copies = e->is_training || program->rows != program->batch;
+    long bytes = e->number_bytes;
+    bool pads = program->rows != program->batch;
     *block = (struct block_layout){{-1, -1, -1}, -1, -1, -1, -1, -1, 0, 0, 0};
     if (e->is_training) add_part(block, 2); /* step and seed */
     for (int i = 0; i < SPACE_COUNT; i++)
         if (program->space_size[i] && !has_constant_weights(e) &&
             (e->is_training || i != SPACE_OPTIMIZER))
             block->space[i] = add_part(block, program->space_size[i]);
-    block->state_floats = block->floats;
-    if (program->prepared_bytes) block->prepared = add_part(block, (long)program->prepared_bytes / 4);
-    block->arena = add_part(block, ((long)program->arena_bytes + 3) / 4);
-    if (copies) block->samples = add_part(block, program->rows * program->sample_size);
+    block->state_numbers = block->numbers;
+    if (program->prepared_bytes)
+        block->prepared = add_part(block, (long)program->prepared_bytes / bytes);
+    block->arena = add_part(block, ((long)program->arena_bytes + bytes - 1) / bytes);
+    if (e->is_training || pads || swaps_samples(e))
+        block->samples = add_part(block, program->rows * program->sample_size);
     if (e->is_training) block->labels = add_part(block, program->rows * program->label_size);
-    if (copies) block->predictions = add_part(block, program->rows * program->output_size);
-    if (!block->floats) add_part(block, 1);
+    if (e->is_training || pads || swaps_outputs(e))
+        block->predictions = add_part(block, program->rows * program->output_size);
+    if (!block->numbers) add_part(block, 1);
     /* At least that of a double, which some parts of the arena hold. */
-    block->alignment = e->target->lanes > 2 ? 4 * e->target->lanes : 8;
+    block->alignment = e->target->lanes * bytes > 8 ? e->target->lanes * bytes : 8;
 }
 
-/* ---- the two files ---- */
+/* ---- the files ---- */
 
 static void emit_banner(struct emission *e, const char *suffix) {
     const char *what = e->is_training ? "training and predictions" : "predictions";
@@ -80,8 +118,9 @@ static void emit_banner(struct emission *e, const char *suffix) {
     struct writer comment = {.arena = e->arena, .text = {.arena = e->arena}};
     write_comment(&comment, "%s", e->model->file); /* makes the name fit into a comment */
     const char *file = text_string(&comment.text);
-    emit_format(e, " * Generated by lathe from %.*s for %s. Do not edit.\n", (int)strlen(file) - 7,
-                file + 3, e->target->name);
+    emit_format(e, " * Generated by lathe from %.*s for %s%s. Do not edit.\n",
+                (int)strlen(file) - 7, file + 3, e->target->name,
+                e->form->small_code ? ", small code" : "");
 }
 
 static const char *header_of(struct emission *e) {
@@ -99,9 +138,15 @@ static const char *source_of(struct emission *e, const char *module) {
     emit_banner(e, ".c");
     emit_text(e, " */\n#include \"@.h\"\n\n#include <string.h>\n\n");
     text_put(&e->text, without_unused(e->arena, module, functions));
-    if (e->weights) emit_weights(e);
+    if (e->weights && !has_loaded_weights(e)) emit_weights(e);
     text_put(&e->text, functions);
     return text_string(&e->text);
+}
+
+static const char *main_of(struct emission *e) {
+    e->text = (struct text){.arena = e->arena};
+    emit_banner(e, "_main.c");
+    return main_program(e);
 }
 
 static const char *upper_case(struct arena *arena, const char *name) {
@@ -126,29 +171,57 @@ static bool weights_are_finite(const struct emission *e, struct error *error) {
 }
 
 /* The target with blocks of images no wider than a small batch needs: no rows are wasted. */
-static const struct target *fit_target(struct arena *arena, const struct target *target,
+static const struct target *fit_target(struct arena *arena, const struct compile_options *options,
                                        enum mode mode, long batch) {
-    if (compile_has_plain_images(mode, batch, target)) return target; /* there are no blocks */
     struct target *fitting = ARENA_NEW(arena, struct target);
-    *fitting = *target;
+    *fitting = options->form.small_code ? target_small(options->target) : *options->target;
+    if (compile_has_plain_images(mode, batch, fitting)) return fitting; /* there are no blocks */
     while (fitting->block_lanes > 1 && fitting->block_lanes / 2 >= batch) fitting->block_lanes /= 2;
     return fitting;
+}
+
+/* How the model is compiled: `batch` samples at a time. */
+static struct compile_options standalone_compile(struct arena *arena, const char *name,
+                                                 enum mode mode,
+                                                 const struct compile_options *options,
+                                                 long batch) {
+    struct compile_options compile = *options;
+    bool in_pieces = options->form.micro_batches > 1;
+    compile.dialect = DIALECT_CC;
+    compile.batch = batch;
+    compile.evaluation = mode == MODE_TRAINING;
+    compile.training = mode == MODE_TRAINING && !in_pieces;
+    compile.in_pieces = mode == MODE_TRAINING && in_pieces;
+    compile.prediction = true;
+    compile.prepare = mode != MODE_TRAINING;
+    compile.generic_products = false;
+    compile.standalone = true;
+    compile.no_winograd = options->no_winograd || options->form.small_code;
+    compile.prefix = arena_format(arena, "%s_run", name);
+    compile.target = fit_target(arena, options, mode, batch);
+    return compile;
+}
+
+static struct memory_report largest_memory(const struct compilation *compilation) {
+    struct memory_report report = {0, 0, 0};
+    for (int mode = 0; mode < MODE_COUNT; mode++)
+        if (compilation->memory[mode].arena_bytes > report.arena_bytes)
+            report = compilation->memory[mode];
+    return report;
 }
 
 struct standalone *compile_standalone(struct arena *arena, const struct model *model,
                                       enum mode mode, const struct compile_options *options,
                                       const float *const *weights, struct error *error) {
-    struct compile_options compile = *options;
-    long batch = options->batch ? options->batch : model->training.batch_size;
+    long whole = options->batch ? options->batch : model->training.batch_size;
+    long pieces = options->form.micro_batches > 1 ? options->form.micro_batches : 1;
     const char *name = options->prefix ? options->prefix : model->name;
-    compile.dialect = DIALECT_CC;
-    compile.training = compile.evaluation = mode == MODE_TRAINING;
-    compile.prediction = true;
-    compile.prepare = mode != MODE_TRAINING;
-    compile.generic_products = compile.use_double = false;
-    compile.standalone = true;
-    compile.prefix = arena_format(arena, "%s_run", name);
-    compile.target = fit_target(arena, options->target, mode, batch);
+    if (whole % pieces) {
+        error_set(error, "a batch of %ld samples cannot be split into %ld equal micro-batches",
+                  whole, pieces);
+        return NULL;
+    }
+    struct compile_options compile = standalone_compile(arena, name, mode, options, whole / pieces);
     const struct compilation *compilation = compile_model(arena, model, &compile, error);
     if (!compilation) return NULL;
     struct emission *e = ARENA_NEW(arena, struct emission);
@@ -157,15 +230,28 @@ struct standalone *compile_standalone(struct arena *arena, const struct model *m
         .model = model,
         .program = &compilation->program,
         .target = compile.target,
+        .form = &options->form,
         .name = name,
         .upper = upper_case(arena, name),
+        .number = options->use_double ? "double" : "float",
+        .number_bytes = options->use_double ? 8 : 4,
+        .mathematics = options->own_mathematics ? "own_" : "",
         .weights = weights,
         .is_training = mode == MODE_TRAINING,
+        .pieces = pieces,
     };
     if (!weights_are_finite(e, error)) return NULL;
     lay_out(e);
     struct standalone *standalone = ARENA_NEW(arena, struct standalone);
+    standalone->memory = largest_memory(compilation);
+    standalone->block_bytes = e->block.numbers * e->number_bytes;
+    standalone->state_bytes = e->block.state_numbers * e->number_bytes;
+    if (weights && options->form.weights_form != WEIGHTS_EMBEDDED)
+        standalone->weights = weights_file(e, &standalone->weights_bytes);
+    if (weights && options->form.weights_form == WEIGHTS_LINKED)
+        standalone->assembly = weights_assembly(e);
     standalone->header = header_of(e);
     standalone->source = source_of(e, compilation->c_text);
+    if (options->form.main) standalone->main = main_of(e);
     return standalone;
 }

@@ -1,55 +1,94 @@
-/* standalone.h: what the files of the standalone form share: the header, the embedded weights, the
- * public functions. */
+/* standalone.h: what the files of the standalone form share: the header, the weights, the public
+ * functions. */
 #ifndef LATHE_STANDALONE_H
 #define LATHE_STANDALONE_H
 
 #include "writer.h"
 
-/* Where the parts of the caller's block begin, in floats; -1: the block has no such part. */
+/* Where the parts of the caller's block begin, in numbers; -1: the block has no such part. */
 struct block_layout {
     long space[SPACE_COUNT];
     long arena, prepared, samples, labels, predictions;
-    long floats;       /* of the whole block */
-    long state_floats; /* of what must survive from call to call: the parts up to the arena */
-    long alignment;    /* bytes */
+    long numbers;       /* of the whole block */
+    long state_numbers; /* of what must survive from call to call: the parts up to the arena */
+    long alignment;     /* bytes */
 };
 
 struct emission {
     struct arena *arena;
     struct text text; /* of the file being written */
     const struct model *model;
-    const struct program *program;
+    const struct program *program; /* its batch is that of one piece of a training step */
     const struct target *target;
+    const struct standalone_options *form;
     const char *name, *upper;    /* prefix of every symbol, and of every macro */
+    const char *number;          /* the type of all numbers: "float", "double" */
+    long number_bytes;
+    const char *mathematics;     /* prefix of the functions of math.h: "", or "own_" */
     const float *const *weights; /* by space; NULL: none */
     bool is_training;
+    long pieces; /* micro-batches of a training step */
     struct block_layout block;
 };
 
-/** Appends a text in which @ stands for the prefix and $ for the prefix of macros. */
+/** Appends a text in which @ stands for the prefix of symbols, $ for that of macros, ~ for the type
+ * of numbers and ` for the prefix of mathematical functions. */
 void emit_text(struct emission *e, const char *source);
 
-/** The same by printf's rules; what is formatted in is not searched for @ and $. */
+/** Appends by printf's rules; nothing stands for anything else. */
 void emit_format(struct emission *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** Appends the parameter by which a call takes the caller's loop, or its argument, if it does. */
+void emit_threads_parameter(struct emission *e);
+void emit_threads_argument(struct emission *e);
 
 /** "28 x 28 x 1", or "one number". */
 const char *shape_text(struct arena *arena, int rank, const long *size);
 
-/** True if the weights stand in the C as constants that calls read in place. */
+/** True if the weights are constants of the program, which predictions read in place. */
 bool has_constant_weights(const struct emission *e);
+
+/** True if the parameters stand in the block and are written by NAME_load. */
+bool has_loaded_weights(const struct emission *e);
+
+/** True if the caller's arrays have another order of axes than ours. */
+bool swaps_samples(const struct emission *e);
+bool swaps_labels(const struct emission *e);
+bool swaps_outputs(const struct emission *e);
 
 /** Appends the whole header (standalone_header.c). */
 void emit_header(struct emission *e);
 
-/** Appends the weights as constants, one array for each space (standalone_weights.c). */
+/** Appends the weights as constants, one array for each space, or their declaration where they are
+ * linked (standalone_weights.c). */
 void emit_weights(struct emission *e);
 
-/** Appends the functions that draw initial values, and the body that fills the block with them, or
- * with the embedded weights (standalone_weights.c). */
+/** Appends NAME_load (standalone_weights.c). */
+void emit_load(struct emission *e);
+
+/** The bytes of NAME.weights: weights and statistics as in the block, little-endian. */
+const unsigned char *weights_file(struct emission *e, size_t *bytes);
+
+/** The text of NAME_weights.S. */
+const char *weights_assembly(struct emission *e);
+
+/** The address of a space's constants, as C. */
+const char *constant_space(struct emission *e, int space);
+
+/** Appends the functions that draw initial values, and NAME_init, which fills the block with them,
+ * or with the weights of the program (standalone_initial.c). */
 void emit_initial_values(struct emission *e);
 
-/** Appends the public functions (standalone_functions.c). */
+/** Appends the public functions (standalone_functions.c), those of training from
+ * standalone_training.c. */
 void emit_functions(struct emission *e);
+void emit_training(struct emission *e);
+
+/** The address of a part of the block as C, or NULL. */
+const char *block_part(struct emission *e, long begin);
+
+/** The text of NAME_main.c (standalone_main.c). */
+const char *main_program(struct emission *e);
 
 /** The text of a module without the helper functions that neither it nor the public functions call
  * (standalone_unused.c). */

@@ -1,5 +1,5 @@
-/* standalone_weights.c: weights in a standalone source: constants, exact to the bit, or the
- * functions that draw initial values as runtime/initialize.c does. */
+/* standalone_weights.c: weights of a standalone model: constants of the source, exact to the bit,
+ * or a file of little-endian numbers that the program reads or the assembler links. */
 #include "standalone.h"
 
 #include <stdio.h>
@@ -9,17 +9,20 @@ enum { COLUMNS = 100 };
 
 static const char *const space_names[SPACE_COUNT] = {"weights", "state", "optimizer"};
 
-/* A float exactly: "-0x1.8p-3f"; a hexadecimal literal needs no rounding by the C compiler. */
-static int print_float(char *text, size_t size, float value) {
-    if (value == 0) return snprintf(text, size, "0.0f");
-    return snprintf(text, size, "%af", (double)value);
+/* ---- constants ---- */
+
+/* A number exactly: "-0x1.8p-3f"; a hexadecimal literal needs no rounding by the C compiler. */
+static int print_number(const struct emission *e, char *text, size_t size, float value) {
+    const char *suffix = e->number_bytes == 4 ? "f" : "";
+    if (value == 0) return snprintf(text, size, "0.0%s", suffix);
+    return snprintf(text, size, "%a%s", (double)value, suffix);
 }
 
-static void emit_floats(struct emission *e, const float *values, long count) {
+static void emit_numbers(struct emission *e, const float *values, long count) {
     char line[COLUMNS + 2] = "   ", number[32];
     size_t length = 3;
     for (long i = 0; i < count; i++) {
-        size_t width = (size_t)print_float(number, sizeof number, values[i]);
+        size_t width = (size_t)print_number(e, number, sizeof number, values[i]);
         if (length + width + 2 > COLUMNS) {
             emit_format(e, "%s\n", line);
             length = 3;
@@ -29,109 +32,132 @@ static void emit_floats(struct emission *e, const float *values, long count) {
     emit_format(e, "%s\n", line);
 }
 
-void emit_weights(struct emission *e) {
-    for (int space = 0; space < SPACE_COUNT; space++) {
-        if (space == SPACE_OPTIMIZER || !e->program->space_size[space]) continue;
+static void emit_constants(struct emission *e) {
+    for (int space = 0; space < SPACE_OPTIMIZER; space++) {
+        if (!e->program->space_size[space]) continue;
         emit_text(e, "\nstatic const real @_");
         emit_format(e, "%s[%ld] = {\n", space_names[space], e->program->space_size[space]);
         for (int i = 0; i < e->program->variable_count; i++) {
             const struct program_variable *v = &e->program->variables[i];
             if (v->space != space) continue;
             emit_format(e, "    /* %s: %s */\n", v->name, shape_text(e->arena, v->rank, v->size));
-            emit_floats(e, e->weights[space] + v->offset, v->elements);
+            emit_numbers(e, e->weights[space] + v->offset, v->elements);
         }
         emit_text(e, "};\n");
     }
 }
 
-/* ---- initial values ---- */
+/* ---- the file ---- */
 
-static const char fill_constant[] = "\nstatic void @_fill(real *values, long count, real value) {\n"
-                                    "    for (long i = 0; i < count; i++) values[i] = value;\n"
-                                    "}\n";
-
-static const char fill_uniform[] =
-    "\n/* Uniform in [-scale, scale); element i is a function of key and i alone. */\n"
-    "static void @_fill_uniform(real *values, long count, unsigned key, double scale) {\n"
-    "    for (long i = 0; i < count; i++)\n"
-    "        values[i] = (real)((2.0 * (double)real_random(key, (unsigned)i) - 1.0) * scale);\n"
-    "}\n";
-
-static const char draw_normal[] =
-    "\n/* Standard normal, by Box and Muller. */\n"
-    "static double @_normal(unsigned key, unsigned counter) {\n"
-    "    const double u = (double)real_random(key, 2u * counter);\n"
-    "    const double v = (double)real_random(key, 2u * counter + 1u);\n"
-    "    return sqrt(-2.0 * log(1.0 - u)) * cos(2.0 * 3.14159265358979323846 * v);\n"
-    "}\n";
-
-static const char fill_normal[] =
-    "\nstatic void @_fill_normal(real *values, long count, unsigned key, double scale) {\n"
-    "    for (long i = 0; i < count; i++)\n"
-    "        values[i] = (real)(@_normal(key, (unsigned)i) * scale);\n"
-    "}\n";
-
-static const char fill_truncated_normal[] =
-    "\n/* The same, drawn again where it is beyond two standard deviations. */\n"
-    "static void @_fill_truncated_normal(real *values, long count, unsigned key,\n"
-    "        double scale) {\n"
-    "    for (long i = 0; i < count; i++) {\n"
-    "        double value = 3.0;\n"
-    "        unsigned counter = (unsigned)i;\n"
-    "        for (int draw = 0; draw < 1000 && fabs(value) > 2.0; draw++) {\n"
-    "            value = @_normal(key, counter);\n"
-    "            counter += (unsigned)count;\n"
-    "        }\n"
-    "        values[i] = (real)(fabs(value) <= 2.0 ? value * scale : 0.0);\n"
-    "    }\n"
-    "}\n";
-
-static bool uses(const struct emission *e, enum program_initializer initializer) {
-    for (int i = 0; i < e->program->variable_count; i++)
-        if (e->program->variables[i].initializer == initializer) return true;
-    return false;
+/* Where a space begins in the file, in numbers; SPACE_OPTIMIZER: the end. As in the block, parts
+ * begin at multiples of 16. */
+static long file_offset(const struct emission *e, int space) {
+    long offset = 0;
+    for (int i = 0; i < space; i++) offset += (e->program->space_size[i] + 15) / 16 * 16;
+    return offset;
 }
 
-static void emit_fill_functions(struct emission *e) {
-    if (uses(e, PROGRAM_ONES) || uses(e, PROGRAM_CONSTANT)) emit_text(e, fill_constant);
-    if (uses(e, PROGRAM_UNIFORM)) emit_text(e, fill_uniform);
-    if (uses(e, PROGRAM_NORMAL) || uses(e, PROGRAM_TRUNCATED_NORMAL)) emit_text(e, draw_normal);
-    if (uses(e, PROGRAM_NORMAL)) emit_text(e, fill_normal);
-    if (uses(e, PROGRAM_TRUNCATED_NORMAL)) emit_text(e, fill_truncated_normal);
+static void put_bytes(unsigned char *to, uint64_t bits, long bytes) {
+    for (long i = 0; i < bytes; i++) to[i] = (unsigned char)(bits >> 8 * i);
 }
 
-static void emit_fill(struct emission *e, int index) {
-    const struct program_variable *v = &e->program->variables[index];
-    static const char *const functions[] = {
-        [PROGRAM_ONES] = "_fill",
-        [PROGRAM_CONSTANT] = "_fill",
-        [PROGRAM_UNIFORM] = "_fill_uniform",
-        [PROGRAM_NORMAL] = "_fill_normal",
-        [PROGRAM_TRUNCATED_NORMAL] = "_fill_truncated_normal",
-    };
-    if (v->initializer == PROGRAM_ZEROS) return;
-    struct writer w = {.arena = e->arena};
-    bool draws = v->initializer >= PROGRAM_UNIFORM;
-    double value = v->initializer == PROGRAM_ONES ? 1.0 : v->scale;
-    emit_format(e, "    %s%s(values + %ld, %ld, ", e->name, functions[v->initializer],
-                e->block.space[v->space] + v->offset, v->elements);
-    if (draws) emit_format(e, "real_random_key(seed, 0u, %du), ", index);
-    emit_format(e, "%s); /* %s */\n", literal(&w, value, draws), v->name);
+static void put_number(const struct emission *e, unsigned char *to, float value) {
+    double wide = (double)value;
+    uint32_t bits;
+    uint64_t wide_bits;
+    memcpy(&bits, &value, sizeof bits);
+    memcpy(&wide_bits, &wide, sizeof wide_bits);
+    put_bytes(to, e->number_bytes == 4 ? bits : wide_bits, e->number_bytes);
 }
 
-void emit_initial_values(struct emission *e) {
-    if (!e->weights) emit_fill_functions(e);
-    emit_text(e, "\n"
-                 "void @_init(void *block, uint32_t seed) {\n"
-                 "    struct @_state *const state = block;\n"
-                 "    real *const values = block;\n"
-                 "    memset(block, 0, $_STATE_BYTES);\n"
-                 "    state->seed = seed;\n");
-    for (int i = 0; !e->weights && i < e->program->variable_count; i++) emit_fill(e, i);
-    for (int space = 0; e->weights && space < SPACE_OPTIMIZER; space++)
-        if (e->block.space[space] >= 0)
-            emit_format(e, "    memcpy(values + %ld, %s_%s, sizeof %s_%s);\n",
-                        e->block.space[space], e->name, space_names[space], e->name,
-                        space_names[space]);
-    emit_text(e, "}\n");
+const unsigned char *weights_file(struct emission *e, size_t *bytes) {
+    *bytes = (size_t)(file_offset(e, SPACE_OPTIMIZER) * e->number_bytes);
+    unsigned char *file = arena_alloc(e->arena, *bytes + 1);
+    memset(file, 0, *bytes + 1);
+    for (int space = 0; space < SPACE_OPTIMIZER; space++)
+        for (long i = 0; i < e->program->space_size[space]; i++)
+            put_number(e, file + (file_offset(e, space) + i) * e->number_bytes,
+                       e->weights[space][i]);
+    return file;
+}
+
+/* FNV-1a of 32 bits. */
+static unsigned long checksum(const unsigned char *data, size_t bytes) {
+    uint32_t sum = 2166136261u;
+    for (size_t i = 0; i < bytes; i++) sum = (sum ^ data[i]) * 16777619u;
+    return sum;
+}
+
+const char *weights_assembly(struct emission *e) {
+    struct text text = e->text;
+    e->text = (struct text){.arena = e->arena};
+    emit_text(e, "/* @_weights.S: brings @.weights into the program. Generated by lathe. Do not "
+                 "edit.\n"
+                 " * The assembler must find @.weights: build in its folder, or name that with "
+                 "-I. */\n"
+                 "#if defined(__APPLE__)\n"
+                 "    .const\n"
+                 "    .balign 64\n"
+                 "    .globl _@_data\n"
+                 "_@_data:\n"
+                 "#else\n"
+                 "    .section .rodata\n"
+                 "    .balign 64\n"
+                 "    .globl @_data\n"
+                 "@_data:\n"
+                 "#endif\n"
+                 "    .incbin \"@.weights\"\n"
+                 "#if defined(__ELF__)\n"
+                 "    .section .note.GNU-stack, \"\", %progbits\n"
+                 "#endif\n");
+    const char *assembly = text_string(&e->text);
+    e->text = text;
+    return assembly;
+}
+
+static void emit_linked(struct emission *e) {
+    emit_text(e, "\n#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__\n"
+                 "#error \"@.weights is little-endian: emit the model with --weights-as file\"\n"
+                 "#endif\n\n"
+                 "/* @.weights, which @_weights.S brings in. */\n"
+                 "extern const real @_data[];\n");
+}
+
+void emit_weights(struct emission *e) {
+    if (e->form->weights_form == WEIGHTS_LINKED)
+        emit_linked(e);
+    else
+        emit_constants(e);
+}
+
+const char *constant_space(struct emission *e, int space) {
+    if (e->form->weights_form == WEIGHTS_LINKED)
+        return arena_format(e->arena, "(%s_data + %ld)", e->name, file_offset(e, space));
+    return arena_format(e->arena, "%s_%s", e->name, space_names[space]);
+}
+
+/* ---- loading ---- */
+
+void emit_load(struct emission *e) {
+    const char *bits = e->number_bytes == 4 ? "uint32_t" : "uint64_t";
+    size_t bytes;
+    const unsigned char *file = weights_file(e, &bytes);
+    long first = e->block.space[SPACE_TRAINABLE] >= 0 ? e->block.space[SPACE_TRAINABLE]
+                                                      : e->block.space[SPACE_STATE];
+    emit_text(e, "\nint @_load(void *block, const void *weights, size_t bytes) {\n"
+                 "    const unsigned char *from = weights;\n");
+    emit_format(e, "    real *const to = (real *)block + %ld;\n", first < 0 ? 0 : first);
+    emit_text(e, "    uint32_t sum = 2166136261u; /* FNV-1a */\n"
+                 "    if (bytes != $_WEIGHTS_BYTES) return 0;\n"
+                 "    for (size_t i = 0; i < bytes; i++) sum = (sum ^ from[i]) * 16777619u;\n");
+    emit_format(e, "    if (sum != 0x%08lxu) return 0;\n", checksum(file, bytes));
+    emit_format(e,
+                "    for (size_t i = 0; i < bytes / %ld; i++, from += %ld) {\n"
+                "        %s bits = 0;\n"
+                "        for (int k = 0; k < %ld; k++) bits |= (%s)from[k] << 8 * k;\n"
+                "        memcpy(to + i, &bits, sizeof bits);\n"
+                "    }\n"
+                "    return 1;\n"
+                "}\n",
+                e->number_bytes, e->number_bytes, bits, e->number_bytes, bits);
 }

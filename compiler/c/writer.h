@@ -17,6 +17,7 @@ struct writer {
     const struct target *target;
     const char *module;                 /* prefix of every symbol of the module */
     const char *prefix;                 /* of the kernels: module and entry point */
+    const char *mathematics;            /* of the functions of math.h, or NULL for none */
     const struct program_plan *plan;    /* whose kernels are being written */
     const char *symbols[MAX_SYMBOLS];   /* functions of the library that the text calls */
     int symbol_count;
@@ -102,7 +103,7 @@ struct module_text {
     const char *c_text;
     const char *const *symbols;
 };
-struct module_text write_module(struct arena *arena, struct program_plan *const plans[3],
+struct module_text write_module(struct arena *arena, struct program_plan *const plans[MODE_COUNT],
                                 const struct compile_options *options, const char *prefix,
                                 const char *provenance);
 

@@ -1,5 +1,6 @@
 /* emit.c: `lathe emit`: writes a model as one .c and one .h that compile alone. */
 #include "commands.h"
+#include "../../runtime/class_names.h"
 #include "../../runtime/memory.h"
 #include "../../runtime/weights.h"
 
@@ -9,25 +10,55 @@
 #include <string.h>
 
 struct emit_options {
-    const char *point, *weights, *target, *prefix, *output;
-    long mode, batch_size;
+    const char *point, *weights, *target, *prefix, *output, *class_names;
+    long mode, batch_size, micro_batches, optimize, layout, form;
+    bool use_double, no_libm, threads, main, no_winograd;
 };
 enum { EMIT_INFERENCE, EMIT_TRAINING };
+enum { OPTIMIZE_DEFAULT = -1, OPTIMIZE_SPEED, OPTIMIZE_SIZE };
+enum { FORM_AUTO, FORM_EMBED, FORM_FILE, FORM_ASSEMBLY, FORM_NONE };
+enum { LAYOUT_NHWC, LAYOUT_NCHW };
 
+/* A weight is about four bytes in a file and sixteen in C: up to the first limit weights go into
+ * the source unless asked otherwise, above the second they never do. */
+enum { MOST_WEIGHTS_EMBEDDED_BY_DEFAULT = 262144, MOST_WEIGHTS_EMBEDDED = 4194304 };
+
+#define FIELD(name) offsetof(struct emit_options, name)
 static const struct command_option options[] = {
     POINT_OPTION(struct emit_options, point),
-    {"mode", 0, COMMAND_CHOICE, offsetof(struct emit_options, mode), "inference|training",
-     "inference", "what the emitted model can do"},
-    {"weights", 0, COMMAND_TEXT, offsetof(struct emit_options, weights), "FILE", NULL,
-     "weights or checkpoint (.safetensors) to write into the source"},
-    {"target", 0, COMMAND_TEXT, offsetof(struct emit_options, target), "NAME", "generic",
-     "instruction set to choose the schedule for; any compiler takes the result"},
-    {"prefix", 0, COMMAND_TEXT, offsetof(struct emit_options, prefix), "NAME", NULL,
-     "of every symbol and of the files (default: the model's name)"},
-    {"batch-size", 0, COMMAND_COUNT, offsetof(struct emit_options, batch_size), "N", NULL,
+    {"mode", 0, COMMAND_CHOICE, FIELD(mode), "inference|training", "inference",
+     "what the emitted model can do"},
+    {"weights", 0, COMMAND_TEXT, FIELD(weights), "FILE", NULL,
+     "weights or checkpoint (.safetensors) to emit with it"},
+    {"weights-as", 0, COMMAND_CHOICE, FIELD(form), "auto|embed|file|assembly|none", "auto",
+     "constants of the source; NAME.weights, to be read at run time; NAME.weights and a .S that "
+     "links it; none: random ones, drawn on the device (auto: embed up to 262,144 numbers, else "
+     "file)"},
+    {"target", 0, COMMAND_TEXT, FIELD(target), "NAME", "generic",
+     "instruction set to choose the schedule for (x86-64-v4, x86-64-v3, aarch64, armv7, riscv64, "
+     "cortex-m, generic); any compiler takes the result"},
+    {"optimize", 0, COMMAND_CHOICE, FIELD(optimize), "speed|size", NULL,
+     "fast tiles, or small loops (default: speed; size for cortex-m)"},
+    {"layout", 0, COMMAND_CHOICE, FIELD(layout), "nhwc|nchw", "nhwc",
+     "order of the axes of the caller's images: channels last or first"},
+    {"batch-size", 0, COMMAND_COUNT, FIELD(batch_size), "N", NULL,
      "samples of one call (default: 1 for inference, the model's for training)"},
-    {"output", 'o', COMMAND_TEXT, offsetof(struct emit_options, output), "DIR", ".",
-     "where NAME.c and NAME.h go"},
+    {"micro-batches", 0, COMMAND_COUNT, FIELD(micro_batches), "N", "1",
+     "training steps sum the gradient over N pieces of the batch, in the memory of one"},
+    {"double", 0, COMMAND_FLAG, FIELD(use_double), NULL, NULL, "all numbers are double, not float"},
+    {"no-libm", 0, COMMAND_FLAG, FIELD(no_libm), NULL, NULL,
+     "bring exp, log, sqrt, ... along instead of using math.h"},
+    {"threads", 0, COMMAND_FLAG, FIELD(threads), NULL, NULL,
+     "calls take a loop of the caller that may run its range in parallel"},
+    {"class-names", 0, COMMAND_TEXT, FIELD(class_names), "A,B,...", NULL,
+     "names of the outputs (default: those in the weights)"},
+    {"main", 0, COMMAND_FLAG, FIELD(main), NULL, NULL,
+     "also write NAME_main.c, a program that reads samples from a file"},
+    {"no-winograd", 0, COMMAND_FLAG, FIELD(no_winograd), NULL, NULL,
+     "sum 3x3 convolutions directly, with fewer roundings and more operations"},
+    {"prefix", 0, COMMAND_TEXT, FIELD(prefix), "NAME", NULL,
+     "of every symbol and of the files (default: the model's name)"},
+    {"output", 'o', COMMAND_TEXT, FIELD(output), "DIR", ".", "where the files go"},
 };
 
 static const struct command_line line = {
@@ -42,6 +73,8 @@ static const struct command_line line = {
     .most = 1,
 };
 
+/* ---- checks ---- */
+
 /* The prefix becomes part of C names and of file names. */
 static bool check_prefix(const char *prefix, struct error *error) {
     bool fine = prefix[0] == '_' || isalpha((unsigned char)prefix[0]);
@@ -54,6 +87,56 @@ static bool check_prefix(const char *prefix, struct error *error) {
                      prefix);
 }
 
+/* Options that contradict each other. */
+static bool check_options(const struct emit_options *o, struct error *error) {
+    if (o->prefix && !check_prefix(o->prefix, error)) return false;
+    if (o->form == FORM_NONE && o->weights)
+        return error_set(error, "lathe emit: --weights-as none leaves the weights out, but "
+                                "--weights names some; give one of the two");
+    if (o->form != FORM_NONE && o->form != FORM_AUTO && !o->weights)
+        return error_set(error, "lathe emit: --weights-as needs --weights FILE, or none");
+    if (o->mode == EMIT_INFERENCE && !o->weights && o->form != FORM_NONE)
+        return error_set(error,
+                         "lathe emit: --weights FILE is missing: inference needs what `lathe "
+                         "train` saved (or --weights-as none, to fill them in on the device)");
+    if (o->micro_batches > 1 && o->mode != EMIT_TRAINING)
+        return error_set(error, "lathe emit: --micro-batches is for --mode training");
+    return true;
+}
+
+/* How the weights are brought along, or -1 + message. */
+static int choose_form(const struct emit_options *o, const struct program *program,
+                       struct error *error) {
+    long numbers = program->space_size[PROGRAM_TRAINABLE] + program->space_size[PROGRAM_STATE];
+
+    if (o->form == FORM_FILE) return WEIGHTS_FILE;
+    if (o->form == FORM_ASSEMBLY) return WEIGHTS_LINKED;
+    if (o->form == FORM_AUTO && numbers > MOST_WEIGHTS_EMBEDDED_BY_DEFAULT) return WEIGHTS_FILE;
+    if (numbers <= MOST_WEIGHTS_EMBEDDED) return WEIGHTS_EMBEDDED;
+    error_set(error,
+              "lathe emit: --weights-as embed: %ld weights would be about %ld MB of C; use "
+              "--weights-as file or assembly (%ld MB)",
+              numbers, numbers / 1000000 * 16, numbers / 1000000 * (o->use_double ? 8 : 4));
+    return -1;
+}
+
+/* Splits --class-names at its commas. */
+static const char *const *split_names(struct arena *arena, const char *list, long classes,
+                                      struct error *error) {
+    const char **names = ARENA_ARRAY(arena, const char *, classes);
+    char *rest = arena_string(arena, list);
+    long count = 0;
+
+    for (char *name; (name = strsep(&rest, ",")); count++)
+        if (count < classes) names[count] = name;
+    if (count == classes) return names;
+    error_set(error, "lathe emit: --class-names has %ld names; the model has %ld outputs", count,
+              classes);
+    return NULL;
+}
+
+/* ---- work ---- */
+
 /* Loads the weights into spaces of the model's sizes, which the caller frees. */
 static bool load_weights(const char *path, const struct program *program,
                          float *space[PROGRAM_SPACES], struct error *error) {
@@ -64,26 +147,54 @@ static bool load_weights(const char *path, const struct program *program,
     return weights_load(path, program, space, error);
 }
 
-static bool write_file(const char *folder, const char *name, const char *suffix, const char *text,
-                       struct error *error) {
+static bool write_file(const char *folder, const char *name, const char *suffix, const void *data,
+                       size_t size, struct error *error) {
     char file[128];
 
     snprintf(file, sizeof file, "%s%s", name, suffix);
     char *path = files_join(folder, file);
     if (!path) return error_set(error, "out of memory");
-    bool written = files_write(path, &(struct file_part){text, strlen(text)}, 1, error);
+    bool written = files_write(path, &(struct file_part){data, size}, 1, error);
     if (written) printf("%s\n", path);
     free(path);
     return written;
 }
 
-/* Compiles and writes; space has the weights when o->weights is set. */
-static bool emit(struct arena *arena, const struct model *model, const struct emit_options *o,
-                 float *space[PROGRAM_SPACES], struct error *error) {
+static bool write_text(const char *folder, const char *name, const char *suffix, const char *text,
+                       struct error *error) {
+    return !text || write_file(folder, name, suffix, text, strlen(text), error);
+}
+
+static bool write_files(const struct emit_options *o, const char *name, const struct standalone *s,
+                        struct error *error) {
+    return files_make_folder(o->output, error) &&
+           (!s->weights ||
+            write_file(o->output, name, ".weights", s->weights, s->weights_bytes, error)) &&
+           write_text(o->output, name, "_weights.S", s->assembly, error) &&
+           write_text(o->output, name, ".h", s->header, error) &&
+           write_text(o->output, name, ".c", s->source, error) &&
+           write_text(o->output, name, "_main.c", s->main, error);
+}
+
+/* The pieces must be equal. */
+static bool check_pieces(const struct emit_options *o, const struct model *model,
+                         struct error *error) {
+    long batch = o->batch_size ? o->batch_size : command_batch(model);
+    if (batch % o->micro_batches == 0) return true;
+    return error_set(error,
+                     "lathe emit: --micro-batches %ld does not divide the batch of %ld samples",
+                     o->micro_batches, batch);
+}
+
+/* What the options say about the source, once the target is known. */
+static struct compile_options compile_options_of(const struct emit_options *o,
+                                                 const struct model *model,
+                                                 const struct target *target) {
     bool training = o->mode == EMIT_TRAINING;
-    enum mode mode = training ? MODE_TRAINING : MODE_PREDICTION;
-    struct compile_options compile = {
-        .target = command_target(o->target, error),
+    bool small = o->optimize == OPTIMIZE_DEFAULT ? target->is_small : o->optimize == OPTIMIZE_SIZE;
+
+    return (struct compile_options){
+        .target = target,
         .dialect = DIALECT_CC,
         .batch = o->batch_size ? o->batch_size
                  : training    ? command_batch(model)
@@ -91,45 +202,75 @@ static bool emit(struct arena *arena, const struct model *model, const struct em
         .training = training,
         .evaluation = training,
         .prediction = true,
+        .use_double = o->use_double,
+        .own_mathematics = o->no_libm,
+        .no_winograd = o->no_winograd,
         .prefix = o->prefix,
+        .form = {.small_code = small,
+                 .channels_first = o->layout == LAYOUT_NCHW,
+                 .threads = o->threads,
+                 .main = o->main,
+                 .micro_batches = o->micro_batches},
     };
+}
 
-    if (!compile.target) return false;
-    if (o->weights) {
-        const struct compilation *compilation = compile_model(arena, model, &compile, error);
-        if (!compilation || !load_weights(o->weights, &compilation->program, space, error))
-            return false;
-    }
-    const struct standalone *standalone = compile_standalone(
-        arena, model, mode, &compile, o->weights ? (const float *const *)space : NULL, error);
-    if (!standalone || !files_make_folder(o->output, error)) return false;
-    const char *name = o->prefix ? o->prefix : model->name;
-    return write_file(o->output, name, ".h", standalone->header, error) &&
-           write_file(o->output, name, ".c", standalone->source, error);
+/* The names of the outputs: given, or left in the weights, whose memory `names` gets. */
+static bool name_classes(struct arena *arena, const struct emit_options *o, long outputs,
+                         struct class_names *names, const char *const **list, struct error *error) {
+    *list = NULL;
+    if (o->class_names) return (*list = split_names(arena, o->class_names, outputs, error)) != NULL;
+    if (o->weights && class_names_from_weights(o->weights, (int)outputs, names))
+        *list = names->names;
+    return true;
+}
+
+/* Reads the weights into space, and decides how they are brought along. */
+static bool take_weights(struct arena *arena, const struct model *model,
+                         const struct emit_options *o, struct compile_options *compile,
+                         float *space[PROGRAM_SPACES], struct error *error) {
+    const struct compilation *compilation = compile_model(arena, model, compile, error);
+    if (!compilation) return false;
+    int form = choose_form(o, &compilation->program, error);
+    compile->form.weights_form = (enum weights_form)form;
+    return form >= 0 && load_weights(o->weights, &compilation->program, space, error);
+}
+
+/* Compiles and writes; space has the weights when o->weights is set. */
+static bool emit(struct arena *arena, const struct model *model, const struct emit_options *o,
+                 float *space[PROGRAM_SPACES], struct class_names *names, struct error *error) {
+    const struct target *target = command_target(o->target, error);
+    enum mode mode = o->mode == EMIT_TRAINING ? MODE_TRAINING : MODE_PREDICTION;
+    long outputs = shape_elements(&model->output->output);
+    if (!target) return false;
+    struct compile_options compile = compile_options_of(o, model, target);
+
+    if (!name_classes(arena, o, outputs, names, &compile.form.class_names, error)) return false;
+    if (o->weights && !take_weights(arena, model, o, &compile, space, error)) return false;
+    const float *const *weights = o->weights ? (const float *const *)space : NULL;
+    const struct standalone *standalone =
+        compile_standalone(arena, model, mode, &compile, weights, error);
+    return standalone && write_files(o, o->prefix ? o->prefix : model->name, standalone, error);
 }
 
 static int work(struct arena *arena, const struct arguments *arguments, void *values,
                 struct error *error) {
     const struct emit_options *o = values;
     float *space[PROGRAM_SPACES] = {NULL};
+    struct class_names names = {0, NULL, NULL};
 
-    if (o->prefix && !check_prefix(o->prefix, error)) return STATUS_BAD_INPUT;
-    if (o->mode == EMIT_INFERENCE && !o->weights) {
-        error_set(error,
-                  "lathe emit: --weights FILE is missing: inference needs what `lathe train` "
-                  "saved");
-        return STATUS_BAD_INPUT;
-    }
+    if (!check_options(o, error)) return STATUS_BAD_INPUT;
     const struct model *model = model_read_point(arena, arguments->positional[0], o->point, error);
     if (!model) return STATUS_BAD_INPUT;
     if (o->mode == EMIT_TRAINING && !command_needs_training(model, "--mode training", error))
         return STATUS_BAD_INPUT;
-    bool emitted = emit(arena, model, o, space, error);
+    if (o->mode == EMIT_TRAINING && !check_pieces(o, model, error)) return STATUS_BAD_INPUT;
+    bool emitted = emit(arena, model, o, space, &names, error);
+    class_names_free(&names);
     for (int i = 0; i < PROGRAM_SPACES; i++) free(space[i]);
     return emitted ? STATUS_OK : STATUS_BAD_INPUT;
 }
 
 int command_emit(int argc, char **argv) {
-    struct emit_options values = {.weights = NULL};
+    struct emit_options values = {.optimize = OPTIMIZE_DEFAULT};
     return command_run(&line, argc, argv, &values, work);
 }

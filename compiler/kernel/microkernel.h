@@ -125,6 +125,11 @@ void microkernel_print(struct text *text, const struct microkernel *kernel,
 void microkernel_print_helpers(struct text *text, const struct target *target,
                                const char *qualifiers);
 
+/** The same over mathematics of its own instead of math.h: the functions own_exp, own_sqrtf, ... come
+ * first. Standalone sources only. */
+void microkernel_print_helpers_without_libm(struct text *text, const struct target *target,
+                                            const char *qualifiers);
+
 /** Appends the functions on row-major images, their channels in vectors of so many lanes or less
  * (microkernel_image.c): max_pool_row, window_sum_row, halo_rows. */
 void microkernel_print_image(struct text *text, int lanes, const char *qualifiers);

@@ -16,7 +16,8 @@ static const char *const copy =
     "    const long n = size[inner], t4 = to_stride[inner], f4 = from_stride[inner];\n"
     "    int across = inner; /* dense on the other side than the innermost: transpose both */\n"
     "    for (int d = inner - 1; d >= 0 && (t4 == 1) != (f4 == 1); d--)\n"
-    "        if (across == inner && (t4 == 1 ? from_stride[d] : to_stride[d]) == 1 && size[d] > 1)\n"
+    "        if (across == inner && (t4 == 1 ? from_stride[d] : to_stride[d]) == 1 && size[d] > "
+    "1)\n"
     "            across = d;\n"
     "    long count[4]; /* of the loops around those two */\n"
     "    for (int d = 0; d < 4; d++) count[d] = d >= inner || d == across ? 1 : size[d];\n"
@@ -55,25 +56,37 @@ static void print_lane_sum(struct text *text, int lanes, const char *qualifiers)
 
 /* In the library because libtcc's own loops are slow. */
 static void print_gradient_store(struct text *text, int lanes, const char *qualifiers) {
-    text_add(text,
-             "/* A tile of a weight gradient at one tap: adds the lanes of each sum. */\n"
-             "%s%svoid gradient_store(real *to, const real *sums, long outs, long ins, long to_out,\n"
-             "        long to_in) {\n"
-             "    for (long o = 0; o < outs; o++)\n"
-             "        for (long i = 0; i < ins; i++, sums += %d)\n"
-             "            to[o * to_out + i * to_in] = lane_sum_%d(sums);\n"
-             "}\n\n",
-             qualifiers, *qualifiers ? " " : "", lanes, lanes);
+    text_add(
+        text,
+        "/* A tile of a weight gradient at one tap: adds the lanes of each sum. */\n"
+        "%s%svoid gradient_store(real *to, const real *sums, long outs, long ins, long to_out,\n"
+        "        long to_in) {\n"
+        "    for (long o = 0; o < outs; o++)\n"
+        "        for (long i = 0; i < ins; i++, sums += %d)\n"
+        "            to[o * to_out + i * to_in] = lane_sum_%d(sums);\n"
+        "}\n\n",
+        qualifiers, *qualifiers ? " " : "", lanes, lanes);
 }
 
-void microkernel_print_helpers(struct text *text, const struct target *target,
-                               const char *qualifiers) {
+static void print_helpers(struct text *text, const struct target *target, const char *qualifiers,
+                          const char *library) {
     /* Too large to go into each caller. */
     const char *outline = strcmp(qualifiers, "LATHE_INLINE") == 0 ? "LATHE_FUNCTION" : qualifiers;
-    text_put(text, "#include <math.h>\n\n");
     microkernel_print_transpose(text, target, outline);
     microkernel_put(text, copy, outline);
     print_lane_sum(text, target->block_lanes, qualifiers);
     print_gradient_store(text, target->block_lanes, qualifiers);
-    microkernel_print_math(text, qualifiers);
+    microkernel_print_math(text, qualifiers, library);
+}
+
+void microkernel_print_helpers(struct text *text, const struct target *target,
+                               const char *qualifiers) {
+    text_put(text, "#include <math.h>\n\n");
+    print_helpers(text, target, qualifiers, "");
+}
+
+void microkernel_print_helpers_without_libm(struct text *text, const struct target *target,
+                                            const char *qualifiers) {
+    microkernel_print_own_math(text);
+    print_helpers(text, target, qualifiers, "own_");
 }

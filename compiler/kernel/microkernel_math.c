@@ -5,22 +5,25 @@
  * and tests/test_microkernel.c measures them. */
 #include "microkernel_text.h"
 
-static const char *const in_double = "#ifdef LATHE_DOUBLE\n"
-                                     "@double real_exp(double x) { return exp(x); }\n"
-                                     "@double real_log(double x) { return log(x); }\n"
-                                     "@double real_sqrt(double x) { return sqrt(x); }\n"
-                                     "@double real_tanh(double x) { return tanh(x); }\n"
-                                     "@double real_erf(double x) { return erf(x); }\n"
-                                     "@double real_sin(double x) { return sin(x); }\n"
-                                     "@double real_cos(double x) { return cos(x); }\n"
-                                     "@double real_floor(double x) { return floor(x); }\n"
-                                     "@double real_pow(double x, double y) { return pow(x, y); }\n"
-                                     "#else\n"
-                                     "@float real_sqrt(float x) { return sqrtf(x); }\n"
-                                     "@float real_sin(float x) { return sinf(x); }\n"
-                                     "@float real_cos(float x) { return cosf(x); }\n"
-                                     "@float real_floor(float x) { return floorf(x); }\n"
-                                     "@float real_pow(float x, float y) { return powf(x, y); }\n\n";
+/* In double all of it, in float what has no polynomial here, is the library's. */
+static void print_library(struct text *text, const char *qualifiers, const char *library) {
+    static const char *const in_double[] = {"exp", "log", "sqrt", "tanh",
+                                            "erf", "sin", "cos",  "floor"};
+    static const char *const in_float[] = {"sqrt", "sin", "cos", "floor"};
+    const char *space = *qualifiers ? " " : "";
+    text_put(text, "#ifdef LATHE_DOUBLE\n");
+    for (size_t i = 0; i < sizeof in_double / sizeof *in_double; i++)
+        text_add(text, "%s%sdouble real_%s(double x) { return %s%s(x); }\n", qualifiers, space,
+                 in_double[i], library, in_double[i]);
+    text_add(text, "%s%sdouble real_pow(double x, double y) { return %spow(x, y); }\n", qualifiers,
+             space, library);
+    text_put(text, "#else\n");
+    for (size_t i = 0; i < sizeof in_float / sizeof *in_float; i++)
+        text_add(text, "%s%sfloat real_%s(float x) { return %s%sf(x); }\n", qualifiers, space,
+                 in_float[i], library, in_float[i]);
+    text_add(text, "%s%sfloat real_pow(float x, float y) { return %spowf(x, y); }\n\n", qualifiers,
+             space, library);
+}
 
 static const char *const exponential =
     "union real_bits {\n"
@@ -141,8 +144,8 @@ static const char *const uniform =
     "    return (real)(int)(h >> 8) * (real)(1.0 / 16777216.0);\n"
     "}\n\n";
 
-void microkernel_print_math(struct text *text, const char *qualifiers) {
-    microkernel_put(text, in_double, qualifiers);
+void microkernel_print_math(struct text *text, const char *qualifiers, const char *library) {
+    print_library(text, qualifiers, library);
     microkernel_put(text, exponential, qualifiers);
     microkernel_put(text, logarithm, qualifiers);
     microkernel_put(text, hyperbolic, qualifiers);

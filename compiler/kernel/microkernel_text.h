@@ -35,8 +35,12 @@ void microkernel_print_select(struct text *text, int lanes, const char *accumula
 void microkernel_print_transpose(struct text *text, const struct target *target,
                                  const char *qualifiers);
 
-/** Appends the scalar mathematics: real_exp, real_log, ... (microkernel_math.c). */
-void microkernel_print_math(struct text *text, const char *qualifiers);
+/** Appends the scalar mathematics: real_exp, real_log, ... (microkernel_math.c).
+ * library: the prefix of the functions of math.h, "" or "own_". */
+void microkernel_print_math(struct text *text, const char *qualifiers, const char *library);
+
+/** Appends own_exp, own_sqrtf, ...: what the above needs of math.h (microkernel_own_math.c). */
+void microkernel_print_own_math(struct text *text);
 
 /** Appends the library's operations on strips, vector_add ... (microkernel_strips.c). */
 void microkernel_print_strips(struct text *text);

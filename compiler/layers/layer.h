@@ -124,7 +124,11 @@ struct shape shape_with_batch(const struct shape *shape, long batch);
 enum mode {
     MODE_TRAINING,   /* outputs loss, accuracy; updates weights, statistics, optimizer slots */
     MODE_EVALUATION, /* outputs loss, accuracy, predictions */
-    MODE_PREDICTION  /* output predictions */
+    MODE_PREDICTION, /* output predictions */
+    /* A training step in pieces: */
+    MODE_GRADIENT, /* outputs loss, accuracy; adds the piece's gradient, times its samples, to a sum */
+    MODE_UPDATE,   /* updates weights and slots by the sum over all samples, and clears it */
+    MODE_COUNT
 };
 
 /** The loss: rank 0, the mean over the valid samples (SCALAR_SAMPLES: rows from there on are
@@ -143,7 +147,8 @@ const struct function *output_activation(const struct model *model);
  * table passes. loss.c */
 bool loss_check(const struct model *model, struct error *error);
 
-/** Elements of SPACE_OPTIMIZER for so many weights. optimizer.c */
+/** Elements of SPACE_OPTIMIZER for so many weights. In the modes of a step in pieces the summed
+ * gradient, as long as the weights, follows them. optimizer.c */
 long optimizer_space(const struct optimizer *optimizer, long weights);
 
 /** The optimizer: gradient is flat, in the order of SPACE_TRAINABLE; adds the updates. optimizer.c

@@ -72,15 +72,55 @@ static struct tensor *lower_gradient(struct graph *graph, struct tensor *loss) {
     return graph_concat(graph, 0, gradients, count);
 }
 
+static void enter_optimizer(struct graph *graph, const struct training *training) {
+    enter_training(graph, "optimizer", training->optimizer.file, training->optimizer.line);
+}
+
 static void lower_training(const struct model *model, struct graph *graph, struct tensor *loss) {
     const struct training *training = &model->training;
     if (graph->space_size[SPACE_TRAINABLE] == 0) return;
     struct tensor *gradient = lower_gradient(graph, loss);
-    enter_training(graph, "optimizer", training->optimizer.file, training->optimizer.line);
+    enter_optimizer(graph, training);
     lower_optimizer(&training->optimizer, graph, graph_name(graph, gradient, "gradient"));
 }
 
-static const char *const mode_names[] = {"training", "evaluation", "prediction"};
+/* ---- a step in pieces ---- */
+
+/* Where the summed gradient begins: behind the optimizer's slots. */
+static long sum_offset(const struct model *model, const struct graph *graph) {
+    return optimizer_space(&model->training.optimizer, graph->space_size[SPACE_TRAINABLE]);
+}
+
+/* Times the piece's samples, because its loss is the mean over them. */
+static void lower_accumulation(const struct model *model, struct graph *graph,
+                               struct tensor *loss) {
+    long weights = graph->space_size[SPACE_TRAINABLE], offset = sum_offset(model, graph);
+    if (weights == 0) return;
+    struct tensor *gradient = lower_gradient(graph, loss);
+    enter_optimizer(graph, &model->training);
+    struct tensor *sum = graph_space(graph, SPACE_OPTIMIZER, offset, weights);
+    struct tensor *piece =
+        graph_binary(graph, EXPRESSION_MULTIPLY, graph_name(graph, gradient, "gradient"),
+                     graph_scalar(graph, SCALAR_SAMPLES));
+    graph_update(graph, SPACE_OPTIMIZER, offset, graph_binary(graph, EXPRESSION_ADD, sum, piece));
+}
+
+/* The optimizer's step by the mean gradient; SCALAR_SAMPLES is that of all pieces. */
+static void lower_update(const struct model *model, struct graph *graph) {
+    long weights = graph->space_size[SPACE_TRAINABLE], offset = sum_offset(model, graph);
+    if (weights == 0) return;
+    enter_optimizer(graph, &model->training);
+    struct tensor *sum = graph_space(graph, SPACE_OPTIMIZER, offset, weights);
+    struct tensor *gradient =
+        graph_binary(graph, EXPRESSION_DIVIDE, sum, graph_scalar(graph, SCALAR_SAMPLES));
+    lower_optimizer(&model->training.optimizer, graph, graph_name(graph, gradient, "gradient"));
+    struct tensor *zeros =
+        graph_map_shaped(graph, expression_constant(graph->arena, 0), NULL, 0, sum->shape);
+    graph_update(graph, SPACE_OPTIMIZER, offset, zeros);
+}
+
+static const char *const mode_names[MODE_COUNT] = {"training", "evaluation", "prediction",
+                                                   "gradient", "update"};
 
 struct graph *lower_model(const struct model *model, enum mode mode, long batch,
                           struct arena *arena, struct error *error) {
@@ -93,11 +133,16 @@ struct graph *lower_model(const struct model *model, enum mode mode, long batch,
         return NULL;
     }
     struct graph *graph = graph_new(arena);
-    struct ends ends = lower_forward(model, graph, batch, mode == MODE_TRAINING);
+    bool in_pieces = mode == MODE_GRADIENT || mode == MODE_UPDATE;
+    struct ends ends =
+        lower_forward(model, graph, batch, mode == MODE_TRAINING || mode == MODE_GRADIENT);
     if (training->file)
         graph->space_size[SPACE_OPTIMIZER] =
-            optimizer_space(&training->optimizer, graph->space_size[SPACE_TRAINABLE]);
-    if (mode != MODE_PREDICTION) {
+            optimizer_space(&training->optimizer, graph->space_size[SPACE_TRAINABLE]) +
+            (in_pieces ? graph->space_size[SPACE_TRAINABLE] : 0);
+    if (mode == MODE_UPDATE) {
+        lower_update(model, graph);
+    } else if (mode != MODE_PREDICTION) {
         enter_training(graph, "loss", training->file, training->line);
         struct shape shape = label_shape(model);
         struct tensor *labels = graph_input(graph, "labels", 1, shape_with_batch(&shape, batch));
@@ -109,8 +154,10 @@ struct graph *lower_model(const struct model *model, enum mode mode, long batch,
                          lower_accuracy(model, graph, labels, ends.logits, ends.predictions));
         }
         if (mode == MODE_TRAINING) lower_training(model, graph, loss);
+        if (mode == MODE_GRADIENT) lower_accumulation(model, graph, loss);
     }
-    if (mode != MODE_TRAINING) graph_output(graph, "predictions", ends.predictions);
+    if (mode == MODE_EVALUATION || mode == MODE_PREDICTION)
+        graph_output(graph, "predictions", ends.predictions);
     graph->origin = (struct origin){NULL, NULL, 0};
     graph->name = NULL;
     if (!graph_verify(graph, mode_names[mode], error)) return NULL;
