@@ -82,8 +82,9 @@ static const struct standalone *emit_with(struct fixture *f, enum mode mode,
     return standalone;
 }
 
-static const struct standalone *emit(struct fixture *f, enum mode mode, long batch,
-                                     const char *target, const float *const *weights) {
+__attribute__((unused)) static const struct standalone *emit(struct fixture *f, enum mode mode,
+                                                             long batch, const char *target,
+                                                             const float *const *weights) {
     struct compile_options options = {.target = target_find(target), .batch = batch};
     return emit_with(f, mode, &options, weights);
 }
@@ -189,8 +190,9 @@ static double compare_noisy(const char *compiler, const char *name, const double
     return largest;
 }
 
-static double compare(const char *compiler, const char *name, const double *numbers, int count,
-                      const double *expected, int expected_count) {
+__attribute__((unused)) static double compare(const char *compiler, const char *name,
+                                              const double *numbers, int count,
+                                              const double *expected, int expected_count) {
     return compare_noisy(compiler, name, numbers, count, expected, expected_count, NULL);
 }
 
@@ -287,7 +289,7 @@ struct inference_case {
     int compilers; /* how many of them */
 };
 
-static int predict_in_process(struct fixture *f, double *expected) {
+__attribute__((unused)) static int predict_in_process(struct fixture *f, double *expected) {
     const struct program *p = f->program;
     struct program_call call = program_memory_call(&f->memory, pool_parallel, NULL);
     int count = 0;

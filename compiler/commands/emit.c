@@ -116,7 +116,8 @@ static int choose_form(const struct emit_options *o, const struct program *progr
     error_set(error,
               "lathe emit: --weights-as embed: %ld weights would be about %ld MB of C; use "
               "--weights-as file or assembly (%ld MB)",
-              numbers, numbers / 1000000 * 16, numbers / 1000000 * (o->use_double ? 8 : 4));
+              numbers, (numbers * 16 + 500000) / 1000000,
+              (numbers * (o->use_double ? 8 : 4) + 500000) / 1000000);
     return -1;
 }
 

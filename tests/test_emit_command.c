@@ -1,0 +1,205 @@
+/* test_emit_command.c: `lathe emit` as a command: the files that its options give, messages for
+ * options that do not fit, the programs that --main writes. */
+#include "runtime/files.h"
+#include "tests/emit_check.h"
+
+static const char tiny[] = "models/fashion_tiny.lua --weights generated/fashion_tiny.safetensors";
+static const char micro[] = "models/fashion_micro.lua --mode training";
+
+/* Runs `$LATHE emit arguments -o folder/name`; returns its exit status. Errors go to `errors`. */
+static char errors[1024];
+static int run_emit(const char *name, const char *arguments) {
+    char command[1024], path[128];
+    const char *lathe = getenv("LATHE");
+    snprintf(path, sizeof path, "%s/errors", folder);
+    snprintf(command, sizeof command, "%s emit %s -o %s/%s >%s/output 2>%s",
+             lathe ? lathe : "./lathe", arguments, folder, name, folder, path);
+    int status = system(command);
+    char *text = files_read(path, NULL, NULL);
+    assert_non_null(text);
+    snprintf(errors, sizeof errors, "%s", text);
+    free(text);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static bool exists(const char *name) {
+    char path[160];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return files_exist(path);
+}
+
+static void refuses(const char *arguments, const char *message) {
+    assert_int_equal(run_emit("refused", arguments), 2);
+    if (strcmp(errors, message) != 0) fail_msg("%s: it says: %s", arguments, errors);
+    assert_false(exists("refused"));
+}
+
+static void contradictions_are_refused(void **state) {
+    char arguments[256];
+    (void)state;
+    refuses("models/fashion_tiny.lua",
+            "lathe emit: --weights FILE is missing: inference needs what `lathe train` saved (or "
+            "--weights-as none, to fill them in on the device)\n");
+    refuses("models/fashion_tiny.lua --weights-as file",
+            "lathe emit: --weights-as needs --weights FILE, or none\n");
+    snprintf(arguments, sizeof arguments, "%s --weights-as none", tiny);
+    refuses(arguments, "lathe emit: --weights-as none leaves the weights out, but --weights names "
+                       "some; give one of the two\n");
+    snprintf(arguments, sizeof arguments, "%s --micro-batches 2", tiny);
+    refuses(arguments, "lathe emit: --micro-batches is for --mode training\n");
+    snprintf(arguments, sizeof arguments, "%s --micro-batches 3", micro);
+    refuses(arguments, "lathe emit: --micro-batches 3 does not divide the batch of 16 samples\n");
+    snprintf(arguments, sizeof arguments, "%s --class-names shoe,shirt", tiny);
+    refuses(arguments, "lathe emit: --class-names has 2 names; the model has 10 outputs\n");
+    snprintf(arguments, sizeof arguments, "%s --layout hwc", tiny);
+    refuses(arguments, "lathe emit: --layout hwc: expected one of nhwc|nchw\n");
+    snprintf(arguments, sizeof arguments, "%s --target z80", tiny);
+    refuses(arguments, "lathe: unknown target \"z80\"; there are: x86-64-v4, x86-64-v3, aarch64, "
+                       "armv7, riscv64, cortex-m, generic\n");
+}
+
+/* ---- large weights ---- */
+
+/* A model with so many weights, and a file of them. */
+static void write_large(long inputs, long units) {
+    char text[256], path[128];
+    struct fixture f = {0};
+    struct error error = {""};
+    snprintf(text, sizeof text,
+             "return model \"large\" { input { %ld }, dense { %ld, use_bias = false } }\n", inputs,
+             units);
+    write_text("large", ".lua", text);
+    arena_init(&f.arena);
+    if (setjmp(f.arena.exhausted)) fail_msg("out of memory");
+    snprintf(path, sizeof path, "%s/large.lua", folder);
+    f.model = read_model(&f.arena, path);
+    const struct compile_options options = {
+        .target = target_find("generic"), .dialect = DIALECT_CC, .batch = 1, .prediction = true};
+    const struct compilation *compilation = compile_model(&f.arena, f.model, &options, &error);
+    if (!compilation) fail_msg("%s", error.text);
+    if (!program_memory_new(&compilation->program, &f.memory, &error)) fail_msg("%s", error.text);
+    program_initialize(&compilation->program, SEED, f.memory.space);
+    snprintf(path, sizeof path, "%s/large.safetensors", folder);
+    if (!weights_save(path, &compilation->program, f.memory.space, NULL, 0, &error))
+        fail_msg("%s", error.text);
+    program_memory_free(&f.memory);
+    arena_free(&f.arena);
+}
+
+static void large_weights_stay_out_of_the_source(void **state) {
+    char arguments[256];
+    (void)state;
+    write_large(2048, 2050); /* 4,198,400 */
+    snprintf(arguments, sizeof arguments, "%s/large.lua --weights %s/large.safetensors", folder,
+             folder);
+    assert_int_equal(run_emit("large_out", arguments), 0);
+    assert_true(exists("large_out/large.weights"));
+    char path[160];
+    snprintf(path, sizeof path, "%s/large_out/large.c", folder);
+    size_t size;
+    char *source = files_read(path, &size, NULL);
+    assert_non_null(source);
+    free(source);
+    assert_true(size < 100000);
+    strcat(arguments, " --weights-as embed");
+    refuses(arguments, "lathe emit: --weights-as embed: 4198400 weights would be about 67 MB of C; "
+                       "use --weights-as file or assembly (17 MB)\n");
+}
+
+/* ---- programs ---- */
+
+static void write_idx(const char *name, const unsigned char *sizes, int rank, long bytes,
+                      unsigned modulus) {
+    unsigned char *data = calloc((size_t)(4 + 4 * rank + bytes), 1);
+    assert_non_null(data);
+    data[2] = 8;
+    data[3] = (unsigned char)rank;
+    for (int i = 0; i < rank; i++) data[4 + 4 * i + 3] = sizes[i];
+    for (long i = 0; i < bytes; i++)
+        data[4 + 4 * rank + i] =
+            (unsigned char)((unsigned)(256 * emit_value((unsigned long)i)) % modulus);
+    write_bytes(name, "", data, (size_t)(4 + 4 * rank + bytes));
+    free(data);
+}
+
+/* Builds and runs folder/name/MODEL_main.c; returns what it prints. */
+static char *run_main(const char *name, const char *model, const char *sources,
+                      const char *arguments) {
+    char command[1024], path[128];
+    snprintf(command, sizeof command,
+             "cd %s/%s && gcc " STRICT "-O1 %s_main.c %s.c %s -o main -lm && ./main %s >../printed",
+             folder, name, model, model, sources, arguments);
+    run_command(command);
+    snprintf(path, sizeof path, "%s/printed", folder);
+    char *text = files_read(path, NULL, NULL);
+    assert_non_null(text);
+    return text;
+}
+
+static char *predictions_of(const char *name, const char *options, const char *sources) {
+    char arguments[256];
+    snprintf(arguments, sizeof arguments, "%s --main %s", tiny, options);
+    assert_int_equal(run_emit(name, arguments), 0);
+    return run_main(name, "fashion_tiny", sources, "../images");
+}
+
+static void every_form_predicts_the_same(void **state) {
+    static const struct {
+        const char *name, *options, *sources;
+    } forms[] = {
+        {"file", "--weights-as file", ""},
+        {"assembly", "--weights-as assembly", "-x assembler-with-cpp fashion_tiny_weights.S"},
+        {"threads", "--threads --layout nchw --no-libm", ""}};
+    static const char *const classes[] = {"T-shirt/top", "Trouser",   "Pullover", "Dress",
+                                          "Coat",        "Sandal",    "Shirt",    "Sneaker",
+                                          "Bag",         "Ankle boot"};
+    double sum = 0, p;
+    int sample, read, length;
+    char class[32];
+    (void)state;
+    write_idx("images", (const unsigned char[]){3, 28, 28}, 3, 3 * 28 * 28, 256);
+    char *embedded = predictions_of("embed", "--weights-as embed", "");
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        char *printed = predictions_of(forms[i].name, forms[i].options, forms[i].sources);
+        assert_string_equal(printed, embedded);
+        free(printed);
+    }
+    assert_int_equal(sscanf(embedded, "%d: %31[^0-9]%n", &sample, class, &read), 2);
+    for (int i = 0; i < 10; i++, read += length) {
+        assert_int_equal(sscanf(embedded + read, "%lf%n", &p, &length), 1);
+        sum += p;
+    }
+    assert_true(fabs(sum - 1) < 1e-5);
+    bool is_known = false;
+    for (int i = 0; i < 10; i++)
+        is_known = is_known || !strncmp(class, classes[i], strlen(classes[i]));
+    assert_true(is_known);
+    free(embedded);
+}
+
+static void the_training_program_learns(void **state) {
+    char arguments[256];
+    double first, second, accuracy;
+    (void)state;
+    write_idx("samples", (const unsigned char[]){48, 28, 28}, 3, 48 * 28 * 28, 256);
+    write_idx("labels", (const unsigned char[]){48}, 1, 48, 10);
+    snprintf(arguments, sizeof arguments, "%s --main", micro);
+    assert_int_equal(run_emit("learns", arguments), 0);
+    char *printed = run_main("learns", "fashion_micro", "", "../samples ../labels 12");
+    assert_int_equal(sscanf(printed, "training: loss %lf accuracy %lf", &first, &accuracy), 2);
+    const char *last = strstr(printed, "evaluation:");
+    assert_non_null(last);
+    assert_int_equal(sscanf(last, "evaluation: loss %lf accuracy %lf", &second, &accuracy), 2);
+    assert_true(second < first - 0.1);
+    free(printed);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(contradictions_are_refused),
+        cmocka_unit_test(large_weights_stay_out_of_the_source),
+        cmocka_unit_test(every_form_predicts_the_same),
+        cmocka_unit_test(the_training_program_learns),
+    };
+    return cmocka_run_group_tests_name("lathe emit", tests, start, finish);
+}
