@@ -129,8 +129,9 @@ LATHE_FUNCTION void strided_copy(real *to, const real *from, const long *size, c
     for (int d = inner - 1; d >= 0 && (t4 == 1) != (f4 == 1); d--)
         if (across == inner && (t4 == 1 ? from_stride[d] : to_stride[d]) == 1 && size[d] > 1)
             across = d;
-    long count[4]; /* of the loops around those two */
-    for (int d = 0; d < 4; d++) count[d] = d >= inner || d == across ? 1 : size[d];
+    long count[4] = {1, 1, 1, 1}; /* of the loops around those two */
+    for (int d = 0; d < inner; d++)
+        if (d != across) count[d] = size[d];
     for (long i0 = 0; i0 < count[0]; i0++)
         for (long i1 = 0; i1 < count[1]; i1++)
             for (long i2 = 0; i2 < count[2]; i2++)
@@ -1179,9 +1180,9 @@ static void fashion_micro_run_train_value_31(const void *context, long begin, lo
     const double v2 = (1.0 / (1.0 - pow(0.999, (double)*(call->scalars + 1))));
     const double v3 = ((double)*(call->arena + 11856) / (double)*(call->scalars + 2));
     const double v4 = ((double)*(call->arena + 11872) / (double)*(call->scalars + 2));
-    *((double *)(call->arena + 11904) + 0) = v0;
-    *((double *)(call->arena + 11920) + 0) = v1;
-    *((double *)(call->arena + 11936) + 0) = v2;
+    *((double *)(void *)(call->arena + 11904) + 0) = v0;
+    *((double *)(void *)(call->arena + 11920) + 0) = v1;
+    *((double *)(void *)(call->arena + 11936) + 0) = v2;
     *((double *)call->results + 0) = v3;
     *((double *)call->results + 1) = v4;
 }
@@ -1192,7 +1193,7 @@ static void fashion_micro_run_train_value_33(const void *context, long begin, lo
     const real *const dense_sum_18_ = call->arena + 11888;
     const real value_22_single = (real)*(call->scalars + 2), *const value_22_ = &value_22_single;
     const real value_22_value = value_22_[0];
-    const real view_32_single = (real)*((double *)(call->arena + 11904) + 0), *const view_32_ = &view_32_single;
+    const real view_32_single = (real)*((double *)(void *)(call->arena + 11904) + 0), *const view_32_ = &view_32_single;
     const real view_32_value = view_32_[0];
     real *const value_33_ = call->arena + 11888;
     const int index0 = (int)(0);
@@ -1427,9 +1428,9 @@ static void fashion_micro_run_train_value_59(const void *context, long begin, lo
     real *const value_59_ = call->space[2];
     const real *const view_54_ = call->space[2] + 2090;
     real *const value_60_ = call->space[2] + 2090;
-    const real value_56_single = (real)*((double *)(call->arena + 11936) + 0), *const value_56_ = &value_56_single;
+    const real value_56_single = (real)*((double *)(void *)(call->arena + 11936) + 0), *const value_56_ = &value_56_single;
     const real value_56_value = value_56_[0];
-    const real value_53_single = (real)*((double *)(call->arena + 11920) + 0), *const value_53_ = &value_53_single;
+    const real value_53_single = (real)*((double *)(void *)(call->arena + 11920) + 0), *const value_53_ = &value_53_single;
     const real value_53_value = value_53_[0];
     const real *const conv2d_value_3_ = call->space[0];
     real *const value_61_ = call->space[0];

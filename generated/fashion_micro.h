@@ -42,6 +42,8 @@ extern "C" {
  * samples 50176, labels 64, predictions 640, workspace 53312. */
 #define FASHION_MICRO_BLOCK_BYTES 129408
 #define FASHION_MICRO_ALIGNMENT 16
+/* Stack that a call needs at most, when compiled with optimization. */
+#define FASHION_MICRO_STACK_BYTES 5376
 /* So many bytes at its beginning are all that must be kept to go on later:
  * weights, optimizer, step. */
 #define FASHION_MICRO_STATE_BYTES 25216

@@ -41,6 +41,8 @@ extern const char *const fashion_tiny_class_names[FASHION_TINY_OUTPUT_SIZE];
 /* The caller's block. In bytes: workspace 7872. */
 #define FASHION_TINY_BLOCK_BYTES 7872
 #define FASHION_TINY_ALIGNMENT 16
+/* Stack that a call needs at most, when compiled with optimization. */
+#define FASHION_TINY_STACK_BYTES 4352
 
 /* Predicts FASHION_TINY_BATCH sample: x[FASHION_TINY_BATCH][FASHION_TINY_SAMPLE_SIZE] to
  * predictions[FASHION_TINY_BATCH][FASHION_TINY_OUTPUT_SIZE]. What the block held before does not matter. */

@@ -29,6 +29,7 @@ struct emission {
     bool is_training;
     long pieces; /* micro-batches of a training step */
     struct block_layout block;
+    long stack_bytes; /* that calls need at most */
 };
 
 /** Appends a text in which @ stands for the prefix of symbols, $ for that of macros, ~ for the type
@@ -93,5 +94,9 @@ const char *main_program(struct emission *e);
 /** The text of a module without the helper functions that neither it nor the public functions call
  * (standalone_unused.c). */
 const char *without_unused(struct arena *arena, const char *module, const char *functions);
+
+/** Bytes of stack that a call of the public functions needs at most when the source is compiled with
+ * optimization, without what the functions of math.h use (standalone_stack.c). */
+long stack_bytes(const char *source, const struct target *target, long real_bytes);
 
 #endif

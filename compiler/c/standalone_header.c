@@ -114,6 +114,8 @@ static void emit_block(struct emission *e) {
     emit_format(e, "workspace %zu. */\n", p->arena_bytes);
     define(e, "BLOCK_BYTES", e->number_bytes * b->numbers);
     define(e, "ALIGNMENT", b->alignment);
+    emit_text(e, "/* Stack that a call needs at most, when compiled with optimization. */\n");
+    define(e, "STACK_BYTES", e->stack_bytes);
     if (e->is_training) {
         emit_text(e, "/* So many bytes at its beginning are all that must be kept to go on later:\n"
                      " * weights, optimizer, step. */\n");

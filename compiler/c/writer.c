@@ -93,7 +93,7 @@ const char *view_address(struct writer *w, const struct view *view) {
     switch (buffer->storage) {
     case STORAGE_ARENA:
         if (buffer->is_double)
-            return arena_format(w->arena, "(double *)(call->arena + %ld) + %ld",
+            return arena_format(w->arena, "(double *)(void *)(call->arena + %ld) + %ld",
                                 buffer->offset / (w->plan->use_double ? 8 : 4), offset);
         base = "call->arena";
         offset += buffer->offset / (w->plan->use_double ? 8 : 4);

@@ -10,7 +10,7 @@ data=/usr/share/datasets/fashion-mnist
 here=tests/cross/cortex_m
 work=build/cross/cortex_m
 table=build/cross/cortex_m.md
-stack=4096
+own_stack=1024 # of the programs around the models
 flags="-std=c99 -O2 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
 predicted=100 trained=10000 tested=1000
 
@@ -23,8 +23,14 @@ fail() {
 first_images() { zcat "$data/$1-images-idx3-ubyte.gz" | tail -c +17 | head -c $((784 * $2)); }
 first_labels() { zcat "$data/$1-labels-idx1-ubyte.gz" | tail -c +9 | head -c "$2"; }
 
+# The stack that a model's header says calls need, and what the program itself needs.
+stack_of() {
+    awk -v own=$own_stack '/_STACK_BYTES/ { n = $3 + own } END { print n + 0 }' "$1"
+}
+
 # build BOARD PROGRAM MODEL CPU-FLAGS DATASET-ORIGIN DEFINES: $work/PROGRAM-BOARD.elf
 build() {
+    stack=$(stack_of "$work/$2/$3.h")
     # shellcheck disable=SC2086
     arm-none-eabi-gcc -mthumb -mfloat-abi=hard $4 $flags $6 -ffunction-sections -I"$here" \
         -I"$work/$2" "$here/$2.c" "$work/$2/$3.c" "$here/startup.c" "$here/board.c" \
