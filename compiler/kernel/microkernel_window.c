@@ -4,6 +4,49 @@
  * comparisons and additions is that of the cc dialect (c/loop_windows.c). */
 #include "microkernel_text.h"
 
+/* The usual window, whole, with all its pixels in one body: they stay in registers. */
+static const char *const two_by_two =
+    "LATHE_INLINE void window_maximum_2x2(real *y, const real *x, long row) {\n"
+    "    LATHE_INDEPENDENT\n"
+    "    for (int k = 0; k < $; k++) {\n"
+    "        const real a = x[k], b = x[$ + k], c = x[row + k], d = x[row + $ + k];\n"
+    "        real top = b > a ? b : a;\n"
+    "        top = c > top ? c : top;\n"
+    "        y[k] = d > top ? d : top;\n"
+    "    }\n"
+    "}\n\n"
+    "LATHE_INLINE void window_gather_2x2(real *to, const real *x, const real *v, long row) {\n"
+    "    LATHE_INDEPENDENT\n"
+    "    for (int k = 0; k < $; k++) {\n"
+    "        const real a = x[k], b = x[$ + k], c = x[row + k], d = x[row + $ + k];\n"
+    "        const real va = v[k], vb = v[$ + k], vc = v[row + k], vd = v[row + $ + k];\n"
+    "        real top = b > a ? b : a, found = b > a ? vb : va;\n"
+    "        found = c > top ? vc : found;\n"
+    "        top = c > top ? c : top;\n"
+    "        to[k] = d > top ? vd : found;\n"
+    "    }\n"
+    "}\n\n"
+    "LATHE_INLINE void window_gradient_2x2(real *dx, const real *x, const real *dy, long row) {\n"
+    "    LATHE_INDEPENDENT\n"
+    "    for (int k = 0; k < $; k++) {\n"
+    "        const real a = x[k], b = x[$ + k], c = x[row + k], d = x[row + $ + k];\n"
+    "        real top = b > a ? b : a, rest = dy[k];\n"
+    "        top = c > top ? c : top;\n"
+    "        top = d > top ? d : top;\n"
+    "        const real da = a == top ? rest : 0;\n"
+    "        rest = a == top ? 0 : rest;\n"
+    "        const real db = b == top ? rest : 0;\n"
+    "        rest = b == top ? 0 : rest;\n"
+    "        const real dc = c == top ? rest : 0;\n"
+    "        rest = c == top ? 0 : rest;\n"
+    "        const real dd = d == top ? rest : 0;\n"
+    "        dx[k] = da;\n"
+    "        dx[$ + k] = db;\n"
+    "        dx[row + k] = dc;\n"
+    "        dx[row + $ + k] = dd;\n"
+    "    }\n"
+    "}\n\n";
+
 static const char *const source =
     "/* The columns of window j: [begin, end). */\n"
     "#define WINDOW_COLUMNS \\\n"
@@ -13,6 +56,10 @@ static const char *const source =
     "        long kernel_width, long pad) {\n"
     "    for (long j = 0; j < windows; j++, y += $) {\n"
     "        WINDOW_COLUMNS\n"
+    "        if (rows == 2 && end - begin == 2) {\n"
+    "            window_maximum_2x2(y, x + begin * $, width * $);\n"
+    "            continue;\n"
+    "        }\n"
     "        real top[$];\n"
     "        for (int k = 0; k < $; k++) top[k] = x[begin * $ + k];\n"
     "        for (long s = 0; s < rows; s++)\n"
@@ -27,6 +74,10 @@ static const char *const source =
     "        long windows, long kernel_width, long pad) {\n"
     "    for (long j = 0; j < windows; j++, to += $) {\n"
     "        WINDOW_COLUMNS\n"
+    "        if (rows == 2 && end - begin == 2) {\n"
+    "            window_gather_2x2(to, x + begin * $, v + begin * $, width * $);\n"
+    "            continue;\n"
+    "        }\n"
     "        real top[$], found[$];\n"
     "        for (int k = 0; k < $; k++) top[k] = x[begin * $ + k], found[k] = v[begin * $ + k];\n"
     "        for (long s = 0; s < rows; s++)\n"
@@ -46,6 +97,10 @@ static const char *const source =
     "    const long covered = windows * kernel_width - (windows ? pad : 0);\n"
     "    for (long j = 0; j < windows; j++, dy += $) {\n"
     "        WINDOW_COLUMNS\n"
+    "        if (rows == 2 && end - begin == 2) {\n"
+    "            window_gradient_2x2(dx + begin * $, x + begin * $, dy, width * $);\n"
+    "            continue;\n"
+    "        }\n"
     "        real top[$], rest[$];\n"
     "        window_maximum(top, x + begin * $, rows, width, 1, end - begin, 0);\n"
     "        for (int k = 0; k < $; k++) rest[k] = dy[k];\n"
@@ -81,5 +136,6 @@ static const char *const source =
     "}\n\n";
 
 void microkernel_print_windows(struct text *text, int lanes, const char *qualifiers) {
+    text_put(text, microkernel_with_lanes(text->arena, two_by_two, lanes));
     microkernel_put(text, microkernel_with_lanes(text->arena, source, lanes), qualifiers);
 }
