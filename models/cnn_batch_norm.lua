@@ -7,11 +7,5 @@ return model "cnn_batch_norm" {
   flatten {},
   dense { 10, activation = "softmax" },
 
-  training = {
-    loss = "sparse_categorical_crossentropy",
-    optimizer = adam {},
-    batch_size = 128,
-    epochs = 30,
-    validation_split = 0.2,
-  },
+  training = blocks.careful_training(128),
 }

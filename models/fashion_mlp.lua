@@ -1,4 +1,6 @@
 -- C5: one wide hidden layer on Fashion-MNIST.
+local blocks = require "blocks"
+
 return model "fashion_mlp" {
   input { 28, 28, 1 },
   flatten {},
@@ -6,11 +8,5 @@ return model "fashion_mlp" {
   dropout { 0.3 },
   dense { 10, activation = "softmax" },
 
-  training = {
-    loss = "sparse_categorical_crossentropy",
-    optimizer = adam {},
-    batch_size = 128,
-    epochs = 30,
-    validation_split = 0.2,
-  },
+  training = blocks.careful_training(128),
 }

@@ -1,0 +1,12 @@
+-- D5: a hidden layer with ReLU and one with tanh on MNIST.
+local shared = require "shared"
+
+return model "mnist_mlp_relu_tanh" {
+  input { 28, 28, 1 },
+  flatten {},
+  dense { 50, activation = "relu" },
+  dense { 50, activation = "tanh" },
+  dense { 10, activation = "softmax" },
+
+  training = shared.exercise(),
+}

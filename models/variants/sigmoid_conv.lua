@@ -1,0 +1,11 @@
+-- B1: one sigmoid convolution on MNIST, plain SGD.
+local shared = require "shared"
+
+return model "sigmoid_conv" {
+  input { 28, 28, 1 },
+  conv2d { 32, kernel_size = 5, activation = "sigmoid" },
+  flatten {},
+  dense { 10, activation = "softmax" },
+
+  training = shared.one_hot(),
+}

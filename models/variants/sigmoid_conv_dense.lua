@@ -1,0 +1,12 @@
+-- B3: one sigmoid convolution and a dense layer on MNIST, plain SGD.
+local shared = require "shared"
+
+return model "sigmoid_conv_dense" {
+  input { 28, 28, 1 },
+  conv2d { 32, kernel_size = 5, activation = "sigmoid" },
+  flatten {},
+  dense { 128, activation = "sigmoid" },
+  dense { 10, activation = "softmax" },
+
+  training = shared.one_hot(),
+}
