@@ -113,6 +113,7 @@ static struct program_plan *compile_mode(struct arena *arena, const struct model
     plan->generic_products = options->generic_products;
     plan->use_double = options->use_double;
     plan->no_winograd = options->no_winograd;
+    plan->is_serial = options->standalone;
     struct pipeline pipeline = {graph, plan, options, dump, names[mode], error};
     return run_passes(&pipeline) ? plan : NULL;
 }

@@ -1,5 +1,6 @@
 /* memory.c: allocates what calls of a program work in. */
 #include "memory.h"
+#include "parallel.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,7 @@ struct program_call program_memory_call(const struct program_memory *memory,
         .predictions = memory->predictions,
         .parallel = parallel,
         .pool = pool,
+        .range_start = parallel == pool_parallel ? pool_range_start : NULL,
     };
     for (int i = 0; i < PROGRAM_SPACES; i++) call.space[i] = memory->space[i];
     return call;

@@ -41,7 +41,7 @@ struct signal_word {
 /* A thread's share of the loop. */
 struct range {
     alignas(CACHE_LINE) atomic_long next;
-    long end, piece; /* units taken at once */
+    long begin, end, piece; /* units taken at once */
 };
 
 struct worker {
@@ -61,6 +61,9 @@ struct pool {
     struct worker *workers;
     struct range *ranges;
 };
+
+/* The first unit of this thread's share of the loop it is in. */
+static _Thread_local long range_start;
 
 static void relax(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -134,6 +137,8 @@ static unsigned word_wait_change(struct signal_word *word, unsigned value, int s
 
 /* Runs what is left of the loop: the thread's own range first, then the others'. */
 static void run_ranges(struct pool *pool, int first) {
+    if (first >= pool->range_count) return; /* there is work for the others alone */
+    range_start = pool->ranges[first].begin;
     for (int i = 0; i < pool->range_count; i++) {
         struct range *range = &pool->ranges[(first + i) % pool->range_count];
         for (;;) {
@@ -144,6 +149,19 @@ static void run_ranges(struct pool *pool, int first) {
             pool->task(pool->context, begin, end);
         }
     }
+    range_start = 0;
+}
+
+static void run_alone(program_task *task, const void *context, long count) {
+    long outer = range_start;
+    range_start = 0;
+    task(context, 0, count);
+    range_start = outer;
+}
+
+long pool_range_start(void *pool) {
+    (void)pool;
+    return range_start;
 }
 
 /* Joins the loop unless it is over. */
@@ -180,7 +198,7 @@ void pool_parallel(void *pool_pointer, program_task *task, const void *context, 
     if (count <= 0) return;
     /* A loop inside a loop, or one of another thread meanwhile, runs where it is. */
     if (!pool || !pool->worker_count || count == 1 || atomic_exchange(&pool->busy, true)) {
-        task(context, 0, count);
+        run_alone(task, context, count);
         return;
     }
     int threads = pool->worker_count + 1;
@@ -190,6 +208,7 @@ void pool_parallel(void *pool_pointer, program_task *task, const void *context, 
         struct range *range = &pool->ranges[i];
         long length = share + (i < longer);
         atomic_store_explicit(&range->next, begin, memory_order_relaxed);
+        range->begin = begin;
         range->end = begin + length;
         range->piece = length < PIECES ? 1 : length / PIECES;
         begin += length;

@@ -21,6 +21,9 @@ void pool_free(struct pool *pool);
  * one thread it just calls the task. */
 void pool_parallel(void *pool, program_task *task, const void *context, long count);
 
+/** A program_range_start; outside of loops 0. */
+long pool_range_start(void *pool);
+
 /** The number of processors this process may use. */
 int pool_processors(void);
 

@@ -18,6 +18,10 @@ typedef void program_task(const void *context, long begin, long end);
 /* Runs task over [0, count), split over threads in any way; returns when all is done. */
 typedef void program_parallel(void *pool, program_task *task, const void *context, long count);
 
+/* In a task: the first unit of the calling thread's share of the loop. No other thread of the loop
+ * has the same, whatever the pieces in which the units are done. */
+typedef long program_range_start(void *pool);
+
 /* One call of an entry point. The generated C declares this very struct: keep both in step
  * (compiler/c/module.c prints it). All tensors are row-major floats. */
 struct program_call {
@@ -30,6 +34,7 @@ struct program_call {
     double results[2];            /* out: mean loss, accuracy over the valid samples */
     program_parallel *parallel;
     void *pool;
+    program_range_start *range_start; /* NULL: each call of a task counts as a share of its own */
 };
 typedef void program_entry(struct program_call *call);
 

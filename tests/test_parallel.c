@@ -64,6 +64,73 @@ static void sums_do_not_depend_on_threads(void **state) {
     }
 }
 
+enum { SHARE_UNITS = 37 };
+
+/* Who works in which share: no two at the same time, and each in one share alone. */
+struct shares {
+    struct pool *pool;
+    atomic_int workers[SHARE_UNITS];
+    atomic_int mistakes;
+};
+
+static void note_share(const void *context, long begin, long end) {
+    static _Thread_local long share_of_loop = -1;
+    struct shares *shares = (struct shares *)context;
+    long share = pool_range_start(shares->pool);
+    (void)end;
+    if (share < 0 || share >= SHARE_UNITS) {
+        atomic_fetch_add(&shares->mistakes, 1);
+        return;
+    }
+    if (atomic_fetch_add(&shares->workers[share], 1) != 0) atomic_fetch_add(&shares->mistakes, 1);
+    if (begin == share) share_of_loop = share; /* the thread's first piece, unless it was taken */
+    if (share_of_loop >= 0 && share_of_loop != share) atomic_fetch_add(&shares->mistakes, 1);
+    for (volatile int i = 0; i < 2000; i++) continue;
+    atomic_fetch_sub(&shares->workers[share], 1);
+}
+
+static void no_two_threads_have_one_share(void **state) {
+    (void)state;
+    for (int threads = 1; threads <= 8; threads++) {
+        struct shares shares = {.pool = pool_new(threads, NULL)};
+        assert_non_null(shares.pool);
+        for (int loop = 0; loop < 200; loop++)
+            pool_parallel(shares.pool, note_share, &shares, SHARE_UNITS);
+        assert_int_equal(shares.mistakes, 0);
+        assert_int_equal(pool_range_start(shares.pool), 0);
+        pool_free(shares.pool);
+    }
+}
+
+static void fewer_units_than_threads(const void *context, long begin, long end) {
+    atomic_int *mistakes = (atomic_int *)context;
+    (void)begin, (void)end;
+    if (pool_range_start(NULL) >= 3) atomic_fetch_add(mistakes, 1);
+}
+
+static void loop_within(const void *context, long begin, long end) {
+    (void)begin, (void)end;
+    const struct shares *shares = context;
+    long outer = pool_range_start(shares->pool);
+    pool_parallel(shares->pool, fewer_units_than_threads, &shares->mistakes, 1);
+    pool_parallel(shares->pool, fewer_units_than_threads, &shares->mistakes, 3);
+    if (pool_range_start(shares->pool) != outer)
+        atomic_fetch_add(&((struct shares *)context)->mistakes, 1);
+}
+
+/* A loop of one thread has its memory for itself: it starts at 0. */
+static void shares_stay_within_the_loop(void **state) {
+    (void)state;
+    struct shares shares = {.pool = pool_new(8, NULL)};
+    assert_non_null(shares.pool);
+    for (int loop = 0; loop < 200; loop++) {
+        pool_parallel(shares.pool, fewer_units_than_threads, &shares.mistakes, 3);
+        pool_parallel(shares.pool, loop_within, &shares, SHARE_UNITS);
+    }
+    assert_int_equal(shares.mistakes, 0);
+    pool_free(shares.pool);
+}
+
 static void add_units(const void *context, long begin, long end) {
     atomic_fetch_add((atomic_long *)context, end - begin);
 }
@@ -205,6 +272,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_unit_runs_once),
         cmocka_unit_test(sums_do_not_depend_on_threads),
+        cmocka_unit_test(no_two_threads_have_one_share),
+        cmocka_unit_test(shares_stay_within_the_loop),
         cmocka_unit_test(many_loops_of_all_lengths),
         cmocka_unit_test(the_caller_waits_for_slow_workers),
         cmocka_unit_test(loops_inside_loops),

@@ -34,7 +34,8 @@ static void run_compiled(struct reference_model *m, struct jit_options options, 
     const struct program *program = jit_program(jit);
     struct pool *pool = pool_new(threads, &error);
     assert_true(pool || threads == 1);
-    struct program_call call = {.parallel = pool_parallel, .pool = pool};
+    struct program_call call = {
+        .parallel = pool_parallel, .pool = pool, .range_start = pool_range_start};
     for (int i = 0; i < SPACE_COUNT; i++)
         call.space[i] = run->weights[i] = floats(program->space_size[i], m->spaces[i]);
     float *samples = floats(program->rows * program->sample_size, NULL);

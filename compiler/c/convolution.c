@@ -151,7 +151,9 @@ static void write_region(struct writer *w, const struct kernel *kernel, const st
     write_close(w);
 }
 
-static void write_group_pointers(struct writer *w, const struct convolution_kernel *c) {
+static void write_group_pointers(struct writer *w, const struct kernel *kernel) {
+    const struct convolution_kernel *c = &kernel->convolution;
+    struct view *const *views = w->plan->views;
     long lanes = w->plan->lanes;
     long in = c->in_channels * c->in_size[0] * c->in_size[1] * lanes;
     long out = c->out_channels * c->out_size[0] * c->out_size[1] * lanes;
@@ -160,13 +162,15 @@ static void write_group_pointers(struct writer *w, const struct convolution_kern
     if (grouped) write_open(w, "for (long group = 0; group < %ld; group++)", c->groups);
     const char *in_group = grouped ? arena_format(w->arena, " + group * %ld", in) : "";
     const char *out_group = grouped ? arena_format(w->arena, " + group * %ld", out) : "";
-    write_line(w, "const real *const xg = x + unit * %ld%s;", in * c->groups, in_group);
-    write_line(w, "real *const yg = y + unit * %ld%s;", out * c->groups, out_group);
+    write_line(w, "const real *const xg = x + unit * %ld%s;", views[c->image->number]->stride[0],
+               in_group);
+    write_line(w, "real *const yg = y + unit * %ld%s;", kernel->out->stride[0], out_group);
     if (c->weights)
         write_line(w, "const real *const wg = w%s;",
                    grouped ? arena_format(w->arena, " + group * %ld", weights) : "");
     if (c->epilogue.mask)
-        write_line(w, "const real *const mg = mask + unit * %ld%s;", out * c->groups, out_group);
+        write_line(w, "const real *const mg = mask + unit * %ld%s;",
+                   views[c->epilogue.mask->number]->stride[0], out_group);
     if (c->epilogue.bias)
         write_line(w, "const real *const bg = bias%s;",
                    grouped ? arena_format(w->arena, " + group * %ld", c->out_channels) : "");
@@ -185,7 +189,7 @@ void write_convolution(struct writer *w, struct kernel *kernel) {
     if (c->epilogue.bias) write_pointer(w, "bias", plan->views[c->epilogue.bias->number], true);
     if (c->epilogue.mask) write_pointer(w, "mask", plan->views[c->epilogue.mask->number], true);
     write_open(w, "for (long unit = begin; unit < end; unit++)");
-    write_group_pointers(w, c);
+    write_group_pointers(w, kernel);
     for (int i = 0; i < c->row_count; i++)
         for (int j = 0; j < c->column_count; j++) {
             struct region region = region_of(c, plan->lanes, i, j);

@@ -7,6 +7,15 @@ static const char *list(struct writer *w, const long values[5]) {
                         values[3], values[4]);
 }
 
+/* The outermost loop of a part that reads or writes a blocked tensor is that over the blocks. */
+static struct copy_part placed_part(const struct copy_part *part, const struct view *to,
+                                    const struct view *from) {
+    struct copy_part placed = *part;
+    if (to->layout == LAYOUT_BLOCKED) placed.to_stride[0] = to->stride[0];
+    if (from->layout == LAYOUT_BLOCKED) placed.from_stride[0] = from->stride[0];
+    return placed;
+}
+
 static void write_part(struct writer *w, const struct copy_part *part, long units) {
     bool is_split = units > 1;
     write_open(w, "%s", "");
@@ -37,10 +46,19 @@ void write_copy(struct writer *w, struct kernel *kernel) {
     if (kernel->units == 1) write_line(w, "if (begin >= end) return;");
     if (from) {
         write_pointer(w, "from", from, true);
-        for (int i = 0; i < copy->part_count; i++) write_part(w, &copy->parts[i], kernel->units);
+        for (int i = 0; i < copy->part_count; i++) {
+            struct copy_part part = placed_part(&copy->parts[i], kernel->out, from);
+            write_part(w, &part, kernel->units);
+        }
+    } else if (kernel->out->layout == LAYOUT_BLOCKED) {
+        long blocks = w->plan->rows / w->plan->lanes;
+        write_open(w, "for (long block = 0; block < %ld; block++)", blocks);
+        write_line(w, "for (long i = 0; i < %ld; i++) to[block * %ld + i] = 0;",
+                   shape_elements(&kernel->out->shape) / blocks, kernel->out->stride[0]);
+        write_close(w);
     } else {
-        long count = shape_elements(&kernel->out->shape);
-        write_line(w, "for (long i = 0; i < %ld; i++) to[i] = 0;", count);
+        write_line(w, "for (long i = 0; i < %ld; i++) to[i] = 0;",
+                   shape_elements(&kernel->out->shape));
     }
     write_close(w);
 }

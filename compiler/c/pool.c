@@ -9,6 +9,11 @@ static const char *geometry(struct writer *w, const struct pool_kernel *p) {
                         p->window.pad[0], p->window.pad[1]);
 }
 
+/* Channel c of block `unit`. */
+static const char *plane(struct writer *w, const char *name, const struct view *view, long size) {
+    return arena_format(w->arena, "%s + unit * %ld + c * %ld", name, view->stride[0], size);
+}
+
 static void write_plain_pool(struct writer *w, struct kernel *kernel) {
     const struct pool_kernel *p = &kernel->pool;
     write_kernel_open(w, kernel);
@@ -45,16 +50,18 @@ void write_pool(struct writer *w, struct kernel *kernel) {
     } else {
         write_pointer(w, "y", kernel->out, false);
     }
-    write_open(w, "for (long plane = begin * %ld; plane < end * %ld; plane++)", p->channels,
-               p->channels);
+    write_open(w, "for (long unit = begin; unit < end; unit++)");
+    write_open(w, "for (long c = 0; c < %ld; c++)", p->channels);
+    const char *x = plane(w, "x", views[p->x->number], large);
     if (is_gradient)
-        write_line(
-            w, "%s(x + plane * %ld, y + plane * %ld, dy + plane * %ld, dx + plane * %ld, %s, %d);",
-            use_symbol(w, "max_pool_gradient_plane"), large, small, small, large, geometry(w, p),
-            p->mask);
+        write_line(w, "%s(%s, %s, %s, %s, %s, %d);", use_symbol(w, "max_pool_gradient_plane"), x,
+                   plane(w, "y", views[p->y->number], small),
+                   plane(w, "dy", views[p->gradient->number], small),
+                   plane(w, "dx", kernel->out, large), geometry(w, p), p->mask);
     else
-        write_line(w, "%s(x + plane * %ld, y + plane * %ld, %s);", use_symbol(w, "max_pool_plane"),
-                   large, small, geometry(w, p));
+        write_line(w, "%s(%s, %s, %s);", use_symbol(w, "max_pool_plane"), x,
+                   plane(w, "y", kernel->out, small), geometry(w, p));
+    write_close(w);
     write_close(w);
     write_close(w);
 }

@@ -127,17 +127,19 @@ static void write_taps(struct writer *w, const struct weight_gradient_kernel *g,
 /* All samples and pixels, in pieces whose rows stay in the L1 cache. */
 static void write_sums(struct writer *w, const struct weight_gradient_kernel *g,
                        const struct tiles *outs, const struct tiles *ins) {
+    struct view *const *views = w->plan->views;
     long lanes = w->plan->lanes;
     bool needs_count = !is_even(outs->channels, ins->channels);
     write_open(w, "for (long block = 0; block < %ld; block++)", w->plan->rows / lanes);
     write_open(w, "for (long top = 0; top < %ld; top += %ld)", g->out_size[0], g->rows_at_once);
     open_tiles(w, outs, needs_count);
-    write_line(w, "const real *const gb = g + (block * %ld + group * %ld + outs_begin) * %ld;",
-               g->groups * g->out_channels, g->out_channels,
+    write_line(w, "const real *const gb = g + block * %ld + (group * %ld + outs_begin) * %ld;",
+               views[g->gradient->number]->stride[0], g->out_channels,
                g->out_size[0] * g->out_size[1] * lanes);
     open_tiles(w, ins, needs_count);
-    write_line(w, "const real *const xb = x + (block * %ld + group * %ld + ins_begin) * %ld;",
-               g->groups * g->in_channels, g->in_channels, g->in_size[0] * g->in_size[1] * lanes);
+    write_line(w, "const real *const xb = x + block * %ld + (group * %ld + ins_begin) * %ld;",
+               views[g->image->number]->stride[0], g->in_channels,
+               g->in_size[0] * g->in_size[1] * lanes);
     write_tile_sums(w, g, ins);
     write_taps(w, g, outs, ins);
     for (int i = 0; i < 4; i++) write_close(w);

@@ -89,9 +89,9 @@ static void write_image(struct writer *w, const struct kernel *kernel) {
     long plane = c->in_size[0] * c->in_size[1] * lanes;
     write_open(w, "for (long i = 0; i < %ld; i++)", c->in_channels);
     write_open(w, "for (long r = 0; r < %ld; r++)", g->chunk[0]);
-    write_line(w, "%s(x + (block * %ld + i) * %ld, v + (i * %ld + r * %ld) * %ld, %ld, %ld,",
-               use_symbol(w, "winograd_image"), c->in_channels, plane, tiles, g->chunk[1], lanes,
-               g->image_point, g->chunk[1]);
+    write_line(w, "%s(x + block * %ld + i * %ld, v + (i * %ld + r * %ld) * %ld, %ld, %ld,",
+               use_symbol(w, "winograd_image"), w->plan->views[c->image->number]->stride[0], plane,
+               tiles, g->chunk[1], lanes, g->image_point, g->chunk[1]);
     write_line(w, "    (row + r) * %d - %ld, column * %d - %ld, %ld, %ld);", WINOGRAD_TILE,
                g->pad[0], WINOGRAD_TILE, g->pad[1], c->in_size[0], c->in_size[1]);
     write_close(w);
@@ -104,17 +104,17 @@ static void write_result(struct writer *w, const struct kernel *kernel) {
     long lanes = w->plan->lanes, tiles = g->chunk[0] * g->chunk[1];
     int flags =
         (c->epilogue.relu ? MICROKERNEL_RELU : 0) | (c->epilogue.mask ? MICROKERNEL_MASK : 0);
+    const char *mask = "0";
+    if (c->epilogue.mask)
+        mask = arena_format(w->arena, "mask + block * %ld + at",
+                            w->plan->views[c->epilogue.mask->number]->stride[0]);
     write_open(w, "for (long o = 0; o < %ld; o++)", c->out_channels);
     write_open(w, "for (long r = 0; r < %ld; r++)", g->chunk[0]);
-    write_line(w,
-               "const long at = (((block * %ld + o) * %ld + (row + r) * %d) * %ld + column * %d) * "
-               "%ld;",
-               c->out_channels, c->out_size[0], WINOGRAD_TILE, c->out_size[1], WINOGRAD_TILE,
-               lanes);
-    write_line(w, "%s(m + (o * %ld + r * %ld) * %ld, %ld, %s, y + at, %s, %ld,",
+    write_line(w, "const long at = ((o * %ld + (row + r) * %d) * %ld + column * %d) * %ld;",
+               c->out_size[0], WINOGRAD_TILE, c->out_size[1], WINOGRAD_TILE, lanes);
+    write_line(w, "%s(m + (o * %ld + r * %ld) * %ld, %ld, %s, y + block * %ld + at, %s, %ld,",
                use_symbol(w, "winograd_result"), tiles, g->chunk[1], lanes, g->result_point,
-               c->epilogue.bias ? "bias + o" : "0", c->epilogue.mask ? "mask + at" : "0",
-               g->chunk[1]);
+               c->epilogue.bias ? "bias + o" : "0", kernel->out->stride[0], mask, g->chunk[1]);
     write_line(w, "    %ld - (row + r) * %d, %ld - column * %d, %ld, %d);", c->out_size[0],
                WINOGRAD_TILE, c->out_size[1], WINOGRAD_TILE, c->out_size[1] * lanes, flags);
     write_close(w);
@@ -131,9 +131,8 @@ void write_winograd(struct writer *w, struct kernel *kernel) {
     write_pointer(w, "u", c->packed, true);
     if (c->epilogue.bias) write_pointer(w, "bias", plan->views[c->epilogue.bias->number], true);
     if (c->epilogue.mask) write_pointer(w, "mask", plan->views[c->epilogue.mask->number], true);
-    write_pointer(w, "points", g->scratch, false);
-    write_line(w, "real *const v = points + begin * %ld, *const m = v + %ld;", g->slot,
-               WINOGRAD_POINTS * g->image_point);
+    write_scratch(w, "v", g->scratch);
+    write_line(w, "real *const m = v + %ld;", WINOGRAD_POINTS * g->image_point);
     write_line(w, "static const long tap[] = {0, 0};");
     open_blocks(w, kernel);
     write_open(w, "for (; block < block_end; block++)");
@@ -196,16 +195,17 @@ static void write_gradient_points(struct writer *w, const struct weight_gradient
     write_line(w, "const long at = (b * rows + r) * %ld, top = (row + r) * %d;",
                winograd->tiles[1] * lanes, WINOGRAD_TILE);
     write_open(w, "for (long i = 0; i < %ld; i++)", g->in_channels);
-    write_line(w, "%s(x + ((block + b) * %ld + i) * %ld, v + i * %ld + at, %ld, %ld,",
-               use_symbol(w, "winograd_image"), g->in_channels,
+    write_line(w, "%s(x + (block + b) * %ld + i * %ld, v + i * %ld + at, %ld, %ld,",
+               use_symbol(w, "winograd_image"), w->plan->views[g->image->number]->stride[0],
                g->in_size[0] * g->in_size[1] * lanes, tiles * lanes, all, winograd->tiles[1]);
     write_line(w, "    top - %ld, %ld, %ld, %ld);", winograd->pad[0], -winograd->pad[1],
                g->in_size[0], g->in_size[1]);
     write_close(w);
     write_open(w, "for (long o = 0; o < %ld; o++)", g->out_channels);
-    write_line(w, "%s(g + (((block + b) * %ld + o) * %ld + top) * %ld, d + o * %ld + at, %ld, %ld,",
-               use_symbol(w, "winograd_gradient"), g->out_channels, g->out_size[0],
-               g->out_size[1] * lanes, tiles * lanes, winograd->result_point, winograd->tiles[1]);
+    write_line(w, "%s(g + (block + b) * %ld + (o * %ld + top) * %ld, d + o * %ld + at, %ld, %ld,",
+               use_symbol(w, "winograd_gradient"), w->plan->views[g->gradient->number]->stride[0],
+               g->out_size[0], g->out_size[1] * lanes, tiles * lanes, winograd->result_point,
+               winograd->tiles[1]);
     write_line(w, "    %ld - top, %ld, %ld);", g->out_size[0], g->out_size[1],
                g->out_size[1] * lanes);
     write_close(w);
@@ -260,9 +260,8 @@ void write_winograd_gradient(struct writer *w, struct kernel *kernel) {
     write_pointer(w, "x", plan->views[g->image->number], true);
     write_pointer(w, "g", plan->views[g->gradient->number], true);
     write_pointer(w, "sums", kernel->out, false);
-    write_pointer(w, "points", winograd->scratch, false);
-    write_line(w, "real *const v = points + begin * %ld, *const d = v + %ld;", winograd->slot,
-               WINOGRAD_POINTS * winograd->image_point);
+    write_scratch(w, "v", winograd->scratch);
+    write_line(w, "real *const d = v + %ld;", WINOGRAD_POINTS * winograd->image_point);
     open_blocks(w, kernel);
     write_line(w, "long is_first = 1;");
     write_open(w, "for (; block < block_end; block += %ld)", winograd->blocks_at_once);

@@ -129,9 +129,8 @@ void write_winograd_image(struct writer *w, struct kernel *kernel) {
     write_pointer(w, "y", kernel->out, false);
     write_pointer(w, "u", c->packed, true);
     if (c->epilogue.bias) write_pointer(w, "bias", views[c->epilogue.bias->number], true);
-    write_pointer(w, "points", g->scratch, false);
-    write_line(w, "real *const v = points + begin * %ld, *const m = v + %ld;", g->slot,
-               WINOGRAD_POINTS * g->image_point);
+    write_scratch(w, "v", g->scratch);
+    write_line(w, "real *const m = v + %ld;", WINOGRAD_POINTS * g->image_point);
     write_line(w, "static const long tap[] = {0, 0};");
     write_open(w, "for (long unit = begin; unit < end; unit++)");
     write_chunks(w, c);

@@ -118,6 +118,16 @@ void write_pointer(struct writer *w, const char *name, const struct view *view, 
                view_address(w, view));
 }
 
+void write_scratch(struct writer *w, const char *name, const struct view *scratch) {
+    if (w->plan->is_serial) {
+        write_pointer(w, name, scratch, false);
+        return;
+    }
+    write_line(w, "const long slot = call->range_start ? call->range_start(call->pool) : begin;");
+    write_line(w, "real *const %s = %s + slot * %ld;", name, view_address(w, scratch),
+               scratch->stride[0]);
+}
+
 const char *index_term(struct writer *w, const char *variable, long stride) {
     if (!stride) return NULL;
     if (stride == 1) return variable;

@@ -54,6 +54,9 @@ const char *view_address(struct writer *w, const struct view *view);
 /** Declares `const real *const name = address;` (or without the first const). */
 void write_pointer(struct writer *w, const char *name, const struct view *view, bool is_const);
 
+/** Declares `real *const name`: the calling thread's slot of a kernel's scratch memory. */
+void write_scratch(struct writer *w, const char *name, const struct view *scratch);
+
 /** "i * 12", "i" for 1, NULL for 0: a term of an index. */
 const char *index_term(struct writer *w, const char *variable, long stride);
 

@@ -32,6 +32,8 @@ struct buffer {
     long offset;     /* ARENA: in bytes, set by the memory plan; PREPARED: in elements */
     int first, last; /* ARENA: kernels that first write and last touch it */
     struct buffer *merged; /* shares the memory of this one (in-place update), or NULL */
+    bool by_block; /* ARENA: all views of it are blocked, and each block of samples has its part in
+                      the block's own piece of the arena, plan->block_bytes from the one before */
     const char *name;
 };
 
@@ -44,7 +46,8 @@ struct view {
     enum layout layout;
     struct shape shape;
     int rank;                  /* of the strides: 5 when blocked */
-    long stride[MAX_RANK];     /* in elements; 0 along an axis of size 1 */
+    long stride[MAX_RANK]; /* in elements; 0 along an axis of size 1. Blocked: stride[0] is known
+                              once the memory is planned */
 };
 
 enum kernel_kind {
@@ -237,6 +240,9 @@ struct program_plan {
     bool use_double;
     bool no_winograd;
     long arena_bytes, arena_lower_bound;
+    bool is_serial;         /* no loop is ever shared between threads */
+    long block_bytes;       /* of each block's piece of the arena; 0: there are none */
+    struct buffer *scratch; /* slots for the units of all kernels that need some; NULL: no kernel */
 };
 
 /** True if the tensor is an image of a batch and so blocked by samples. */
@@ -253,6 +259,11 @@ struct view *view_new(struct program_plan *plan, struct buffer *buffer, long off
 /** A new arena buffer. */
 struct buffer *buffer_new(struct program_plan *plan, const char *name, long elements,
                           bool is_double);
+
+/** Memory for each unit of a kernel while it runs: a slot of `reals` for each. All kernels share
+ * one buffer, so that a thread finds its slot in its cache. stride[0], the distance of the slots,
+ * is known once the memory is planned. A serial plan has one slot. */
+const struct view *scratch_new(struct program_plan *plan, const struct kernel *kernel, long reals);
 
 /** Appends an empty kernel; its name is made unique. */
 struct kernel *kernel_new(struct program_plan *plan, enum kernel_kind kind, const char *name,

@@ -62,6 +62,20 @@ struct buffer *buffer_new(struct program_plan *plan, const char *name, long elem
     return buffer;
 }
 
+const struct view *scratch_new(struct program_plan *plan, const struct kernel *kernel, long reals) {
+    long units = plan->is_serial ? 1 : kernel->units;
+    struct shape shape = {2, {units, reals}};
+    struct buffer *buffer = plan->scratch;
+    if (plan->is_serial || !buffer)
+        buffer = buffer_new(plan, arena_format(plan->arena, "%s_points", kernel->name), 0, false);
+    if (!plan->is_serial) {
+        plan->scratch = buffer;
+        buffer->name = "scratch";
+    }
+    if (buffer->elements < units * reals) buffer->elements = units * reals;
+    return view_new(plan, buffer, 0, &shape, LAYOUT_PLAIN);
+}
+
 static bool name_is_taken(const struct program_plan *plan, const char *name) {
     for (int i = 0; i < plan->kernel_count; i++)
         if (!strcmp(plan->kernels[i]->name, name)) return true;

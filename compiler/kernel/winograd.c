@@ -62,14 +62,6 @@ static long units_that_fit(long units, long reals_each) {
     return units;
 }
 
-static void add_scratch(struct program_plan *plan, const struct kernel *kernel,
-                        struct winograd *winograd) {
-    struct shape shape = {1, {kernel->units * winograd->slot}};
-    const char *name = arena_format(plan->arena, "%s_points", kernel->name);
-    struct buffer *buffer = buffer_new(plan, name, shape.size[0], false);
-    winograd->scratch = view_new(plan, buffer, 0, &shape, LAYOUT_PLAIN);
-}
-
 /* A chunk is a rectangle that divides the tiles evenly: a row of tiles if its points fit in a few
  * times the L2 cache, several rows where one has fewer than four tiles. */
 static void choose_chunk(const struct program_plan *plan, const struct convolution_kernel *c,
@@ -118,7 +110,7 @@ bool schedule_winograd(struct program_plan *plan, struct kernel *kernel) {
     winograd->slot = WINOGRAD_POINTS * (winograd->image_point + winograd->result_point);
     kernel->units = units_that_fit(smaller(plan->rows / plan->lanes, 16), winograd->slot);
     kernel->by_block = kernel->units == plan->rows / plan->lanes;
-    add_scratch(plan, kernel, winograd);
+    winograd->scratch = scratch_new(plan, kernel, winograd->slot);
     c->winograd = winograd;
     return true;
 }
@@ -205,7 +197,7 @@ bool schedule_winograd_gradient(struct program_plan *plan, struct kernel *kernel
     winograd->sums_point = outs * ins * winograd->region;
     winograd->slot = WINOGRAD_POINTS * (winograd->image_point + winograd->result_point);
     kernel->units = winograd->parts;
-    add_scratch(plan, kernel, winograd);
+    winograd->scratch = scratch_new(plan, kernel, winograd->slot);
     w->winograd = winograd;
     return true;
 }

@@ -17,8 +17,8 @@ struct winograd {
     long blocks_at_once; /* and so many sample blocks */
     long image_point,
         result_point; /* reals from one point to the next: image; result or gradient */
-    /* Memory for the points of a chunk. A unit uses the slot of the first unit of its range: ranges
-     * that run at the same time differ in it, and a thread works in one slot. */
+    /* Memory for the points of a chunk: a thread works in the slot of the first unit of its share
+     * of the loop. */
     const struct view *scratch;
     long slot; /* reals */
     long tiles_at_once; /* plain images: at most so many tiles, one after the other */

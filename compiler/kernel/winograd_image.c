@@ -67,13 +67,10 @@ static void add_buffers(struct program_plan *plan, struct kernel *kernel,
     winograd->padded_in = c->in_channels;
     winograd->weights_point = point_stride(c->in_channels * c->out_channels + plan->target->lanes);
     struct shape weights = {1, {WINOGRAD_POINTS * winograd->weights_point}};
-    struct shape points = {1, {kernel->units * winograd->slot}};
     const char *name = arena_format(plan->arena, "%s_packed", kernel->name);
     c->packed =
         view_new(plan, buffer_new(plan, name, weights.size[0], false), 0, &weights, LAYOUT_PLAIN);
-    name = arena_format(plan->arena, "%s_points", kernel->name);
-    winograd->scratch =
-        view_new(plan, buffer_new(plan, name, points.size[0], false), 0, &points, LAYOUT_PLAIN);
+    winograd->scratch = scratch_new(plan, kernel, winograd->slot);
 }
 
 bool schedule_winograd_image(struct program_plan *plan, struct kernel *kernel) {

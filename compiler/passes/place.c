@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { ALIGNMENT = 64 };
+enum { ALIGNMENT = 64, LINE = 16 }; /* bytes, reals */
 
 static struct buffer *root(struct buffer *buffer) {
     while (buffer->merged) buffer = buffer->merged;
@@ -12,21 +12,33 @@ static struct buffer *root(struct buffer *buffer) {
 }
 
 struct lifetime {
+    const struct program_plan *plan;
     int kernel;
 };
+
+/* One block of samples after the other, and nothing else. */
+static bool is_by_block(const struct program_plan *plan, const struct view *view) {
+    return view->layout == LAYOUT_BLOCKED && view->offset == 0 &&
+           shape_elements(&view->shape) == view->buffer->elements && plan->rows > plan->lanes &&
+           !plan->is_serial;
+}
 
 static void extend(void *context, const struct view *view, bool is_write) {
     const struct lifetime *lifetime = context;
     struct buffer *buffer = root(view->buffer);
     (void)is_write;
     if (buffer->storage != STORAGE_ARENA) return;
-    if (buffer->first < 0) buffer->first = lifetime->kernel;
+    if (buffer->first < 0) {
+        buffer->first = lifetime->kernel;
+        buffer->by_block = true;
+    }
+    if (!is_by_block(lifetime->plan, view)) buffer->by_block = false;
     buffer->last = lifetime->kernel;
 }
 
 static void find_lifetimes(struct program_plan *plan) {
     for (int i = 0; i < plan->kernel_count; i++) {
-        struct lifetime lifetime = {i};
+        struct lifetime lifetime = {plan, i};
         kernel_visit_views(plan, plan->kernels[i], extend, &lifetime);
     }
 }
@@ -46,7 +58,8 @@ static bool same_places(const struct view *a, const struct view *b) {
 static bool can_overwrite(const struct view *out, const struct view *in, int kernel) {
     return is_whole(in) && same_places(out, in) && root(in->buffer) != root(out->buffer) &&
            root(in->buffer)->last == kernel && root(in->buffer)->first < kernel &&
-           root(in->buffer)->elements == out->buffer->elements;
+           root(in->buffer)->elements == out->buffer->elements &&
+           root(in->buffer)->by_block == root(out->buffer)->by_block;
 }
 
 static void merge(const struct view *out, const struct view *in) {
@@ -127,6 +140,74 @@ static void update_pool_in_place(struct program_plan *plan, struct kernel *kerne
     if (can_overwrite(kernel->out, in, kernel->number)) merge(kernel->out, in);
 }
 
+/* ---- offsets ---- */
+
+/* Some of the buffers, as the planner takes them. */
+struct placement {
+    struct memory_buffer *memory;
+    struct buffer **buffers;
+    int count;
+};
+
+static void placement_add(struct placement *p, const struct program_plan *plan,
+                          struct buffer *buffer, long blocks) {
+    long size = buffer->is_double || plan->use_double ? 8 : 4;
+    p->memory[p->count] =
+        (struct memory_buffer){buffer->elements / blocks * size, buffer->first, buffer->last, 0};
+    p->buffers[p->count++] = buffer;
+}
+
+/* All buffers; those by block, of which it takes one block; the rest. */
+static void collect(struct program_plan *plan, long blocks, struct placement *all,
+                    struct placement *by_block, struct placement *rest) {
+    struct placement *const each[] = {all, by_block, rest};
+    for (int i = 0; i < 3; i++) {
+        each[i]->memory = ARENA_ARRAY(plan->arena, struct memory_buffer, plan->buffer_count);
+        each[i]->buffers = ARENA_ARRAY(plan->arena, struct buffer *, plan->buffer_count);
+        each[i]->count = 0;
+    }
+    for (int i = 0; i < plan->buffer_count; i++) {
+        struct buffer *buffer = plan->buffers[i];
+        if (buffer->merged || buffer->first < 0) continue;
+        placement_add(all, plan, buffer, 1);
+        if (buffer->by_block)
+            placement_add(by_block, plan, buffer, blocks);
+        else
+            placement_add(rest, plan, buffer, 1);
+    }
+}
+
+/* Plans memory from `start`; returns its end. */
+static long place_from(struct program_plan *plan, const struct placement *p, long start) {
+    long end = start + memory_plan(plan->arena, p->memory, p->count, ALIGNMENT);
+    for (int i = 0; i < p->count; i++) p->buffers[i]->offset = start + p->memory[i].offset;
+    return end;
+}
+
+static void set_strides(void *context, const struct view *view, bool is_write) {
+    const struct program_plan *plan = context;
+    (void)is_write;
+    struct view *own = (struct view *)view; /* the plan's */
+    if (view->buffer == plan->scratch)
+        own->stride[0] = view->buffer->elements / view->shape.size[0] / LINE * LINE;
+    else if (view->buffer->storage == STORAGE_ARENA && root(view->buffer)->by_block)
+        own->stride[0] = plan->block_bytes / (plan->use_double ? 8 : 4);
+}
+
+/* Each block of samples has a piece of the arena for its images: the thread that works on the block
+ * in every kernel never writes memory that another one has in its cache. That takes somewhat more
+ * memory: the pieces and the rest cannot use each other's gaps. */
+static void place_buffers(struct program_plan *plan) {
+    long blocks = plan->rows % plan->lanes ? 1 : plan->rows / plan->lanes;
+    struct placement all, by_block, rest;
+    collect(plan, blocks, &all, &by_block, &rest);
+    plan->block_bytes = place_from(plan, &by_block, 0);
+    plan->arena_bytes = place_from(plan, &rest, plan->block_bytes * blocks);
+    plan->arena_lower_bound = memory_lower_bound(all.memory, all.count, ALIGNMENT);
+    for (int i = 0; i < plan->kernel_count; i++)
+        kernel_visit_views(plan, plan->kernels[i], set_strides, plan);
+}
+
 void pass_place(struct program_plan *plan) {
     find_lifetimes(plan);
     for (int i = 0; i < plan->kernel_count; i++) {
@@ -137,21 +218,7 @@ void pass_place(struct program_plan *plan) {
             update_masked_in_place(plan, kernel);
         if (kernel->kind == KERNEL_MAX_POOL_GRADIENT) update_pool_in_place(plan, kernel);
     }
-    struct memory_buffer *memory =
-        ARENA_ARRAY(plan->arena, struct memory_buffer, plan->buffer_count);
-    struct buffer **placed = ARENA_ARRAY(plan->arena, struct buffer *, plan->buffer_count);
-    int count = 0;
-    for (int i = 0; i < plan->buffer_count; i++) {
-        struct buffer *buffer = plan->buffers[i];
-        if (buffer->merged || buffer->first < 0) continue;
-        long size = buffer->is_double || plan->use_double ? 8 : 4;
-        memory[count] =
-            (struct memory_buffer){buffer->elements * size, buffer->first, buffer->last, 0};
-        placed[count++] = buffer;
-    }
-    plan->arena_bytes = memory_plan(plan->arena, memory, count, ALIGNMENT);
-    plan->arena_lower_bound = memory_lower_bound(memory, count, ALIGNMENT);
-    for (int i = 0; i < count; i++) placed[i]->offset = memory[i].offset;
+    place_buffers(plan);
     for (int i = 0; i < plan->buffer_count; i++)
         plan->buffers[i]->offset = root(plan->buffers[i])->offset;
 }

@@ -21,10 +21,12 @@ static int position_of(const struct program_plan *plan, const struct buffer *buf
     return -1;
 }
 
+/* Of the first block, where each block has a piece of its own. */
 static long last_element(const struct view *view, long lanes) {
     static const int axis_of[5] = {0, 3, 1, 2, 0};
     long last = view->offset;
     for (int i = 0; i < view->rank; i++) {
+        if (i == 0 && root_of(view->buffer)->by_block) continue;
         long size = view->shape.size[view->layout == LAYOUT_BLOCKED ? axis_of[i] : i];
         if (view->layout == LAYOUT_BLOCKED && i == 0) size /= lanes;
         if (view->layout == LAYOUT_BLOCKED && i == 4) size = lanes;
@@ -43,7 +45,8 @@ static void check_view(void *context, const struct view *view, bool is_write) {
     struct check *c = context;
     const struct buffer *buffer = view->buffer;
     if (c->is_broken || buffer->storage != STORAGE_ARENA) return;
-    if (last_element(view, c->plan->lanes) >= buffer->elements) {
+    long blocks = root_of(buffer)->by_block ? c->plan->rows / c->plan->lanes : 1;
+    if (last_element(view, c->plan->lanes) >= buffer->elements / blocks) {
         fail(c, "goes beyond the end of", view);
         return;
     }
@@ -54,10 +57,20 @@ static void check_view(void *context, const struct view *view, bool is_write) {
         fail(c, "reads before it is written:", view);
 }
 
+/* Of one block, where each has a piece of its own. */
+static long bytes_of(const struct program_plan *plan, const struct buffer *buffer) {
+    long blocks = buffer->by_block ? plan->rows / plan->lanes : 1;
+    return buffer->elements / blocks * (buffer->is_double || plan->use_double ? 8 : 4);
+}
+
+static long end_of_blocks(const struct program_plan *plan) {
+    return plan->block_bytes * (plan->rows / plan->lanes);
+}
+
 static bool overlap(const struct program_plan *plan, const struct buffer *a,
                     const struct buffer *b) {
-    long a_size = a->elements * (a->is_double || plan->use_double ? 8 : 4);
-    long b_size = b->elements * (b->is_double || plan->use_double ? 8 : 4);
+    long a_size = bytes_of(plan, a), b_size = bytes_of(plan, b), end = end_of_blocks(plan);
+    if (a->by_block != b->by_block) return (a->by_block ? b : a)->offset < end;
     if (a->last < b->first || b->last < a->first) return false;
     return a->offset < b->offset + b_size && b->offset < a->offset + a_size;
 }
