@@ -2,6 +2,7 @@
 # make test      the tests the README names  make slow    the long tests too
 # make demo      trains the first model      make bench   compares with other frameworks
 # make cross     emitted models on other processors
+# make report-test  opens reports in Chromium, which it installs
 # make clean
 # make install PREFIX=/usr/local             DESTDIR is honoured
 CC = gcc
@@ -102,6 +103,10 @@ cross: lathe $(CROSS_TESTS)
 # MODELS="a1 d0" limits it; BENCH_OPTIONS="--rounds 5 --seconds 2": tests/bench/bench.py --help
 bench: lathe
 	/usr/bin/python3 tests/bench/bench.py $(MODELS) $(BENCH_OPTIONS)
+# Chromium is large: only this target installs it.
+report-test: $(BUILD)/lathe $(BUILD)/tests/test_report $(BUILD)/tests/slow_report
+	sh tests/setup.sh report
+	sh tests/run.sh $(BUILD)/tests/test_report $(BUILD)/tests/slow_report
 demo: lathe
 	sh tests/demo.sh
 
@@ -110,7 +115,7 @@ install: lathe
 	install -m 755 lathe $(DESTDIR)$(PREFIX)/bin/lathe
 	install -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/lathe
 
-.PHONY: all bench clean cross demo install sanitized_programs slow smoke test test_programs
+.PHONY: all bench clean cross demo install report-test sanitized_programs slow smoke test test_programs
 .SECONDARY:
 clean:
 	rm -rf build lathe

@@ -17,6 +17,8 @@ static const struct command commands[] = {
     {"sweep", command_sweep, "train a model at many points of a space and rank them"},
     {"evaluate", command_evaluate, "loss, accuracy and confusion matrix of trained weights"},
     {"predict", command_predict, "classify images or arrays"},
+    {"report", command_report, "a run as one HTML file to send to others"},
+    {"compare", command_compare, "several runs side by side"},
     {"emit", command_emit, "write a model as standalone C"},
     {"bench", command_bench, "compare specialized with generic kernels"},
 };

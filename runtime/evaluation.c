@@ -69,8 +69,9 @@ static void count_classes(const struct evaluation_input *input, long begin, long
     for (long i = 0; i < count; i++) {
         long sample = input->indices ? input->indices[begin + i] : begin + i;
         const float *predictions = input->memory->predictions + i * program->output_size;
-        confusion_add(confusion, input->data->labels[sample],
-                      evaluation_class(program, predictions));
+        int label = input->data->labels[sample];
+        if (confusion) confusion_add(confusion, label, evaluation_class(program, predictions));
+        if (input->mistakes) mistakes_add(input->mistakes, program, sample, label, predictions);
     }
 }
 
@@ -89,7 +90,7 @@ bool evaluation_run(const struct evaluation_input *input, struct evaluation *res
         long count = input->count - result->samples;
         if (count > program->batch) count = program->batch;
         run_batch(input, program->evaluate, &call, result->samples, count, list, true);
-        if (confusion) count_classes(input, result->samples, count, confusion);
+        if (confusion || input->mistakes) count_classes(input, result->samples, count, confusion);
         loss_sum += call.results[0] * (double)count;
         accuracy_sum += call.results[1] * (double)count;
         result->samples += count;

@@ -5,6 +5,7 @@
 #include "dataset.h"
 #include "memory.h"
 #include "metrics.h"
+#include "mistakes.h"
 #include "parallel.h"
 
 /* What to evaluate, and with what. */
@@ -15,6 +16,7 @@ struct evaluation_input {
     const struct dataset *data;
     const long *indices; /* which samples; NULL: the first `count` */
     long count;
+    struct mistakes *mistakes; /* gets the worst of them; NULL: nobody wants to know */
     bool (*interrupted)(void); /* asked after each batch; true stops the work. May be NULL. */
 };
 

@@ -2,6 +2,7 @@
 #include "history.h"
 #include "files.h"
 
+#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,4 +124,60 @@ static bool save(const struct history *history, const char *directory, const cha
 bool history_save(const struct history *history, const char *directory, struct error *error) {
     return save(history, directory, "history.csv", print_csv, error) &&
            save(history, directory, "history.json", print_json, error);
+}
+
+/* --- reading --- */
+
+/* A number; NAN where there is none. */
+static double number(const cJSON *json, const char *name) {
+    const cJSON *value = cJSON_GetObjectItemCaseSensitive(json, name);
+    return cJSON_IsNumber(value) ? value->valuedouble : NAN;
+}
+
+/* A count of the file; 0 for what is none. */
+static long whole(const cJSON *json, const char *name) {
+    double value = number(json, name);
+    return value >= 0 && value < 1e15 ? (long)value : 0;
+}
+
+static bool add_epochs(struct history *history, const cJSON *list, struct error *error) {
+    const cJSON *item;
+    cJSON_ArrayForEach(item, list) {
+        struct history_epoch epoch = {
+            .epoch = whole(item, "epoch"),
+            .step = whole(item, "step"),
+            .loss = number(item, "loss"),
+            .accuracy = number(item, "accuracy"),
+            .validation_loss = number(item, "validation_loss"),
+            .validation_accuracy = number(item, "validation_accuracy"),
+            .learning_rate = number(item, "learning_rate"),
+            .seconds = number(item, "seconds"),
+            .samples_per_second = number(item, "samples_per_second"),
+        };
+        history->has_accuracy = history->has_accuracy || cJSON_HasObjectItem(item, "accuracy");
+        history->has_validation =
+            history->has_validation || cJSON_HasObjectItem(item, "validation_loss");
+        if (!history_add(history, &epoch, error)) return false;
+    }
+    return true;
+}
+
+bool history_load(struct history *history, const char *directory, struct error *error) {
+    char *path = files_join(directory, "history.json");
+    char *text = path ? files_read(path, NULL, error) : NULL;
+    cJSON *list = text ? cJSON_Parse(text) : NULL;
+    bool loaded = false;
+
+    *history = (struct history){0};
+    if (!path)
+        error_set(error, "out of memory");
+    else if (text && !cJSON_IsArray(list))
+        error_set(error, "%s: is not a history of epochs", path);
+    else if (text)
+        loaded = add_epochs(history, list, error);
+    if (!loaded) history_free(history);
+    cJSON_Delete(list);
+    free(text);
+    free(path);
+    return loaded;
 }

@@ -27,4 +27,7 @@ void history_free(struct history *history);
 /** Writes directory/history.csv and directory/history.json, each atomically. */
 bool history_save(const struct history *history, const char *directory, struct error *error);
 
+/** Reads directory/history.json back; the caller frees it. */
+bool history_load(struct history *history, const char *directory, struct error *error);
+
 #endif

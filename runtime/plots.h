@@ -51,4 +51,32 @@ struct score_chart {
 bool plot_scores(const char *path, const struct score_chart *chart, const char *title,
                  struct error *error);
 
+/* Small pictures in rows. */
+struct image_grid {
+    int count, columns;
+    long height, width, channels; /* of each; 1 channel: gray, 3: red, green, blue */
+    const float *pixels;          /* [count][height][width][channels], 0 to 1 */
+    const char *const *captions;  /* two lines for each picture */
+};
+
+/** Draws samples with a caption below each other (plot_images.c). */
+bool plot_images(const char *path, const struct image_grid *grid, const char *title,
+                 struct error *error);
+
+/** Draws the weights of a first layer as pictures, without captions: one channel from blue (below
+ * 0) over white to red, three channels as colours around gray (plot_images.c). */
+bool plot_filters(const char *path, const struct image_grid *grid, const char *title,
+                  struct error *error);
+
+/* A run among others. */
+struct compared_run {
+    const char *name;
+    const struct history *history;
+};
+
+/** Draws the loss and, where every run has it, the accuracy of several runs over their epochs:
+ * validation where a run has it, else training (plot_comparison.c). */
+bool plot_comparison(const char *path, const struct compared_run *runs, int count,
+                     struct error *error);
+
 #endif

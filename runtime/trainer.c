@@ -174,6 +174,10 @@ const struct history_epoch *trainer_kept_epoch(const struct trainer *trainer) {
     return NULL;
 }
 
+uint32_t trainer_seed(const struct trainer *trainer) {
+    return trainer->options.seed;
+}
+
 long trainer_steps(const struct trainer *trainer) {
     return trainer->state.step;
 }

@@ -110,6 +110,9 @@ const struct history_epoch *trainer_kept_epoch(const struct trainer *trainer);
 /** Number of steps since training began, resumed runs included. */
 long trainer_steps(const struct trainer *trainer);
 
+/** The seed of its random numbers: a resumed run keeps its own. */
+uint32_t trainer_seed(const struct trainer *trainer);
+
 /** trainer may be NULL. */
 void trainer_free(struct trainer *trainer);
 

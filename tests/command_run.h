@@ -176,7 +176,7 @@ static char *path_in(const char *directory, const char *name) {
     return memcpy(paths[next++ % 8], joined, sizeof joined);
 }
 
-static double number(const char *json_line, const char *name) {
+static inline double number(const char *json_line, const char *name) {
     cJSON *json = cJSON_Parse(json_line);
     const cJSON *value = cJSON_GetObjectItem(json, name);
 

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what is missing on Debian 12: `sh tests/setup.sh run` for building and running lathe,
-# `sh tests/setup.sh test` for the tests too, `sh tests/setup.sh cross` for `make cross` besides. As
-# root, or with sudo. Does nothing when all is there.
+# `sh tests/setup.sh test` for the tests too, `sh tests/setup.sh cross` for `make cross` and
+# `sh tests/setup.sh report` for `make report-test` besides. As root, or with sudo. Does nothing when
+# all is there.
 set -eu
 
 run="gcc libc6-dev make liblua5.4-dev libtcc-dev libopenblas-dev libcjson-dev libpng-dev zlib1g-dev
@@ -11,13 +12,15 @@ test="libcmocka-dev clang tcc
 cross="gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-riscv64-linux-gnu libc6-dev-riscv64-cross
     gcc-i686-linux-gnu libc6-dev-i386-cross gcc-powerpc64le-linux-gnu libc6-dev-ppc64el-cross
     gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm cppcheck"
+report="chromium"
 
 case "${1:-run}" in
 run) wanted=$run ;;
 test) wanted="$run $test" ;;
 cross) wanted="$run $test $cross" ;;
+report) wanted="$run $test $report" ;;
 *)
-    echo "setup.sh: unknown set '$1'; there are run, test and cross" >&2
+    echo "setup.sh: unknown set '$1'; there are run, test, cross and report" >&2
     exit 2
     ;;
 esac

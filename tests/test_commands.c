@@ -49,6 +49,21 @@ static void help_and_version(void **state) {
     }
 }
 
+static void other_commands_have_help(void **state) {
+    static const struct {
+        char *name, *usage;
+    } cases[] = {{"sweep", "usage: lathe sweep FILE.lua --data NAME|DIR [options]\n"},
+                 {"report", "usage: lathe report RUN [options]\n"},
+                 {"compare", "usage: lathe compare RUN... [options]\n"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(RUN(cases[i].name, "--help"), 0);
+        assert_int_equal(strncmp(output, cases[i].usage, strlen(cases[i].usage)), 0);
+        assert_non_null(strstr(output, "--json"));
+    }
+}
+
 static void wrong_input_exits_with_2(void **state) {
     (void)state;
     assert_int_equal(RUN("trian", model), 2);
@@ -416,6 +431,7 @@ static void a_closed_output_is_a_failure(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(help_and_version),
+        cmocka_unit_test(other_commands_have_help),
         cmocka_unit_test(wrong_input_exits_with_2),
         cmocka_unit_test(summary_shows_layers),
         cmocka_unit_test(training_ends_with_json),

@@ -159,6 +159,61 @@ static void pictures_are_drawn(void **state) {
     confusion_free(&confusion);
 }
 
+static void small_pictures_are_drawn(void **state) {
+    static const char *const captions[] = {"is it's", "seen as a`b`", "$x_{1}", "", "\"q\"", "\\n"};
+    float pixels[3 * 4 * 5 * 3];
+    struct image_grid grid = {.count = 3, .columns = 2, .height = 4, .width = 5, .channels = 1};
+    struct error error = {.text = ""};
+    char path[200];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof pixels / sizeof *pixels; i++)
+        pixels[i] = (float)(i % 7) / 6 - 0.2f;
+    grid.pixels = pixels;
+    grid.captions = captions;
+    snprintf(path, sizeof path, "%s/images.png", folder);
+    for (grid.channels = 1; grid.channels <= 3; grid.channels += 2) {
+        if (!plot_images(path, &grid, "it's", &error)) fail_msg("%s", error.text);
+        check_png(path, 2 * 2 * 156, 2 * (2 * 188 + 40));
+        if (!plot_filters(path, &grid, "it's", &error)) fail_msg("%s", error.text);
+        /* 11 x 9 pixels, gaps included, in a width of 640 */
+        check_png(path, 2 * 750, 2 * (640 * 9 / 11 + 60));
+    }
+    grid.channels = 2;
+    assert_false(plot_images(path, &grid, "x", &error));
+    assert_non_null(strstr(error.text, "pictures have 1 or 3 channels, not 2"));
+    grid.count = 0;
+    assert_false(plot_filters(path, &grid, "x", &error));
+}
+
+static void runs_and_scores_are_drawn(void **state) {
+    struct history_epoch epochs[2] = {{.epoch = 1, .loss = 1, .accuracy = 0.5},
+                                      {.epoch = 2, .loss = 0.5, .accuracy = 0.75}};
+    struct history history = {epochs, 2, true, false}, shorter = {epochs, 1, true, false};
+    const struct compared_run runs[] = {{"it's", &history}, {"$x_{1}", &shorter}};
+    static const char *const names[] = {"a'b", "c`d`"};
+    static const double scores[] = {0.9, 0.8, 0.7}, places[] = {0, 1, 0},
+                        numbers[] = {1e-3, NAN, 1}, one[] = {2, 2, 2};
+    const struct score_axis axes[] = {
+        {.name = "by name", .positions = places, .names = names, .name_count = 2},
+        {.name = "rate", .positions = numbers, .logarithmic = true},
+        {.name = "one", .positions = one, .tics = one, .tic_count = 1},
+        {.name = "four", .positions = numbers}};
+    struct score_chart chart = {
+        .score = "loss", .count = 3, .axis_count = 4, .scores = scores, .axes = axes};
+    struct error error = {.text = ""};
+    char path[200];
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/runs.png", folder);
+    if (!plot_comparison(path, runs, 2, &error)) fail_msg("%s", error.text);
+    check_png(path, 2 * 1040, 2 * (380 + 44));
+    if (!plot_scores(path, &chart, "it's", &error)) fail_msg("%s", error.text);
+    check_png(path, 2 * 3 * 380, 2 * (2 * 320 + 50));
+    chart.count = 0;
+    assert_false(plot_scores(path, &chart, "x", &error));
+}
+
 static void a_missing_gnuplot_is_told(void **state) {
     struct confusion confusion;
     struct error error = {.text = ""};
@@ -185,6 +240,8 @@ int main(void) {
         cmocka_unit_test(the_table_is_aligned),
         cmocka_unit_test(argmax_takes_the_first_of_equals),
         cmocka_unit_test(pictures_are_drawn),
+        cmocka_unit_test(small_pictures_are_drawn),
+        cmocka_unit_test(runs_and_scores_are_drawn),
         cmocka_unit_test(a_missing_gnuplot_is_told),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

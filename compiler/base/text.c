@@ -41,6 +41,18 @@ void text_add(struct text *text, const char *format, ...) {
     va_end(arguments);
 }
 
+void text_put_word(struct text *text, const char *word) {
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                "_-./=+:,@%";
+    if (*word && !word[strspn(word, plain)]) {
+        text_put(text, word);
+        return;
+    }
+    text_put(text, "'");
+    for (; *word; word++) text_add(text, *word == '\'' ? "'\\''" : "%c", *word);
+    text_put(text, "'");
+}
+
 const char *text_string(const struct text *text) {
     return text->data ? text->data : "";
 }

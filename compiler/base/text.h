@@ -19,6 +19,9 @@ void text_add_list(struct text *text, const char *format, va_list arguments);
 /** Appends a string as it is. */
 void text_put(struct text *text, const char *string);
 
+/** Appends a word of a command line, quoted where a shell needs it. */
+void text_put_word(struct text *text, const char *word);
+
 /** The string so far; "" when nothing was appended. */
 const char *text_string(const struct text *text);
 

@@ -26,6 +26,8 @@ int command_predict(int argc, char **argv);
 int command_emit(int argc, char **argv);
 int command_bench(int argc, char **argv);
 int command_sweep(int argc, char **argv);
+int command_report(int argc, char **argv);
+int command_compare(int argc, char **argv);
 
 /* --- how a command runs --- */
 

@@ -174,7 +174,8 @@ static bool set_up(struct run *run, struct arena *arena, const char *path, struc
         !model_read_callbacks(arena, "--callbacks", o->callbacks, &run->callbacks, error))
         return false;
     if (!command_open_data("train", o->data, &run->data, error)) return false;
-    if (!model_costs(arena, run->model, &run->cost, error)) return false;
+    run->layer_costs = model_costs(arena, run->model, &run->cost, error);
+    if (!run->layer_costs) return false;
     run->jit = command_jit(run->model, &o->backend, compile, error);
     if (!run->jit) return false;
     if (!command_pool(o->backend.threads, training_operations(&run->cost, run->batch), &run->pool,
@@ -191,6 +192,7 @@ static bool test(struct run *run, struct error *error) {
         .pool = run->pool,
         .data = &run->data.test,
         .count = run->data.test.count,
+        .mistakes = run->options->save ? &run->mistakes : NULL,
         .interrupted = interrupt_requested,
     };
 
@@ -232,6 +234,7 @@ static int train(struct run *run, struct error *error) {
     trainer_restore_best(run->trainer);
     if (!run->options->no_test && !test(run, error)) return STATUS_FAILED;
     if (run->test.interrupted) return train_report_interrupted(run);
+    if (!train_save_record(run, error)) return STATUS_FAILED;
     train_save_plots(run);
     train_print_results(run);
     return STATUS_OK;
@@ -240,7 +243,7 @@ static int train(struct run *run, struct error *error) {
 static int work(struct arena *arena, const struct arguments *arguments, void *values,
                 struct error *error) {
     const char *path = arguments->positional[0];
-    struct run run = {.options = values};
+    struct run run = {.options = values, .arena = arena};
     int status = STATUS_BAD_INPUT;
 
     if (set_up(&run, arena, path, error)) {
@@ -261,5 +264,11 @@ static int work(struct arena *arena, const struct arguments *arguments, void *va
 int command_train(int argc, char **argv) {
     struct train_options values = {
         .backend = {.cc = -1}, .validation_split = -1, .seed = -1, .stratified = -1};
-    return command_run(&line, argc, argv, &values, work);
+    /* Parsing reorders argv. */
+    values.words = malloc((size_t)(argc + 1) * sizeof *values.words);
+    values.word_count = values.words ? argc : 0;
+    for (int i = 0; i < values.word_count; i++) values.words[i] = argv[i];
+    int status = command_run(&line, argc, argv, &values, work);
+    free(values.words);
+    return status;
 }

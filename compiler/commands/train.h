@@ -8,6 +8,8 @@
 #include "../../runtime/trainer.h"
 
 struct train_options {
+    const char **words; /* of the command line, as they were typed */
+    int word_count;
     const char *point, *data, *save, *losses, *callbacks;
     struct backend_options backend;
     long seed, epochs, batch_size, best, folds, stratified;
@@ -17,9 +19,11 @@ struct train_options {
 
 /* A run of the command. */
 struct run {
+    struct arena *arena;
     const struct train_options *options;
     const struct model *model;
     struct layer_cost cost; /* of the whole model */
+    const struct layer_cost *layer_costs;
     long epochs, batch;
     struct split_options split;
     struct callback_list callbacks;
@@ -34,6 +38,7 @@ struct run {
     double *losses; /* of each step of this process, when asked for */
     long loss_count, loss_capacity, first_loss_step;
     struct evaluation test;
+    struct mistakes mistakes; /* of the test */
     struct confusion confusion;
 };
 
@@ -71,5 +76,11 @@ void train_add_epoch(struct cJSON *json, const struct history *history,
 /** Saves learning curves and confusion matrix in the directory of the run. What goes wrong with
  * these extras is told and forgotten. */
 void train_save_plots(const struct run *run);
+
+/* --- train_record.c --- */
+
+/** Writes what `lathe report` needs to know of a run into its folder: run.json, the model's files
+ * and the samples of the worst mistakes. */
+bool train_save_record(const struct run *run, struct error *error);
 
 #endif

@@ -1,6 +1,6 @@
 /* train_report.c: what `lathe train` tells: text, JSON and pictures. */
+#include "run_folder.h"
 #include "train.h"
-#include "../../runtime/plots.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -16,22 +16,27 @@ void train_print_heading(const struct run *run) {
     fflush(stdout);
 }
 
+/* Draws one of the pictures of the folder. */
+static bool save_plot(const struct run_folder *folder, const char *name,
+                      bool (*draw)(const struct run_folder *, const char *, struct error *),
+                      struct error *error) {
+    const char *path = arena_format(folder->arena, "%s/%s", folder->path, name);
+    return draw(folder, path, error) || !error->text[0];
+}
+
 void train_save_plots(const struct run *run) {
     struct error error = {.text = ""};
-    const char *const *names = run->data.test.class_names;
-    const char *title = run->model->name;
+    struct run_folder folder;
 
     if (!run->options->save || run->options->no_plots) return;
-    char *curves = files_join(run->options->save, "learning_curves.png");
-    char *matrix = files_join(run->options->save, "confusion_matrix.png");
-    bool drawn =
-        curves && matrix &&
-        plot_learning_curves(curves, trainer_history(run->trainer), title, &error) &&
-        (!run->test.has_accuracy || plot_confusion(matrix, &run->confusion, names, title, &error));
-    if (!drawn && !run->options->quiet && error.text[0])
-        fprintf(stderr, "no pictures: %s\n", error.text);
-    free(curves);
-    free(matrix);
+    if (run_folder_open(&folder, run->arena, run->options->save, &error)) {
+        (void)(save_plot(&folder, "learning_curves.png", run_draw_curves, &error) &&
+               save_plot(&folder, "confusion_matrix.png", run_draw_confusion, &error) &&
+               save_plot(&folder, "worst_mistakes.png", run_draw_mistakes, &error) &&
+               save_plot(&folder, "filters.png", run_draw_filters, &error));
+        run_folder_close(&folder);
+    }
+    if (!run->options->quiet && error.text[0]) fprintf(stderr, "no pictures: %s\n", error.text);
 }
 
 void train_add_epoch(cJSON *json, const struct history *history,

@@ -69,19 +69,6 @@ static int list_arguments(const struct training_setup *setup, const struct trial
     return count;
 }
 
-/* A word as a shell takes it. */
-static void put_word(struct text *text, const char *word) {
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-                                "_-./=+:,@%";
-    if (*word && !word[strspn(word, plain)]) {
-        text_put(text, word);
-        return;
-    }
-    text_put(text, "'");
-    for (; *word; word++) text_add(text, *word == '\'' ? "'\\''" : "%c", *word);
-    text_put(text, "'");
-}
-
 const char *training_command(const struct training_setup *setup, const struct trial *trial) {
     const char *arguments[MOST_ARGUMENTS];
     struct text text = {.arena = setup->arena};
@@ -89,7 +76,7 @@ const char *training_command(const struct training_setup *setup, const struct tr
 
     for (int i = 0; i < count; i++) {
         if (i) text_put(&text, " ");
-        put_word(&text, arguments[i]);
+        text_put_word(&text, arguments[i]);
     }
     return text_string(&text);
 }
