@@ -121,6 +121,20 @@ static void same_bits_of_text(void **state) {
     unlink(path);
 }
 
+/* Windows that leave pixels out, that the border cuts, that overlap; sums over what is not stored.
+ */
+static const char pools[] =
+    "return model 'm' {\n"
+    "  input { 13, 11, 2 },\n"
+    "  conv2d { 5, kernel_size = 3, trainable = false },\n"
+    "  batch_norm { scale = false }, max_pool2d { 2 }, dropout { 0.3 },\n"
+    "  conv2d { 6, kernel_size = 3, padding = 'same', activation = 'relu' },\n"
+    "  batch_norm {}, max_pool2d { { 3, 2 }, padding = 'same' },\n"
+    "  max_pool2d { 2, strides = 1 }, flatten {}, dense { 4, activation = 'softmax' },\n"
+    "  training = { loss = 'sparse_categorical_crossentropy', optimizer = adam {},\n"
+    "    batch_size = 32 },\n"
+    "}\n";
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         {"dense", same_bits, NULL, NULL, (void *)"models/mnist_mlp.lua"},
@@ -131,6 +145,7 @@ int main(void) {
         {"sigmoids", same_bits, NULL, NULL, (void *)"models/sigmoid_cnn.lua"},
         {"branches", same_bits, NULL, NULL, (void *)"models/branches.lua"},
         {"Winograd, momentum", same_bits_of_text, NULL, NULL, (void *)winograd},
+        {"pools of all kinds", same_bits_of_text, NULL, NULL, (void *)pools},
         {"Nesterov's momentum", same_bits_of_text, NULL, NULL, (void *)nesterov},
         {"RMSprop", same_bits_of_text, NULL, NULL, (void *)rmsprop},
     };

@@ -272,9 +272,12 @@ static void write_run_of_columns(struct writer *w, const struct nest *nest, cons
                columns->first + columns->count);
     write_line(w, "const long pixel = top * %ld + %s, at = pixel * %ld;", pooling->large.size[2],
                begin_text(w, pooling, 1, columns, "column"), lanes);
-    if (body.is_pooled && (has_element || has_pooled_images(nest)))
-        write_line(w, "const long pooled_pixel = row * %ld + column, pooled = pooled_pixel * %ld;",
-                   pooling->small.size[2], lanes);
+    if (!body.is_pooled) write_line(w, "(void)at;"); /* zeros that are only summed are nowhere */
+    bool has_images = has_pooled_images(nest);
+    if (body.is_pooled && (has_element || has_images))
+        write_line(w, "const long pooled_pixel = row * %ld + column;", pooling->small.size[2]);
+    if (body.is_pooled && has_images)
+        write_line(w, "const long pooled = pooled_pixel * %ld;", lanes);
     write_body(&body);
     write_close(w);
 }
