@@ -42,9 +42,6 @@ static struct model *read_model(struct arena *arena, const char *path) {
     return model;
 }
 
-/* What the process compiles for; NULL: this processor. */
-static const struct target *process_target;
-
 /* The model in the process, with initial values. Statistics are moved away from 0 and 1, so that
  * they show in predictions. */
 static void set_up(struct fixture *f, const char *path, long batch, bool moved) {
@@ -54,7 +51,7 @@ static void set_up(struct fixture *f, const char *path, long batch, bool moved) 
     f->model = read_model(&f->arena, path);
     struct jit_options options = {
         .backend = BACKEND_TCC,
-        .compile = {.target = process_target ? process_target : target_native(),
+        .compile = {.target = target_native(),
                     .batch = batch,
                     .training = true,
                     .evaluation = true,

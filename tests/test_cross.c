@@ -4,10 +4,6 @@
 
 #include <glob.h>
 
-struct cross_case {
-    const char *path, *name;
-};
-
 /* ---- targets ---- */
 
 struct cross_target {
@@ -37,73 +33,34 @@ static bool is_installed(const struct cross_target *target) {
     return system(command) == 0;
 }
 
-/* What the process gives. Training can make much of a rounding: `other` is the same of the process
- * without fused multiply-adds. */
-struct expected_numbers {
-    double numbers[MOST_NUMBERS], other[MOST_NUMBERS];
-    int count;
-};
-
-static double relative_difference(double a, double b) {
-    return fabs(a - b) / fmax(1.0, fabs(b));
-}
-
-/* A number may differ by 1e-5, or by four times as much as the two runs of the process up to it do.
- * Returns the largest difference. */
-static double compare_with_both(const char *target, const char *name, const double *numbers,
-                                int count, const struct expected_numbers *expected) {
-    double largest = 0.0, tolerance = 1e-5;
-    if (count != expected->count)
-        fail_msg("%s on %s printed %d numbers instead of %d", name, target, count, expected->count);
-    for (int i = 0; i < count; i++) {
-        double wanted = expected->numbers[i];
-        tolerance = fmax(tolerance, 4.0 * relative_difference(expected->other[i], wanted));
-        double difference = relative_difference(numbers[i], wanted);
-        if (!(difference <= tolerance))
-            fail_msg("%s on %s: number %d is %.9g, in the process %.9g, without FMA %.9g", name,
-                     target, i, numbers[i], wanted, expected->other[i]);
-        largest = fmax(largest, difference);
-    }
-    return largest;
-}
-
 /* Builds and runs a program of tests/emit/ on a target; returns the largest difference. */
 static double run_on(const struct cross_target *target, const char *program, const char *name,
-                     const char *options, const struct expected_numbers *expected) {
+                     const char *options, const double *expected, int expected_count,
+                     const double *noise) {
     static double numbers[MOST_NUMBERS];
     char compiler[256];
     snprintf(compiler, sizeof compiler, "%s -static " STRICT "-O2", target->compiler);
     emulator = target->emulator;
     int count = run_emitted(compiler, program, name, options, numbers);
-    return compare_with_both(target->name, name, numbers, count, expected);
-}
-
-/* Runs a model in the process twice, with FMA (where this processor has it) and without, and leaves
- * it set up for emission. */
-static void run_in_process(struct fixture *f, struct expected_numbers *expected,
-                           const struct cross_case *test, long batch, bool trains) {
-    for (int pass = 0; pass < 2; pass++) {
-        double *numbers = pass ? expected->numbers : expected->other;
-        if (pass) tear_down(f);
-        process_target = pass ? NULL : target_find("generic");
-        *f = (struct fixture){0};
-        set_up(f, test->path, batch, !trains);
-        expected->count = trains ? train_in_process(f, numbers) : predict_in_process(f, numbers);
-    }
+    emulator = "";
+    return compare_noisy(target->name, name, numbers, count, expected, expected_count, noise);
 }
 
 /* ---- models ---- */
 
 static void training_agrees_on_targets(void **state) {
-    static struct expected_numbers expected;
-    const struct cross_case *test = *state;
-    struct fixture f;
-    run_in_process(&f, &expected, test, 4, true);
-    write_standalone(test->name, emit(&f, MODE_TRAINING, 4, "generic", NULL));
+    static double expected[MOST_NUMBERS];
+    const struct training_case *test = *state;
+    const double *noise = NULL;
+    struct fixture f = {0};
+    set_up(&f, test->path, test->batch, false);
+    int count = train_in_process(&f, expected);
+    if (test->is_noisy) noise = rounding_noise(&f, test, expected, count);
+    write_standalone(test->name, emit(&f, MODE_TRAINING, test->batch, "generic", NULL));
     const char *options = f.program->has_accuracy ? "-DACCURACY" : "";
     for (int i = 0; i < TARGETS; i++) {
         struct cross_target *target = &targets_tested[i];
-        double difference = run_on(target, "train.c", test->name, options, &expected);
+        double difference = run_on(target, "train.c", test->name, options, expected, count, noise);
         target->training = fmax(target->training, difference);
         target->models++;
     }
@@ -111,15 +68,16 @@ static void training_agrees_on_targets(void **state) {
 }
 
 static void predictions_agree_on_targets(void **state) {
-    static struct expected_numbers expected;
-    const struct cross_case *test = *state;
-    struct fixture f;
-    run_in_process(&f, &expected, test, 1, false);
+    static double expected[MOST_NUMBERS];
+    const struct training_case *test = *state;
+    struct fixture f = {0};
+    set_up(&f, test->path, 1, true);
     const float *const weights[] = {f.memory.space[0], f.memory.space[1], f.memory.space[2]};
     write_standalone(test->name, emit(&f, MODE_PREDICTION, 1, "generic", weights));
+    int count = predict_in_process(&f, expected);
     for (int i = 0; i < TARGETS; i++) {
         struct cross_target *target = &targets_tested[i];
-        double difference = run_on(target, "predict.c", test->name, "", &expected);
+        double difference = run_on(target, "predict.c", test->name, "", expected, count, NULL);
         target->predictions = fmax(target->predictions, difference);
     }
     tear_down(&f);
@@ -129,14 +87,16 @@ static void predictions_agree_on_targets(void **state) {
 
 #ifdef ALL_TARGETS
 static const char *const usual_paths[] = {"models/*.lua", "tests/emit/*.lua"};
+#define IS_NOISY true /* training may amplify roundings */
 #define TABLE "build/cross/targets.md"
 #else
+#define IS_NOISY false
 static const char *const usual_paths[] = {"models/fashion_tiny.lua",
                                           "tests/emit/emit_branches.lua"};
 #endif
 enum { USUAL_PATHS = sizeof usual_paths / sizeof usual_paths[0], MOST_CASES = 64 };
 
-static int find_cases(struct cross_case *cases, const char *const *paths, int path_count) {
+static int find_cases(struct training_case *cases, const char *const *paths, int path_count) {
     int count = 0;
     for (int p = 0; p < path_count; p++) {
         glob_t found;
@@ -144,8 +104,9 @@ static int find_cases(struct cross_case *cases, const char *const *paths, int pa
         for (size_t i = 0; i < found.gl_pathc && count < MOST_CASES; i++) {
             const char *file = strrchr(found.gl_pathv[i], '/') + 1;
             if (!strcmp(file, "blocks.lua")) continue; /* a module, not a model */
-            cases[count].path = strdup(found.gl_pathv[i]);
-            cases[count++].name = strndup(file, strlen(file) - strlen(".lua"));
+            cases[count++] = (struct training_case){strdup(found.gl_pathv[i]),
+                                                    strndup(file, strlen(file) - strlen(".lua")), 4,
+                                                    0, IS_NOISY};
         }
         globfree(&found);
     }
@@ -172,7 +133,7 @@ static int write_table(void **state) {
 
 int main(int argc, char **argv) {
     static struct CMUnitTest tests[2 * MOST_CASES];
-    static struct cross_case cases[MOST_CASES];
+    static struct training_case cases[MOST_CASES];
     static char names[2 * MOST_CASES][96];
     size_t count = 0;
     for (int i = 0; i < TARGETS; i++) {

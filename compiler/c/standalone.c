@@ -252,7 +252,7 @@ struct standalone *compile_standalone(struct arena *arena, const struct model *m
     };
     if (!weights_are_finite(e, error)) return NULL;
     lay_out(e);
-    e->stack_bytes = stack_bytes(compilation->c_text, e->target, 4);
+    e->stack_bytes = stack_bytes(compilation->c_text, e->target, e->number_bytes);
     struct standalone *standalone = ARENA_NEW(arena, struct standalone);
     standalone->memory = largest_memory(compilation);
     standalone->block_bytes = e->block.numbers * e->number_bytes;

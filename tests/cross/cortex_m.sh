@@ -87,8 +87,9 @@ mkdir -p "$work/infer" "$work/train"
 [ -f "$work/e1/best.safetensors" ] ||
     ./lathe train models/cnn_small.lua --data fashion-mnist --epochs 2 --no-plots --quiet --save "$work/e1" \
         >/dev/null
-./lathe emit models/cnn_small.lua --weights "$work/e1/best.safetensors" -o "$work/infer" >/dev/null
-./lathe emit models/fashion_micro.lua --mode training -o "$work/train" >/dev/null
+./lathe emit models/cnn_small.lua --weights "$work/e1/best.safetensors" --target cortex-m \
+    -o "$work/infer" >/dev/null
+./lathe emit models/fashion_micro.lua --mode training --target cortex-m -o "$work/train" >/dev/null
 first_images t10k $predicted >"$work/infer/images.bin"
 first_labels t10k $predicted >"$work/infer/labels.bin"
 { first_images train $trained && first_images t10k $tested; } >"$work/train/images.bin"
