@@ -97,7 +97,7 @@ static int finish(struct child *child) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static int run_words(char **words) {
+static inline int run_words(char **words) {
     struct child child;
     start(&child, words);
     return finish(&child);
@@ -168,7 +168,7 @@ static int remove_files(void **state) {
     return status;
 }
 
-static char *path_in(const char *directory, const char *name) {
+static inline char *path_in(const char *directory, const char *name) {
     static char paths[8][512];
     static int next;
     char joined[512]; /* directory may be a path of ours */

@@ -174,6 +174,18 @@ bool command_needs_training(const struct model *model, const char *why, struct e
         model->file, model->line, model->name, why);
 }
 
+const char *command_grouped(double number, char text[40]) {
+    char digits[32];
+    int count = snprintf(digits, sizeof digits, "%.0f", number), length = 0;
+
+    for (int i = 0; i < count; i++) {
+        text[length++] = digits[i];
+        if ((count - i) % 3 == 1 && i + 1 < count) text[length++] = ',';
+    }
+    text[length] = '\0';
+    return text;
+}
+
 void command_json_classes(struct cJSON *json, const struct confusion *confusion,
                           const char *const *class_names) {
     int classes = confusion->classes;

@@ -133,6 +133,9 @@ struct evaluation;
 void command_print_evaluation(const char *data, const struct evaluation *evaluation,
                               const struct confusion *confusion, const char *const *class_names);
 
+/** A whole number with its digits in groups, 1234567 as "1,234,567", in text, which is returned. */
+const char *command_grouped(double number, char text[40]);
+
 /** Adds "confusion_matrix" (rows are true classes) to a JSON object and, when the names are known,
  * "classes". */
 struct cJSON;

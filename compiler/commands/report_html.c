@@ -1,5 +1,6 @@
 /* report_html.c: the page of `lathe report` (see report_html.h). */
 #include "report_html.h"
+#include "commands.h"
 #include "../../runtime/files.h"
 
 #include <cjson/cJSON.h>
@@ -38,14 +39,9 @@ bool report_draw_pictures(const struct run_folder *run, struct report_pictures *
 
 /* --- pieces --- */
 
-/* 1234567 as "1,234,567". */
 static const char *grouped(struct arena *arena, double number) {
-    char *digits = arena_format(arena, "%.0f", number);
-    int count = (int)strlen(digits);
-    struct text text = {.arena = arena};
-    for (int i = 0; i < count; i++)
-        text_add(&text, "%c%s", digits[i], (count - i) % 3 == 1 && i + 1 < count ? "," : "");
-    return text_string(&text);
+    char text[40];
+    return isfinite(number) ? arena_string(arena, command_grouped(number, text)) : "";
 }
 
 static void put_card(struct text *html, const char *value, const char *what) {
@@ -78,7 +74,7 @@ static void put_number_row(struct text *html, const char *name, double number) {
 }
 
 /* The sizes of a JSON list: "28 x 28 x 1". */
-static const char *shape_of(struct arena *arena, const cJSON *list) {
+static const char *shape_text(struct arena *arena, const cJSON *list) {
     struct text text = {.arena = arena};
     const cJSON *size;
     cJSON_ArrayForEach(size, list)
@@ -130,7 +126,7 @@ static void put_data(struct text *html, const struct run_folder *run) {
 
     text_put(html, "<div>\n<h2>Data</h2>\n<table>\n");
     put_row(html, "data set", run_text(run, "data", "name"));
-    put_row(html, "sample", shape_of(html->arena, member(data, "shape")));
+    put_row(html, "sample", shape_text(html->arena, member(data, "shape")));
     put_row(html, "training samples",
             grouped(html->arena, run_number(run, "data", "training_samples")));
     put_row(html, "test samples", grouped(html->arena, run_number(run, "data", "test_samples")));
@@ -177,7 +173,7 @@ static void put_layers(struct text *html, const struct run_folder *run) {
         text_put(html, "</td><td>");
         html_escape(html, type ? type : "");
         text_add(html, "</td><td>%s</td><td class=\"number\">%s</td></tr>\n",
-                 shape_of(html->arena, member(layer, "shape")),
+                 shape_text(html->arena, member(layer, "shape")),
                  grouped(html->arena, parameters ? parameters->valuedouble : 0));
     }
     text_add(html, "<tr><th>in all</th><td></td><td></td><th class=\"number\">%s</th></tr>\n",

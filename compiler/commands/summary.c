@@ -54,19 +54,6 @@ static double overhead(const struct memory_report *memory) {
            (double)memory->lower_bound;
 }
 
-/* 1234567 as "1,234,567". */
-static const char *grouped(double number, char text[40]) {
-    char digits[32];
-    int count = snprintf(digits, sizeof digits, "%.0f", number), length = 0;
-
-    for (int i = 0; i < count; i++) {
-        text[length++] = digits[i];
-        if ((count - i) % 3 == 1 && i + 1 < count) text[length++] = ',';
-    }
-    text[length] = '\0';
-    return text;
-}
-
 static const char *layer_shape(const struct layer *layer, char *text, size_t size) {
     return dataset_shape_text(layer->output.rank, layer->output.size, text, size);
 }
@@ -94,8 +81,8 @@ static void print_layers(const struct summary *summary) {
         const struct layer_cost *cost = &summary->costs[layer->number];
         printf("%-*s  %-*s  %-*s  %12s  %14s\n", name_width, layer->name, type_width,
                layer->type->name, shape_width, layer_shape(layer, shape, sizeof shape),
-               grouped((double)(cost->trainable + cost->frozen), number),
-               grouped(cost->macs, macs));
+               command_grouped((double)(cost->trainable + cost->frozen), number),
+               command_grouped(cost->macs, macs));
     }
 }
 
@@ -104,8 +91,9 @@ static void print_memory(const struct summary *summary, enum mode mode) {
     char bytes[40], bound[40];
 
     printf("%-10s  %12s KB  lower bound %12s KB  (+%.1f %%), %ld buffers\n", mode_names[mode],
-           grouped((double)memory->arena_bytes / 1024, bytes),
-           grouped((double)memory->lower_bound / 1024, bound), overhead(memory), memory->buffers);
+           command_grouped((double)memory->arena_bytes / 1024, bytes),
+           command_grouped((double)memory->lower_bound / 1024, bound), overhead(memory),
+           memory->buffers);
 }
 
 static void print_summary(const struct summary *summary) {
@@ -115,9 +103,9 @@ static void print_summary(const struct summary *summary) {
     printf("model \"%s\" (%s)\n\n", summary->model->name, summary->model->file);
     print_layers(summary);
     printf("\n%s parameters: %s trainable, %s not; %s MACs for one sample\n",
-           grouped((double)(total->trainable + total->frozen), all),
-           grouped((double)total->trainable, trainable), grouped((double)total->frozen, frozen),
-           grouped(total->macs, macs));
+           command_grouped((double)(total->trainable + total->frozen), all),
+           command_grouped((double)total->trainable, trainable),
+           command_grouped((double)total->frozen, frozen), command_grouped(total->macs, macs));
     printf("\nworking memory, batch %ld (weights and data not counted):\n", summary->batch);
     if (summary->model->training.file) print_memory(summary, MODE_TRAINING);
     print_memory(summary, MODE_PREDICTION);
