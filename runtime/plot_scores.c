@@ -3,8 +3,9 @@
 #include "plots.h"
 
 #include <math.h>
+#include <string.h>
 
-enum { PANELS_IN_A_ROW = 3, PANEL_WIDTH = 380, PANEL_HEIGHT = 320, TITLE_HEIGHT = 50 };
+enum { PANELS_IN_A_ROW = 3, PANEL_WIDTH = 380, PANEL_HEIGHT = 340, TITLE_HEIGHT = 50 };
 
 struct picture {
     const struct score_chart *chart;
@@ -70,12 +71,19 @@ static void put_tics(FILE *script, const struct score_axis *axis) {
                 i + 1 < axis->tic_count ? "" : ")\n");
 }
 
+/* Names that do not fit beside each other stand at an angle. */
+static bool needs_angle(const struct score_axis *axis) {
+    size_t characters = 0;
+    for (int i = 0; i < axis->name_count; i++) characters += strlen(axis->names[i]) + 2;
+    return characters > 28;
+}
+
 static void put_axis(FILE *script, const struct score_chart *chart, const struct score_axis *axis) {
     fputs("set xlabel ", script);
     gnuplot_quote(script, axis->name);
     fputs(" textcolor rgb '" GNUPLOT_TEXT "'\n", script);
     if (!axis->names) {
-        fputs("set xtics autofreq norotate\nset format x '%g'\n", script);
+        fputs("set xtics autofreq norotate autojustify\nset format x '%g'\n", script);
         put_range(script, chart, axis);
         put_tics(script, axis);
         return;
@@ -85,7 +93,7 @@ static void put_axis(FILE *script, const struct score_chart *chart, const struct
         gnuplot_quote(script, axis->names[i]);
         fprintf(script, " %d%s", i, i + 1 < axis->name_count ? ", " : ")");
     }
-    fputs(axis->name_count > 4 ? " rotate by 35 right\n" : " norotate\n", script);
+    fputs(needs_angle(axis) ? " rotate by 35 right\n" : " norotate autojustify\n", script);
 }
 
 static void write_scores(FILE *script, const char *path, const char *output, const void *context) {
@@ -99,7 +107,7 @@ static void write_scores(FILE *script, const char *path, const char *output, con
     fputs("set border 3 linecolor rgb '" GNUPLOT_TEXT "'\n"
           "set tics nomirror textcolor rgb '" GNUPLOT_TEXT "'\n"
           "set grid ytics linecolor rgb '" GNUPLOT_GRID "' linewidth 0.5 linetype 1\n"
-          "unset key\nset bmargin 5\n",
+          "unset key\nset bmargin 6.5\n",
           script);
     put_score_range(script, chart);
     fprintf(script, "set multiplot layout %d,%d title ", rows, columns);

@@ -209,7 +209,7 @@ static void runs_and_scores_are_drawn(void **state) {
     if (!plot_comparison(path, runs, 2, &error)) fail_msg("%s", error.text);
     check_png(path, 2 * 1040, 2 * (380 + 44));
     if (!plot_scores(path, &chart, "it's", &error)) fail_msg("%s", error.text);
-    check_png(path, 2 * 3 * 380, 2 * (2 * 320 + 50));
+    check_png(path, 2 * 3 * 380, 2 * (2 * 340 + 50));
     chart.count = 0;
     assert_false(plot_scores(path, &chart, "x", &error));
 }
