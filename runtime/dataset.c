@@ -8,6 +8,7 @@
 void dataset_close(struct dataset *dataset) {
     files_view_close(&dataset->view);
     for (int i = 0; i < 2; i++) free(dataset->owned[i]);
+    free(dataset->path);
     *dataset = (struct dataset){0};
 }
 

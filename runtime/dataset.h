@@ -22,6 +22,7 @@ struct dataset {
     const char *const *class_names; /* NULL: not known */
     struct file_view view;          /* the memory of bytes; private */
     void *owned[2];                 /* memory of floats and labels; private */
+    char *path;                     /* of the samples' file, or NULL; private */
 };
 
 struct dataset_pair {
@@ -43,6 +44,14 @@ void dataset_pair_close(struct dataset_pair *pair);
 
 /** The same for a single data set. */
 void dataset_close(struct dataset *dataset);
+
+/** Gives the memory of the samples back for a while: all else stays, nothing may be gathered. A data
+ * set without a file of its own keeps them. */
+void dataset_unload(struct dataset *dataset);
+
+/** Reads the samples of an unloaded data set again; one that has them is left alone. Fails when the
+ * file is gone, damaged or of another shape by now. */
+bool dataset_load(struct dataset *dataset, struct error *error);
 
 /** True if a program can take these samples: the shapes agree (sizes of 1 do not count, and a
  * program of one axis takes any shape of as many values) and there are no more classes than it

@@ -44,6 +44,34 @@ static bool open_samples(const char *path, struct dataset *dataset, struct error
            set_samples(path, &array, dataset, error);
 }
 
+void dataset_unload(struct dataset *dataset) {
+    if (!dataset->path) return;
+    files_view_close(&dataset->view);
+    free(dataset->owned[0]);
+    dataset->owned[0] = NULL;
+    dataset->bytes = NULL;
+    dataset->floats = NULL;
+}
+
+bool dataset_load(struct dataset *dataset, struct error *error) {
+    if (!dataset->path || dataset->bytes || dataset->floats) return true;
+    struct dataset now = {0};
+    bool fine = open_samples(dataset->path, &now, error);
+    if (fine && (now.count != dataset->count || now.rank != dataset->rank ||
+                 memcmp(now.shape, dataset->shape, sizeof now.shape)))
+        fine = error_set(error, "%s: is no longer the file that it was when the work began",
+                         dataset->path);
+    if (!fine) {
+        dataset_close(&now);
+        return false;
+    }
+    dataset->view = now.view;
+    dataset->owned[0] = now.owned[0];
+    dataset->bytes = now.bytes;
+    dataset->floats = now.floats;
+    return true;
+}
+
 static bool set_labels(const char *path, const char *samples_path, const struct array *array,
                        const struct class_names *names, const char *named_by,
                        struct dataset *dataset, struct error *error) {
@@ -72,6 +100,8 @@ static bool set_labels(const char *path, const char *samples_path, const struct 
 static bool open_half(const char *samples, const char *labels, const struct class_names *names,
                       const char *named_by, struct dataset *dataset, struct error *error) {
     if (!open_samples(samples, dataset, error)) return false;
+    dataset->path = files_join("", samples);
+    if (!dataset->path) return error_set(error, "%s: out of memory", samples);
     struct file_view view;
     struct array array;
     if (!files_view(labels, &view, error)) return false;

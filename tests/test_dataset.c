@@ -121,6 +121,36 @@ static void a_folder_opens(void **state) {
     dataset_pair_close(&pair);
 }
 
+static void samples_go_and_come_back(void **state) {
+    (void)state;
+    make_dataset("returning");
+    struct dataset_pair pair;
+    const long index = 5;
+    float sample[SIZE], label;
+    if (!dataset_open(path_of("returning"), &pair, &error)) fail_msg("%s", error.text);
+    struct dataset *const halves[] = {&pair.train, &pair.test}; /* mapped; inflated */
+    for (int i = 0; i < 2; i++) {
+        dataset_unload(halves[i]);
+        assert_null(halves[i]->bytes);
+        assert_null(halves[i]->view.data);
+        if (!dataset_load(halves[i], &error)) fail_msg("%s", error.text);
+        const uint8_t *bytes = halves[i]->bytes;
+        if (!dataset_load(halves[i], &error)) fail_msg("%s", error.text);
+        assert_ptr_equal(halves[i]->bytes, bytes);
+        dataset_gather(halves[i], &index, 1, sample, &label, 1);
+        for (int e = 0; e < SIZE; e++)
+            assert_true(sample[e] == (float)pixel(index, e) / 255.0f);
+        assert_true(label == (float)(index % 3));
+    }
+    dataset_unload(&pair.train);
+    uint8_t fewer[16 + COUNT * SIZE];
+    write_bytes(path_of("returning/train-images-idx3-ubyte"), fewer,
+                make_idx(fewer, COUNT - 1, false));
+    assert_false(dataset_load(&pair.train, &error));
+    assert_non_null(strstr(error.text, "train-images-idx3-ubyte: is no longer the file"));
+    dataset_pair_close(&pair);
+}
+
 static void names_are_searched(void **state) {
     (void)state;
     make_dataset("mnist");
@@ -429,6 +459,7 @@ static void fashion_mnist_is_itself(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_folder_opens),
+        cmocka_unit_test(samples_go_and_come_back),
         cmocka_unit_test(names_are_searched),
         cmocka_unit_test(wrong_files_are_named),
         cmocka_unit_test(a_folder_names_its_classes),

@@ -174,6 +174,7 @@ static bool set_up(struct run *run, struct arena *arena, const char *path, struc
         !model_read_callbacks(arena, "--callbacks", o->callbacks, &run->callbacks, error))
         return false;
     if (!command_open_data("train", o->data, &run->data, error)) return false;
+    dataset_unload(&run->data.test); /* known to be fine, and not needed for a long time */
     run->layer_costs = model_costs(arena, run->model, &run->cost, error);
     if (!run->layer_costs) return false;
     run->jit = command_jit(run->model, &o->backend, compile, error);
@@ -184,7 +185,10 @@ static bool set_up(struct run *run, struct arena *arena, const char *path, struc
     return o->folds || train_set_up(run, o->save, 0, o->resume, error);
 }
 
+/* The training data make room for the test data. */
 static bool test(struct run *run, struct error *error) {
+    dataset_unload(&run->data.train);
+    if (!dataset_load(&run->data.test, error)) return false;
     const struct program *program = jit_program(run->jit);
     struct evaluation_input input = {
         .program = program,
