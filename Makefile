@@ -103,6 +103,9 @@ cross: lathe $(CROSS_TESTS)
 # MODELS="a1 d0" limits it; BENCH_OPTIONS="--rounds 5 --seconds 2": tests/bench/bench.py --help
 bench: lathe
 	/usr/bin/python3 tests/bench/bench.py $(MODELS) $(BENCH_OPTIONS)
+# What share of the machine's limits convolutions of many shapes reach: tests/bench/convolutions.py --help
+bench-convolutions: lathe
+	/usr/bin/python3 tests/bench/convolutions.py $(BENCH_OPTIONS)
 # Chromium is large: only this target installs it.
 report-test: $(BUILD)/lathe $(BUILD)/tests/test_report $(BUILD)/tests/slow_report
 	sh tests/setup.sh report
@@ -115,7 +118,7 @@ install: lathe
 	install -m 755 lathe $(DESTDIR)$(PREFIX)/bin/lathe
 	install -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/lathe
 
-.PHONY: all bench clean cross demo install report-test sanitized_programs slow smoke test test_programs
+.PHONY: all bench bench-convolutions clean cross demo install report-test sanitized_programs slow smoke test test_programs
 .SECONDARY:
 clean:
 	rm -rf build lathe

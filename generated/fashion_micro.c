@@ -1362,7 +1362,7 @@ static void fashion_micro_run_train_conv2d_value_41(const void *context, long be
     }
 }
 
-/* weight gradient [3, 3, 1, 8] from [16, 7, 7, 1] and [16, 5, 5, 8]; tiles of 8 x 1 channels (conv2d, line 5) */
+/* weight gradient [3, 3, 1, 8] from [16, 7, 7, 1] and [16, 5, 5, 8]; tiles of 8 x 1 channels, 1 x 1 of them in a unit, 5 rows at once (conv2d, line 5) */
 static void fashion_micro_run_train_conv2d_kernel_gradient(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
     static const long row_begin[] = {0, 0, 0};

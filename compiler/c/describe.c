@@ -59,7 +59,12 @@ const char *describe_kernel(struct writer *w, const struct kernel *kernel) {
                  shape_text(w, &t->shape), shape_text(w, &kernel->weight_gradient.image->shape),
                  shape_text(w, &kernel->weight_gradient.gradient->shape),
                  kernel->weight_gradient.tile_out, kernel->weight_gradient.tile_in);
-        if (kernel->weight_gradient.winograd) text_put(&text, ", Winograd");
+        if (kernel->weight_gradient.winograd)
+            text_put(&text, ", Winograd");
+        else
+            text_add(&text, ", %ld x %ld of them in a unit, %ld rows at once",
+                     kernel->weight_gradient.tiles_out, kernel->weight_gradient.tiles_in,
+                     kernel->weight_gradient.rows_at_once);
         break;
     case KERNEL_HALO: text_put(&text, "rows with zeros beside them"); break;
     case KERNEL_WINOGRAD_WEIGHTS: text_put(&text, "weights at Winograd's points"); break;

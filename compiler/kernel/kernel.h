@@ -308,6 +308,13 @@ struct axis_class *axis_classes(struct arena *arena, bool is_backward, long out_
                                 long kernel_size, long stride, long dilation, long pad,
                                 int *count);
 
+/** n items in parts of at most `most`, as even as possible: `big` parts of size `size` + 1 first,
+ * then `small` parts of `size`. */
+struct split {
+    long size, big, small;
+};
+struct split split_evenly(long n, long most);
+
 /** Chooses tiles, blocks and units of a contraction or pool kernel (schedule.c). */
 void schedule_kernel(struct program_plan *plan, struct kernel *kernel);
 
@@ -317,7 +324,19 @@ void schedule_kernel(struct program_plan *plan, struct kernel *kernel);
 void schedule_convolution_tile(const struct program_plan *plan, struct convolution_kernel *c,
                                long length, const long kernel_size[2]);
 
-/** The same for a convolution of plain images: c->plain (schedule_image.c). */
+/** The tiles for n numbers, of at most so many each; of one size where the target asks for that
+ * (schedule.c). */
+struct split schedule_split(const struct target *target, long n, long most);
+
+/** True if the library has the register tiles of both sizes of both splits (schedule.c). */
+bool schedule_tiles_exist(const struct program_plan *plan, enum microkernel_kind kind,
+                          struct split a, struct split b, int lanes);
+
+/** Chooses tiles, pieces of rows and units of a weight gradient by direct sums
+ * (schedule_gradient.c). */
+void schedule_weight_gradient(struct program_plan *plan, struct kernel *kernel);
+
+/** Chooses tiles of a convolution of plain images: c->plain (schedule_image.c). */
 void schedule_image(struct program_plan *plan, struct kernel *kernel);
 
 /** Chooses the tile of rows of so many pixels, and `depth` products for each number; returns its
@@ -336,12 +355,5 @@ void schedule_packing(struct program_plan *plan, const struct convolution_kernel
 /** Where the packed weights of a channel block and an output channel begin, within a group. */
 long packed_offset(const struct convolution_kernel *convolution, long block_start,
                    long block_channels, long out_channel);
-
-/** n items in parts of at most `most`, as even as possible: `big` parts of size `size` + 1 first,
- * then `small` parts of `size`. */
-struct split {
-    long size, big, small;
-};
-struct split split_evenly(long n, long most);
 
 #endif

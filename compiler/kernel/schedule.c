@@ -5,10 +5,6 @@
 
 enum { REAL_SIZE = 4 };
 
-static long smaller(long a, long b) {
-    return a < b ? a : b;
-}
-
 static long larger(long a, long b) {
     return a > b ? a : b;
 }
@@ -19,9 +15,8 @@ static bool tile_exists(const struct program_plan *plan, enum microkernel_kind k
     return microkernel_in_library(&tile, plan->target);
 }
 
-/* Both sizes that an even split needs. */
-static bool tiles_exist(const struct program_plan *plan, enum microkernel_kind kind, struct split a,
-                        struct split b, int lanes) {
+bool schedule_tiles_exist(const struct program_plan *plan, enum microkernel_kind kind,
+                          struct split a, struct split b, int lanes) {
     for (int i = 0; i < 2; i++)
         for (int j = 0; j < 2; j++) {
             if (!(i ? a.big : a.small) || !(j ? b.big : b.small)) continue;
@@ -30,8 +25,7 @@ static bool tiles_exist(const struct program_plan *plan, enum microkernel_kind k
     return true;
 }
 
-/* The tiles for n numbers, of at most so many. */
-static struct split split_into_tiles(const struct target *target, long n, long most) {
+struct split schedule_split(const struct target *target, long n, long most) {
     while (target->even_tiles && most > 1 && split_evenly(n, most).big) most--;
     return split_evenly(n, most);
 }
@@ -69,7 +63,7 @@ void schedule_convolution_tile(const struct program_plan *plan, struct convoluti
             struct split channels = split_evenly(c->out_channels, t);
             struct split pixels = split_evenly(length, p);
             if (target->even_tiles && (channels.big || pixels.big)) continue;
-            if (!tiles_exist(plan, MICROKERNEL_CONVOLUTION, channels, pixels, plan->lanes))
+            if (!schedule_tiles_exist(plan, MICROKERNEL_CONVOLUTION, channels, pixels, plan->lanes))
                 continue;
             double cost = split_cost(channels, pixels);
             if (best >= 0 && cost >= best) continue;
@@ -169,104 +163,15 @@ void schedule_packing(struct program_plan *plan, const struct convolution_kernel
         }
 }
 
-static long parts(long n, long size) {
-    return (n + size - 1) / size;
-}
-
-/* Without taps to either side it does not matter where rows end: short rows suit the L1 cache. */
-static void shorten_rows(struct weight_gradient_kernel *w) {
-    for (int i = 0; i < 2; i++)
-        if (w->window.kernel_size[i] > 1 || w->window.strides[i] > 1 || w->window.pad[i] > 0 ||
-            w->in_size[i] != w->out_size[i])
-            return;
-    long pixels = w->in_size[0] * w->in_size[1], width = smaller(pixels, 16);
-    while (pixels % width) width--;
-    if (width < 4) return;
-    w->in_size[0] = w->out_size[0] = pixels / width;
-    w->in_size[1] = w->out_size[1] = width;
-}
-
-static long gradient_units(const struct weight_gradient_kernel *w, long out_tiles, long in_tiles,
-                           long taps) {
-    return w->groups * parts(out_tiles, w->tiles_out) * parts(in_tiles, w->tiles_in) *
-           parts(taps, w->taps_at_once);
-}
-
-/* A unit reads its channels from a far cache, so it takes many tiles at once; but the sums must
- * stay near, there should be units for several threads, and with one tap the pixels of a row, which
- * all tiles of a unit read, must stay in the L1 cache too. */
-static void choose_tiles_at_once(const struct program_plan *plan, struct weight_gradient_kernel *w,
-                                 long out_tiles, long in_tiles, long taps) {
-    enum { UNITS = 8 };
-    const struct target *target = plan->target;
-    long vector = plan->lanes * REAL_SIZE;
-    long sums = w->taps_at_once * w->tile_out * w->tile_in * vector;
-    long row = w->taps_at_once == 1 ? w->tile_in * w->in_size[1] * vector : 0;
-    w->tiles_out = out_tiles;
-    w->tiles_in = in_tiles;
-    while (w->tiles_out * w->tiles_in > 1) {
-        bool is_wide = w->tiles_in > 1 && w->tiles_in * row > target->l1 / 2;
-        if (!is_wide && w->tiles_out * w->tiles_in * sums <= target->l2 / 16 &&
-            gradient_units(w, out_tiles, in_tiles, taps) >= UNITS)
-            break;
-        bool cut_in = w->tiles_out == 1 ||
-                      (w->tiles_in > 1 && w->tiles_in * w->tile_in >= w->tiles_out * w->tile_out);
-        if (is_wide || cut_in)
-            w->tiles_in = parts(w->tiles_in, 2);
-        else
-            w->tiles_out = parts(w->tiles_out, 2);
-    }
-    struct split outs = split_evenly(out_tiles, w->tiles_out);
-    struct split ins = split_evenly(in_tiles, w->tiles_in);
-    w->tiles_out = outs.size + (outs.big > 0);
-    w->tiles_in = ins.size + (ins.big > 0);
-}
-
-static void schedule_weight_gradient(struct program_plan *plan, struct kernel *kernel) {
-    struct weight_gradient_kernel *w = &kernel->weight_gradient;
-    const struct target *target = plan->target;
-    long in = smaller(w->in_channels, target->gradient_in);
-    long out = smaller(w->out_channels, target->gradient_out);
-    if (w->in_channels == 1) out = smaller(w->out_channels, 8);
-    if (w->out_channels == 1) in = smaller(w->in_channels, 8);
-    struct split outs = split_into_tiles(target, w->out_channels, out);
-    struct split ins = split_into_tiles(target, w->in_channels, in);
-    while (!tiles_exist(plan, MICROKERNEL_GRADIENT, outs, ins, plan->lanes)) {
-        if (out > 1)
-            outs = split_into_tiles(target, w->out_channels, --out);
-        else if (in > 1)
-            ins = split_into_tiles(target, w->in_channels, --in);
-        else
-            break;
-    }
-    shorten_rows(w);
-    w->tile_out = (int)(outs.size + (outs.big > 0));
-    w->tile_in = (int)(ins.size + (ins.big > 0));
-    long taps = w->window.kernel_size[0] * w->window.kernel_size[1];
-    long sums = w->tile_out * w->tile_in * plan->lanes * REAL_SIZE;
-    w->taps_at_once = smaller(taps, larger(1, target->l1 / 2 / sums));
-    struct split groups = split_evenly(taps, w->taps_at_once);
-    w->taps_at_once = groups.size + (groups.big > 0);
-    choose_tiles_at_once(plan, w, outs.big + outs.small, ins.big + ins.small, taps);
-    long ins_at_once = w->taps_at_once == 1 ? w->tiles_in * w->tile_in : w->tile_in;
-    long row_bytes =
-        (w->tile_out * w->out_size[1] + ins_at_once * w->in_size[1] * w->window.strides[0]) *
-        plan->lanes * REAL_SIZE;
-    w->rows_at_once = smaller(w->out_size[0], larger(1, target->l1 / 2 / row_bytes));
-    struct split rows = split_evenly(w->out_size[0], w->rows_at_once);
-    w->rows_at_once = rows.size + (rows.big > 0);
-    kernel->units = gradient_units(w, outs.big + outs.small, ins.big + ins.small, taps);
-}
-
 static void schedule_matmul(struct program_plan *plan, struct kernel *kernel) {
     struct matmul_kernel *m = &kernel->matmul;
     const struct target *target = plan->target;
     m->lanes = target->lanes;
     while (m->lanes > m->columns) m->lanes /= 2;
-    struct split rows = split_into_tiles(target, m->rows, target->matmul_rows);
+    struct split rows = schedule_split(target, m->rows, target->matmul_rows);
     m->tile_rows = (int)(rows.size + (rows.big > 0));
     struct split vectors =
-        split_into_tiles(target, (m->columns + m->lanes - 1) / m->lanes, target->matmul_vectors);
+        schedule_split(target, (m->columns + m->lanes - 1) / m->lanes, target->matmul_vectors);
     m->tile_vectors = (int)(vectors.size + (vectors.big > 0));
     /* A large b is read once, column tile by column tile; a small one stays in the L2 cache. */
     m->by_columns = m->columns * m->depth * REAL_SIZE > target->l2 / 2 ||

@@ -1,0 +1,164 @@
+/* schedule_gradient.c: chooses how a weight gradient by direct sums is cut into register tiles,
+ * units and pieces of rows, by reckoning what the candidates would cost. */
+#include "kernel.h"
+
+#include <math.h>
+
+enum { REAL_SIZE = 4 };
+
+static long smaller(long a, long b) {
+    return a < b ? a : b;
+}
+
+static long larger(long a, long b) {
+    return a > b ? a : b;
+}
+
+static long parts(long n, long size) {
+    return (n + size - 1) / size;
+}
+
+/* Without taps to either side it does not matter where rows end: short rows suit the L1 cache. */
+static void shorten_rows(struct weight_gradient_kernel *w) {
+    for (int i = 0; i < 2; i++)
+        if (w->window.kernel_size[i] > 1 || w->window.strides[i] > 1 || w->window.pad[i] > 0 ||
+            w->in_size[i] != w->out_size[i])
+            return;
+    long pixels = w->in_size[0] * w->in_size[1], width = smaller(pixels, 16);
+    while (pixels % width) width--;
+    if (width < 4) return;
+    w->in_size[0] = w->out_size[0] = pixels / width;
+    w->in_size[1] = w->out_size[1] = width;
+}
+
+static void choose_register_tile(const struct program_plan *plan,
+                                 struct weight_gradient_kernel *w) {
+    long in = smaller(w->in_channels, plan->target->gradient_in);
+    long out = smaller(w->out_channels, plan->target->gradient_out);
+    if (w->in_channels == 1) out = smaller(w->out_channels, 8);
+    if (w->out_channels == 1) in = smaller(w->in_channels, 8);
+    struct split outs = schedule_split(plan->target, w->out_channels, out);
+    struct split ins = schedule_split(plan->target, w->in_channels, in);
+    while (!schedule_tiles_exist(plan, MICROKERNEL_GRADIENT, outs, ins, plan->lanes)) {
+        if (out > 1)
+            outs = schedule_split(plan->target, w->out_channels, --out);
+        else if (in > 1)
+            ins = schedule_split(plan->target, w->in_channels, --in);
+        else
+            break;
+    }
+    w->tile_out = (int)(outs.size + (outs.big > 0));
+    w->tile_in = (int)(ins.size + (ins.big > 0));
+}
+
+/* What does not change between the candidates. */
+struct gradient_shape {
+    long out_tiles, in_tiles, taps, tap_parts;
+    double out_vectors, in_vectors; /* of a channel of all samples */
+    double far_cycles;              /* for a vector from where the images are; 0: the L2 cache */
+};
+
+/* Vectors of x and g that come from the L2 cache to the L1 cache, of all units. Tiles of a unit
+ * share the piece of x if it stays in the L1 cache; so do the taps of a tile, at least those of a
+ * row. */
+static double near_vectors(const struct program_plan *plan, const struct weight_gradient_kernel *w,
+                           const struct gradient_shape *shape) {
+    const long *kernel_size = w->window.kernel_size;
+    const long room = plan->target->l1 * 3 / 4 / (plan->lanes * REAL_SIZE);
+    long rows = w->rows_at_once * w->window.strides[0];
+    long halo = (kernel_size[0] - 1) * w->window.dilation_rate[0];
+    long g = w->tile_out * w->rows_at_once * w->out_size[1];
+    long x = smaller(w->in_size[0], rows + halo) * w->in_size[1];
+    bool holds_unit = g + w->tiles_in * w->tile_in * x <= room;
+    bool holds_tile = g + w->tile_in * x <= room;
+    bool holds_row = g + w->tile_in * w->rows_at_once * w->in_size[1] <= room;
+    /* one pass for each tap, or row of taps; with strides a pass reads a part of the rows */
+    double passes = (double)(holds_row ? kernel_size[0] : shape->taps);
+    double x_times = fmax(passes / (double)w->window.strides[0], (double)shape->tap_parts);
+    if (holds_tile) x_times = (double)shape->tap_parts;
+    double g_times = (double)(holds_row ? shape->tap_parts : shape->taps);
+    x_times *= (double)(holds_unit ? parts(shape->out_tiles, w->tiles_out) : shape->out_tiles);
+    g_times *= (double)(holds_row ? parts(shape->in_tiles, w->tiles_in) : shape->in_tiles);
+    return x_times * shape->in_vectors * (double)w->in_channels +
+           g_times * shape->out_vectors * (double)w->out_channels;
+}
+
+/* About how many cycles of one core a group takes: products; sums that come and go with each call;
+ * pixels that come from the L2 cache for each tile, and from far for each unit. Few units cannot be
+ * shared well by several threads. -1: not possible. */
+static double gradient_cost(const struct program_plan *plan, const struct weight_gradient_kernel *w,
+                            const struct gradient_shape *shape) {
+    const double call_cycles = 20, near_cycles = 2, idle = 1;
+    const struct target *target = plan->target;
+    long vector = plan->lanes * REAL_SIZE, products = w->tile_out * w->tile_in;
+    long sums = w->tiles_out * w->tiles_in * w->taps_at_once * products * vector;
+    long out_parts = parts(shape->out_tiles, w->tiles_out);
+    long in_parts = parts(shape->in_tiles, w->tiles_in);
+    long pixels = w->rows_at_once * w->out_size[1];
+    long piece = w->tiles_out * w->tile_out * pixels +
+                 w->tiles_in * w->tile_in * w->rows_at_once * w->window.strides[0] * w->in_size[1];
+    if (sums > target->l2 / 8 || piece * vector > target->l2 / 2) return -1;
+    double calls = shape->out_vectors / (double)pixels *
+                   (double)(shape->out_tiles * shape->in_tiles * shape->taps);
+    double sum_cycles = (double)products * (sums <= target->l1 / 2 ? 1.5 : 4);
+    double cycles = calls * ((double)(larger(products, 8) * pixels) / 2 + call_cycles + sum_cycles);
+    cycles += near_cycles * near_vectors(plan, w, shape);
+    cycles += shape->far_cycles * (double)shape->tap_parts *
+              (shape->in_vectors * (double)(w->in_channels * out_parts) +
+               shape->out_vectors * (double)(w->out_channels * in_parts));
+    return cycles * (1 + idle / (double)(w->groups * out_parts * in_parts * shape->tap_parts));
+}
+
+/* The next smaller number of parts' size: n, n / 2, n / 3, ..., 1. */
+static long next_size(long n, long size) {
+    long count = parts(n, size);
+    while (count < n && parts(n, count) >= size) count++;
+    return parts(n, count);
+}
+
+/* Tiles of a unit and rows of a piece. */
+static void choose_unit(const struct program_plan *plan, struct weight_gradient_kernel *w,
+                        const struct gradient_shape *shape) {
+    struct weight_gradient_kernel best = *w;
+    double least = -1;
+    best.tiles_out = best.tiles_in = best.rows_at_once = 1;
+    for (long out = shape->out_tiles;; out = next_size(shape->out_tiles, out)) {
+        for (long in = shape->in_tiles;; in = next_size(shape->in_tiles, in)) {
+            for (long rows = w->out_size[0];; rows = next_size(w->out_size[0], rows)) {
+                w->tiles_out = out, w->tiles_in = in, w->rows_at_once = rows;
+                double cost = gradient_cost(plan, w, shape);
+                if (cost >= 0 && (least < 0 || cost < least)) least = cost, best = *w;
+                if (rows == 1) break;
+            }
+            if (in == 1) break;
+        }
+        if (out == 1) break;
+    }
+    *w = best;
+}
+
+void schedule_weight_gradient(struct program_plan *plan, struct kernel *kernel) {
+    struct weight_gradient_kernel *w = &kernel->weight_gradient;
+    const struct target *target = plan->target;
+    shorten_rows(w);
+    choose_register_tile(plan, w);
+    struct gradient_shape shape = {.out_tiles = parts(w->out_channels, w->tile_out),
+                                   .in_tiles = parts(w->in_channels, w->tile_in),
+                                   .taps = w->window.kernel_size[0] * w->window.kernel_size[1]};
+    long sums = w->tile_out * w->tile_in * plan->lanes * REAL_SIZE;
+    struct split taps =
+        split_evenly(shape.taps, smaller(shape.taps, larger(1, target->l1 / 2 / sums)));
+    w->taps_at_once = taps.size + (taps.big > 0);
+    shape.tap_parts = taps.big + taps.small;
+    double blocks = (double)(plan->rows / plan->lanes);
+    shape.out_vectors = blocks * (double)(w->out_size[0] * w->out_size[1]);
+    shape.in_vectors = blocks * (double)(w->in_size[0] * w->in_size[1]);
+    double bytes =
+        (double)(w->groups * plan->lanes * REAL_SIZE) *
+        (shape.out_vectors * (double)w->out_channels + shape.in_vectors * (double)w->in_channels);
+    double l2 = (double)target->l2;
+    shape.far_cycles = bytes <= l2 / 2 ? 0 : bytes <= 8 * l2 ? 3 : 8;
+    choose_unit(plan, w, &shape);
+    kernel->units = w->groups * parts(shape.out_tiles, w->tiles_out) *
+                    parts(shape.in_tiles, w->tiles_in) * shape.tap_parts;
+}
