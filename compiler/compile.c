@@ -113,7 +113,8 @@ static struct program_plan *compile_mode(struct arena *arena, const struct model
     plan->generic_products = options->generic_products;
     plan->use_double = options->use_double;
     plan->no_winograd = options->no_winograd;
-    plan->is_serial = options->standalone;
+    plan->is_serial = options->standalone && !options->form.threads;
+    plan->has_shares = !options->standalone;
     struct pipeline pipeline = {graph, plan, options, dump, names[mode], error};
     return run_passes(&pipeline) ? plan : NULL;
 }

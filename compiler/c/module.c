@@ -9,7 +9,7 @@ static const char *const entry_names[MODE_COUNT] = {"train", "evaluate", "predic
 
 /* ---- what stands before the kernels ---- */
 
-static void write_call_struct(struct writer *w, bool is_serial) {
+static void write_call_struct(struct writer *w, bool has_shares) {
     write_blank(w);
     write_comment(w, "A range of units of a kernel, and how to run all of them.");
     write_line(w, "typedef void %s_task(const void *context, long begin, long end);", w->module);
@@ -27,7 +27,7 @@ static void write_call_struct(struct writer *w, bool is_serial) {
     write_line(w, "void (*parallel)(void *pool, %s_task *task, const void *context, long count);",
                w->module);
     write_line(w, "void *pool;");
-    if (!is_serial) write_line(w, "long (*range_start)(void *pool);");
+    if (has_shares) write_line(w, "long (*range_start)(void *pool);");
     w->depth--;
     write_line(w, "};");
 }
@@ -236,7 +236,7 @@ struct module_text write_module(struct arena *arena, struct program_plan *const 
         write_tcc_prelude(w);
     else
         write_cc_prelude(w);
-    write_call_struct(w, options->standalone);
+    write_call_struct(w, !options->standalone);
     text_put(&w->text, body);
     w->symbols[w->symbol_count] = NULL;
     return (struct module_text){text_string(&w->text), w->symbols};

@@ -123,8 +123,11 @@ void write_scratch(struct writer *w, const char *name, const struct view *scratc
         write_pointer(w, name, scratch, false);
         return;
     }
-    write_line(w, "const long slot = call->range_start ? call->range_start(call->pool) : begin;");
-    write_line(w, "real *const %s = %s + slot * %ld;", name, view_address(w, scratch),
+    const char *slot = w->plan->has_shares ? "slot" : "begin";
+    if (w->plan->has_shares)
+        write_line(w,
+                   "const long slot = call->range_start ? call->range_start(call->pool) : begin;");
+    write_line(w, "real *const %s = %s + %s * %ld;", name, view_address(w, scratch), slot,
                scratch->stride[0]);
 }
 

@@ -241,6 +241,7 @@ struct program_plan {
     bool no_winograd;
     long arena_bytes, arena_lower_bound;
     bool is_serial;         /* no loop is ever shared between threads */
+    bool has_shares;        /* calls tell a thread's share of a loop (program_range_start) */
     long block_bytes;       /* of each block's piece of the arena; 0: there are none */
     struct buffer *scratch; /* slots for the units of all kernels that need some; NULL: no kernel */
 };

@@ -20,7 +20,7 @@ struct lifetime {
 static bool is_by_block(const struct program_plan *plan, const struct view *view) {
     return view->layout == LAYOUT_BLOCKED && view->offset == 0 &&
            shape_elements(&view->shape) == view->buffer->elements && plan->rows > plan->lanes &&
-           !plan->is_serial;
+           plan->has_shares;
 }
 
 static void extend(void *context, const struct view *view, bool is_write) {
