@@ -5,6 +5,7 @@
 #include <string.h>
 
 enum { ALIGNMENT = 64, LINE = 16 }; /* bytes, reals */
+enum { MOST_GAPS_PERCENT = 5 };
 
 static struct buffer *root(struct buffer *buffer) {
     while (buffer->merged) buffer = buffer->merged;
@@ -195,15 +196,21 @@ static void set_strides(void *context, const struct view *view, bool is_write) {
 }
 
 /* Each block of samples has a piece of the arena for its images: the thread that works on the block
- * in every kernel never writes memory that another one has in its cache. That takes somewhat more
- * memory: the pieces and the rest cannot use each other's gaps. */
+ * in every kernel never writes memory that another one has in its cache. The pieces and the rest
+ * cannot use each other's gaps: where that takes more than MOST_GAPS_PERCENT, all share one arena.
+ */
 static void place_buffers(struct program_plan *plan) {
     long blocks = plan->rows % plan->lanes ? 1 : plan->rows / plan->lanes;
     struct placement all, by_block, rest;
     collect(plan, blocks, &all, &by_block, &rest);
+    plan->arena_lower_bound = memory_lower_bound(all.memory, all.count, ALIGNMENT);
     plan->block_bytes = place_from(plan, &by_block, 0);
     plan->arena_bytes = place_from(plan, &rest, plan->block_bytes * blocks);
-    plan->arena_lower_bound = memory_lower_bound(all.memory, all.count, ALIGNMENT);
+    if (plan->arena_bytes > plan->arena_lower_bound / 100 * (100 + MOST_GAPS_PERCENT)) {
+        plan->block_bytes = 0;
+        plan->arena_bytes = place_from(plan, &all, 0);
+        for (int i = 0; i < plan->buffer_count; i++) plan->buffers[i]->by_block = false;
+    }
     for (int i = 0; i < plan->kernel_count; i++)
         kernel_visit_views(plan, plan->kernels[i], set_strides, plan);
 }
