@@ -2,6 +2,7 @@
 # make test      the tests the README names  make slow    the long tests too
 # make demo      trains the first model      make bench   compares with other frameworks
 # make cross     emitted models on other processors
+# make experiments  trains the published experiments and prints their table
 # make report-test  opens reports in Chromium, which it installs
 # make clean
 # make install PREFIX=/usr/local             DESTDIR is honoured
@@ -106,6 +107,11 @@ bench: lathe
 # What share of the machine's limits convolutions of many shapes reach: tests/bench/convolutions.py --help
 bench-convolutions: lathe
 	/usr/bin/python3 tests/bench/convolutions.py $(BENCH_OPTIONS)
+# The published experiments: the table of models/README.md, about two hours. EXPERIMENTS="A1 C5" limits
+# it, EXPERIMENT_OPTIONS=--heavy runs the heavy rows in whole: tests/experiments/experiments.py --help
+experiments: lathe
+	sh tests/setup.sh experiments
+	/usr/bin/python3 -B tests/experiments/experiments.py $(EXPERIMENTS) $(EXPERIMENT_OPTIONS)
 # Chromium is large: only this target installs it.
 report-test: $(BUILD)/lathe $(BUILD)/tests/test_report $(BUILD)/tests/slow_report
 	sh tests/setup.sh report
@@ -118,7 +124,7 @@ install: lathe
 	install -m 755 lathe $(DESTDIR)$(PREFIX)/bin/lathe
 	install -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/lathe
 
-.PHONY: all bench bench-convolutions clean cross demo install report-test sanitized_programs slow smoke test test_programs
+.PHONY: all bench bench-convolutions clean cross demo experiments install report-test sanitized_programs slow smoke test test_programs
 .SECONDARY:
 clean:
 	rm -rf build lathe

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what is missing on Debian 12: `sh tests/setup.sh run` for building and running lathe,
 # `sh tests/setup.sh test` for the tests too, `sh tests/setup.sh cross` for `make cross` and
-# `sh tests/setup.sh report` for `make report-test` besides. As root, or with sudo. Does nothing when
+# `sh tests/setup.sh report` for `make report-test` besides, `sh tests/setup.sh experiments` for building
+# and `make experiments`. As root, or with sudo. Does nothing when
 # all is there.
 set -eu
 
@@ -13,14 +14,16 @@ cross="gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-riscv64-linux-gnu libc6-d
     gcc-i686-linux-gnu libc6-dev-i386-cross gcc-powerpc64le-linux-gnu libc6-dev-ppc64el-cross
     gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm cppcheck"
 report="chromium"
+experiments="python3"
 
 case "${1:-run}" in
 run) wanted=$run ;;
 test) wanted="$run $test" ;;
 cross) wanted="$run $test $cross" ;;
 report) wanted="$run $test $report" ;;
+experiments) wanted="$run $experiments" ;;
 *)
-    echo "setup.sh: unknown set '$1'; there are run, test, cross and report" >&2
+    echo "setup.sh: unknown set '$1'; there are run, test, cross, report and experiments" >&2
     exit 2
     ;;
 esac

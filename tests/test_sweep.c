@@ -178,6 +178,8 @@ static void the_examples_are_sweeps(void **state) {
          "fashion_mlp", 16, 0},
         {"cnn_small_blocks_and_filters", "{\"blocks\":1,\"filters\":16}", "cnn_small", 6,
          16 * 17 + 32 * 257 + 64 * 289 + 32 * 65 + 10 * 33},
+        {"cnn_batch_norm_blocks_and_filters", "{\"shape\":[3,128],\"rate\":0.25}",
+         "cnn_batch_norm_wide", 15, 0},
     };
     (void)state;
     if (setjmp(arena.exhausted)) fail_msg("out of memory");

@@ -1,0 +1,113 @@
+"""The table of models/README.md, made of the results that experiments.py keeps."""
+import json
+import os
+import platform
+import statistics
+import time
+
+TOLERANCE = 0.003
+MARKS = {True: "yes", False: "**no**", None: ""}
+
+
+def read_results(row, result_path):
+    """The results of a row: those of its seeds, and its speed (None when not measured)."""
+    found = []
+    for kind in ("heavy", "seed_own", "seed_1", "seed_2"):
+        path = result_path(row, kind) + ".json"
+        if os.path.exists(path) and not (found and found[0]["kind"] == "heavy"):
+            with open(path, encoding="utf-8") as file:
+                found.append(dict(json.load(file), kind=kind))
+    path = result_path(row, "speed") + ".json"
+    speed = None
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            speed = min(json.load(file)["epoch_seconds"])
+    return found, speed
+
+
+def values_of(results, name):
+    """The value of each seed: of a training, of the mean over folds, or of a sweep's best point."""
+    values = []
+    for result in results:
+        if "ranking" in result:
+            value = result["ranking"]["ranking"][0].get(name)
+        else:
+            value = result.get(name)
+        if isinstance(value, dict):
+            value = value["mean"]
+        if value is not None:
+            values.append(value)
+    return values
+
+
+def figure(values):
+    """The mean, with the spread when there are several seeds."""
+    if not values:
+        return ""
+    if len(values) == 1:
+        return "%.4f" % values[0]
+    return "%.4f ± %.4f" % (statistics.mean(values), statistics.stdev(values))
+
+
+def published(row):
+    words = []
+    if "validation" in row:
+        words.append("validation %.4f" % row["validation"])
+    if "test" in row:
+        words.append("test %.4f" % row["test"])
+    if "loss" in row:
+        words.append("loss %g" % row["loss"])
+    return ", ".join(words) or "none"
+
+
+def ours(results):
+    words = [label + " " + figure(values)
+             for label, values in (("validation", values_of(results, "validation_accuracy")),
+                                   ("test", values_of(results, "accuracy")),
+                                   ("loss", values_of(results, "loss"))) if values]
+    return ", ".join(words) or "not run"
+
+
+def reached(row, results):
+    """Whether the mean over seeds reaches what was published; None when nothing was, or not run."""
+    if not results:
+        return None
+    test, validation = values_of(results, "accuracy"), values_of(results, "validation_accuracy")
+    if "limit" in row:
+        return bool(test) and statistics.mean(test) <= row["limit"]
+    if "test" in row and test:
+        return statistics.mean(test) >= row["test"] - TOLERANCE
+    if "validation" in row and validation:
+        return statistics.mean(validation) >= row["validation"] - TOLERANCE
+    return None
+
+
+def render(rows, result_path, command, data_of):
+    """The Markdown text, and whether every row that ran has its parameters and its accuracy."""
+    lines = ["| id | file | parameters | recipe | published | ours | reached | runs | s/epoch published | s/epoch ours | command |",
+             "|---|---|---|---|---|---|---|---|---|---|---|"]
+    complete = True
+    for row in rows:
+        results, speed = read_results(row, result_path)
+        heavy = bool(results) and results[0]["kind"] == "heavy"
+        parameters = {result["parameters"] for result in results if "parameters" in result}
+        if parameters and parameters != {row["parameters"]}:
+            complete = False
+            count = "**%s, not %d**" % (parameters, row["parameters"])
+        else:
+            count = "{:,}".format(row["parameters"]) if "parameters" in row else ""
+        ok = reached(row, results)
+        partly = row.get("heavy") and not heavy
+        if ok is False and not partly:
+            complete = False
+        file = "sweeps/" + row["sweep"] if "sweep" in row else row["model"]
+        runs = "in part: " + " ".join(row["part"]) if partly else "%d" % len(results)
+        epoch = "" if speed is None else "%.2f" % speed
+        if speed is not None and "seconds" in row:
+            epoch += " (%.0fx)" % (row["seconds"] / speed)
+        mark = MARKS[ok] + (" (marked)" if "limit" in row else "")
+        lines.append("| %s | %s.lua | %s | %s | %s | %s | %s | %s | %s | %s | `./lathe %s` |" % (
+            row["id"], file, count, row["recipe"], published(row), ours(results), mark,
+            runs if results else "", row.get("seconds", ""), epoch,
+            " ".join(command(row, True))))
+    return "\n".join(lines) + "\n", complete
