@@ -13,19 +13,32 @@ struct picture {
     int count;
 };
 
+/* A line of its own: an empty row ends it. */
+static void put_history(FILE *script, const struct history *history) {
+    bool validation = history->has_validation;
+    for (long i = 0; i < history->count; i++) {
+        const struct history_epoch *epoch = &history->epochs[i];
+        fprintf(script, "%ld %.9g %.9g\n", epoch->epoch,
+                validation ? epoch->validation_loss : epoch->loss,
+                validation ? epoch->validation_accuracy : epoch->accuracy);
+    }
+    fputs("\n", script);
+}
+
 static void put_histories(FILE *script, const struct picture *picture) {
     for (int i = 0; i < picture->count; i++) {
-        const struct history *history = picture->runs[i].history;
         fprintf(script, "$run%d << END\n", i);
-        for (long k = 0; k < history->count; k++) {
-            const struct history_epoch *epoch = &history->epochs[k];
-            bool validation = history->has_validation;
-            fprintf(script, "%ld %.9g %.9g\n", epoch->epoch,
-                    validation ? epoch->validation_loss : epoch->loss,
-                    validation ? epoch->validation_accuracy : epoch->accuracy);
-        }
+        for (int k = 0; k < picture->runs[i].count; k++)
+            put_history(script, picture->runs[i].histories[k]);
         fputs("END\n", script);
     }
+}
+
+static long most_epochs(const struct compared_run *run) {
+    long most = 0;
+    for (int i = 0; i < run->count; i++)
+        if (run->histories[i]->count > most) most = run->histories[i]->count;
+    return most;
 }
 
 /* Every run as a line; names only in the one panel that has the key. */
@@ -33,9 +46,10 @@ static void put_panel(FILE *script, const struct picture *picture, const char *w
                       bool names) {
     fprintf(script, "set ylabel '%s' textcolor rgb '" GNUPLOT_TEXT "'\nplot ", what);
     for (int i = 0; i < picture->count; i++) {
-        const struct history *history = picture->runs[i].history;
-        fprintf(script, "%s$run%d using 1:%d with %s linewidth 2 pointtype 7 pointsize 0.5 ",
-                i ? ", " : "", i, column, history->count > 40 ? "lines" : "linespoints");
+        const struct compared_run *run = &picture->runs[i];
+        fprintf(script, "%s$run%d using 1:%d with %s linewidth %s pointtype 7 pointsize 0.5 ",
+                i ? ", " : "", i, column, most_epochs(run) > 40 ? "lines" : "linespoints",
+                run->count > 1 ? "1" : "2");
         fprintf(script, "dashtype %d linecolor rgb '%s' ", 1 + i / COLORS % 4, colors[i % COLORS]);
         if (names) {
             fputs("title ", script);
@@ -54,10 +68,13 @@ static void write_comparison(FILE *script, const char *path, const char *output,
     double last = 1;
 
     for (int i = 0; i < picture->count; i++) {
-        const struct history *history = picture->runs[i].history;
-        accuracy = accuracy && history->has_accuracy;
-        validation = validation && history->has_validation;
-        last = fmax(last, (double)history->epochs[history->count - 1].epoch);
+        const struct compared_run *run = &picture->runs[i];
+        for (int k = 0; k < run->count; k++) {
+            const struct history *history = run->histories[k];
+            accuracy = accuracy && history->has_accuracy;
+            validation = validation && history->has_validation;
+            last = fmax(last, (double)history->epochs[history->count - 1].epoch);
+        }
     }
     /* The names stand below the panels: one line for two of them. */
     int key = 20 * ((picture->count + 1) / 2) + 24;
@@ -103,8 +120,9 @@ bool plot_comparison(const char *path, const struct compared_run *runs, int coun
     struct picture picture = {runs, count};
 
     for (int i = 0; i < count; i++)
-        if (runs[i].history->count == 0)
-            return error_set(error, "%s: the run %s has no epoch", path, runs[i].name);
+        for (int k = 0; k < runs[i].count; k++)
+            if (runs[i].histories[k]->count == 0)
+                return error_set(error, "%s: the run %s has no epoch", path, runs[i].name);
     if (count == 0) return error_set(error, "%s: there is nothing to draw", path);
     return gnuplot_draw(path, &picture, write_comparison, error);
 }

@@ -71,11 +71,13 @@ bool plot_filters(const char *path, const struct image_grid *grid, const char *t
 /* A run among others. */
 struct compared_run {
     const char *name;
-    const struct history *history;
+    const struct history *const *histories; /* one, or those of its folds */
+    int count;
 };
 
 /** Draws the loss and, where every run has it, the accuracy of several runs over their epochs:
- * validation where a run has it, else training (plot_comparison.c). */
+ * validation where a run has it, else training; folds of a run in its colour (plot_comparison.c).
+ */
 bool plot_comparison(const char *path, const struct compared_run *runs, int count,
                      struct error *error);
 

@@ -190,7 +190,8 @@ static void runs_and_scores_are_drawn(void **state) {
     struct history_epoch epochs[2] = {{.epoch = 1, .loss = 1, .accuracy = 0.5},
                                       {.epoch = 2, .loss = 0.5, .accuracy = 0.75}};
     struct history history = {epochs, 2, true, false}, shorter = {epochs, 1, true, false};
-    const struct compared_run runs[] = {{"it's", &history}, {"$x_{1}", &shorter}};
+    const struct history *const lists[] = {&history, &shorter};
+    const struct compared_run runs[] = {{"it's", lists, 2}, {"$x_{1}", lists + 1, 1}};
     static const char *const names[] = {"a'b", "c`d`"};
     static const double scores[] = {0.9, 0.8, 0.7}, places[] = {0, 1, 0},
                         numbers[] = {1e-3, NAN, 1}, one[] = {2, 2, 2};

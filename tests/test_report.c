@@ -188,6 +188,128 @@ static void runs_stand_side_by_side(void **state) {
     cJSON_Delete(record);
 }
 
+/* Mean and standard deviation of a figure over the runs of three folds. */
+static void figures_of_folds(const char *directory, const char *name, double *mean,
+                             double *deviation) {
+    double values[3], squares = 0;
+    *mean = 0;
+    for (int i = 0; i < 3; i++) {
+        char fold[16];
+        snprintf(fold, sizeof fold, "fold_%d", i + 1);
+        cJSON *json = read_record(path_in(directory, fold));
+        values[i] = figure(json, "result", name);
+        assert_true(figure(json, "recipe", "fold") == i + 1);
+        assert_true(figure(json, "recipe", "folds") == 3);
+        assert_null(cJSON_GetObjectItem(cJSON_GetObjectItem(json, "result"), "test_loss"));
+        *mean += values[i] / 3;
+        cJSON_Delete(json);
+    }
+    for (int i = 0; i < 3; i++) squares += (values[i] - *mean) * (values[i] - *mean);
+    *deviation = sqrt(squares / 2);
+}
+
+/* The folder of all folds is a run whose figures are mean and spread, and each fold is one too. */
+static void a_cross_validation_is_a_run(void **state) {
+    char folds[256], first[256];
+    double mean, deviation;
+    (void)state;
+    snprintf(folds, sizeof folds, "%s/folds", folder);
+    snprintf(first, sizeof first, "%s/folds/fold_1", folder);
+    assert_int_equal(RUN("train", model, "--data", data_folder, "--backend", "tcc", "--save", folds,
+                         "--quiet", "--folds", "3", "--epochs", "2", "--no-plots"),
+                     0);
+    cJSON *json = read_record(folds);
+    figures_of_folds(folds, "validation_accuracy", &mean, &deviation);
+    assert_true(fabs(figure(json, "result", "validation_accuracy") - mean) < 1e-12);
+    assert_true(fabs(figure(json, "result", "validation_accuracy_deviation") - deviation) < 1e-12);
+    cJSON_Delete(json);
+
+    assert_int_equal(RUN("report", folds, "--json"), 0);
+    assert_non_null(strstr(output, "\"pictures\":[\"learning curves\"]"));
+    char *page = read_text(folds, "report.html"), expected[60];
+    check_page(page);
+    snprintf(expected, sizeof expected, "<b>%.4f ± %.4f</b>", mean, deviation);
+    assert_non_null(strstr(page, expected));
+    assert_non_null(strstr(page, "cross-validation with 3 folds"));
+    assert_non_null(strstr(page, "row &lt;1&gt;"));
+    assert_int_equal(html_count(page, "<tr><td>3</td>"), 1);
+    free(page);
+    assert_int_equal(RUN("report", first, "--json"), 0);
+    assert_non_null(strstr(output, "\"pictures\":[\"learning curves\",\"filters\"]"));
+    page = read_text(first, "report.html");
+    check_page(page);
+    assert_non_null(strstr(page, "fold 1 of 3 of a cross-validation"));
+    free(page);
+
+    assert_int_equal(RUN("compare", folds, run, first, "-o", path_in(folder, "three.html")), 0);
+    snprintf(expected, sizeof expected, "  %.4f ± %.4f  ", mean, deviation);
+    assert_non_null(strstr(output, expected));
+    page = read_text(folder, "three.html");
+    check_page(page);
+    free(page);
+    assert_int_equal(RUN("compare", folds, "--json"), 0);
+    json = cJSON_Parse(output);
+    assert_true(
+        fabs(cJSON_GetObjectItem(cJSON_GetArrayItem(json, 0), "validation_accuracy_deviation")
+                 ->valuedouble -
+             deviation) < 1e-12);
+    cJSON_Delete(json);
+
+    assert_int_equal(unlink(path_in(first, "history.json")), 0);
+    assert_int_equal(RUN("compare", folds), 2);
+    assert_non_null(strstr(errors, "folds/fold_1/history.json: cannot open"));
+}
+
+static void a_sweep_has_a_page(void **state) {
+    static const char text[] =
+        "return sweep \"few\" { space = { units = { 2, 3, 4 }, kind = { \"a&b\", \"c\" } },\n"
+        "  model = function(p) if p.units == 4 and p.kind == \"c\" then return 1 end\n"
+        "    return model \"m\" { input { 8, 8, 1 }, flatten {},\n"
+        "      dense { p.units }, dense { 3, activation = \"softmax\" },\n"
+        "      training = { loss = \"sparse_categorical_crossentropy\", epochs = 1,\n"
+        "                   validation_split = 0.2, optimizer = \"adam\" } } end }";
+    char *file = path_in(folder, "few.lua"), sweep[256];
+    (void)state;
+    snprintf(sweep, sizeof sweep, "%s/sweep", folder);
+    write_file(file, text, strlen(text));
+    assert_int_equal(
+        RUN("sweep", file, "--data", data_folder, "--backend", "tcc", "--save", sweep, "--quiet"),
+        0);
+    assert_int_equal(RUN("report", sweep, "--json"), 0);
+    assert_non_null(strstr(output, "\"pictures\":[\"scores\"]"));
+    char *page = read_text(sweep, "report.html"), *results = read_text(sweep, "results.json");
+    check_page(page);
+    assert_int_equal(html_count(page, "<img "), 1);
+    assert_int_equal(html_count(page, "<tr>"), 7);
+    assert_non_null(strstr(page, "<h1>few</h1>"));
+    assert_non_null(strstr(page, ">a&amp;b</td>"));
+    assert_non_null(strstr(page, "returns 1")); /* why the last one failed */
+    /* The rows stand as they are ranked. */
+    cJSON *json = cJSON_Parse(results), *point;
+    const char *place = page;
+    cJSON_ArrayForEach(point, cJSON_GetObjectItem(json, "points")) {
+        const cJSON *score = cJSON_GetObjectItem(point, "score");
+        char expected[80];
+        if (!score) continue;
+        snprintf(expected, sizeof expected, ">%d</td><td class=\"number\">%d</td>",
+                 cJSON_GetObjectItem(point, "rank")->valueint,
+                 cJSON_GetObjectItem(point, "point")->valueint);
+        place = strstr(place, expected);
+        assert_non_null(place);
+        snprintf(expected, sizeof expected, ">%.4f</td>", score->valuedouble);
+        place = strstr(place, expected);
+        assert_non_null(place);
+    }
+    cJSON_Delete(json);
+    free(results);
+    free(page);
+    assert_int_equal(RUN("compare", sweep), 2);
+    assert_non_null(strstr(errors, "is the folder of a sweep: name runs of it, as "));
+    assert_int_equal(unlink(path_in(sweep, "results.json")), 0);
+    assert_int_equal(RUN("report", sweep), 2);
+    assert_non_null(strstr(errors, "is the folder of a sweep that has not come to its end"));
+}
+
 static void what_is_no_run_is_told(void **state) {
     char *broken = path_in(folder, "broken"), *record = path_in(broken, "run.json");
     (void)state;
@@ -248,6 +370,8 @@ int main(void) {
         cmocka_unit_test(the_worst_mistakes_are_the_worst),
         cmocka_unit_test(a_report_stands_alone),
         cmocka_unit_test(runs_stand_side_by_side),
+        cmocka_unit_test(a_cross_validation_is_a_run),
+        cmocka_unit_test(a_sweep_has_a_page),
         cmocka_unit_test(what_is_no_run_is_told),
         cmocka_unit_test(bad_pages_are_seen),
     };

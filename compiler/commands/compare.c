@@ -27,8 +27,10 @@ static const struct command_option options[] = {
 static const struct command_line line = {
     .name = "compare",
     .usage = "RUN... [options]",
-    .purpose = "Lays runs side by side: the folders that `lathe train --save` wrote, also those in "
-               "the runs\nfolder of a sweep.",
+    .purpose =
+        "Lays runs side by side: the folders that `lathe train --save` wrote, also those in "
+        "the runs\nfolder of a sweep. Of a cross-validation it gives mean ± standard deviation "
+        "over the folds,\nand the curves of all; each fold is a run too (RUN/fold_1).",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .positional = "RUN (the folder of a run)",
@@ -65,7 +67,7 @@ static const struct {
     [OPTIMIZER] = {"optimizer", "recipe", "optimizer", NULL, 0},
     [LEARNING_RATE] = {"learning_rate", "recipe", "learning_rate", "%g", 0},
     [BATCH_SIZE] = {"batch_size", "recipe", "batch_size", "%.0f", 0},
-    [EPOCHS] = {"epochs", "result", "epochs", "%.0f", 0},
+    [EPOCHS] = {"epochs", "result", "epochs", "%.5g", 0},
     [VALIDATION_LOSS] = {"validation_loss", "result", "validation_loss", "%.4f", -1},
     [VALIDATION_ACCURACY] = {"validation_accuracy", "result", "validation_accuracy", "%.4f", 1},
     [TEST_LOSS] = {"test_loss", "result", "test_loss", "%.4f", -1},
@@ -82,16 +84,16 @@ struct comparison {
 
 /* --- the figures --- */
 
-/* The mean over the epochs; NAN when there are none. */
-static double epoch_seconds(const struct run_folder *run) {
-    double sum = 0;
-    for (long i = 0; i < run->history.count; i++) sum += run->history.epochs[i].seconds;
-    return run->history.count ? sum / (double)run->history.count : NAN;
+static double number(const struct comparison *c, int run, int column) {
+    if (column == EPOCH_SECONDS) return run_epoch_seconds(&c->runs[run]);
+    return run_number(&c->runs[run], columns[column].group, columns[column].item);
 }
 
-static double number(const struct comparison *c, int run, int column) {
-    if (column == EPOCH_SECONDS) return epoch_seconds(&c->runs[run]);
-    return run_number(&c->runs[run], columns[column].group, columns[column].item);
+/* The standard deviation over the folds; NAN where there is none. */
+static double deviation(const struct comparison *c, int run, int column) {
+    if (columns[column].best == 0 || !columns[column].item) return NAN;
+    return run_number(&c->runs[run], columns[column].group,
+                      arena_format(c->arena, "%s_deviation", columns[column].item));
 }
 
 /* "" where the run has no such figure. */
@@ -103,7 +105,9 @@ static const char *cell(const struct comparison *c, int run, int column) {
     double value = number(c, run, column);
     if (!isfinite(value)) return "";
     snprintf(text, sizeof text, columns[column].format, value);
-    return arena_string(c->arena, text);
+    double spread = deviation(c, run, column);
+    return isfinite(spread) ? arena_format(c->arena, "%s ± %.4f", text, spread)
+                            : arena_string(c->arena, text);
 }
 
 /* A column that no run fills is left out. */
@@ -164,6 +168,10 @@ static void print_json(const struct comparison *c) {
                 cJSON_AddNumberToObject(object, columns[column].name, number(c, run, column));
             else if (!columns[column].format)
                 cJSON_AddStringToObject(object, columns[column].name, cell(c, run, column));
+            if (isfinite(deviation(c, run, column)))
+                cJSON_AddNumberToObject(
+                    object, arena_format(c->arena, "%s_deviation", columns[column].name),
+                    deviation(c, run, column));
         }
         cJSON_AddItemToArray(json, object);
     }
@@ -176,7 +184,8 @@ static bool draw(const void *context, const char *path, struct error *error) {
     const struct comparison *c = context;
     struct compared_run *runs = ARENA_ARRAY(c->arena, struct compared_run, c->count);
     for (int i = 0; i < c->count; i++)
-        runs[i] = (struct compared_run){c->names[i], &c->runs[i].history};
+        runs[i] = (struct compared_run){c->names[i], run_histories(&c->runs[i]),
+                                        run_history_count(&c->runs[i])};
     return plot_comparison(path, runs, c->count, error);
 }
 

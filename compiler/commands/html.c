@@ -100,6 +100,19 @@ static char *base64(struct arena *arena, const char *prefix, const uint8_t *data
     return text;
 }
 
+const char *html_picture_file(struct arena *arena, const char *path, struct error *error) {
+    size_t size, length = strlen(path);
+    bool is_svg = length > 4 && strcmp(path + length - 4, ".svg") == 0;
+    char *data = files_read(path, &size, error);
+    const char *uri = NULL;
+
+    if (data)
+        uri = base64(arena, is_svg ? "data:image/svg+xml;base64," : "data:image/png;base64,",
+                     (const uint8_t *)data, size);
+    free(data);
+    return uri;
+}
+
 const char *html_picture(struct arena *arena, const char *suffix,
                          bool (*draw)(const void *context, const char *path, struct error *error),
                          const void *context, struct error *error) {
@@ -113,14 +126,7 @@ const char *html_picture(struct arena *arena, const char *suffix,
         return NULL;
     }
     close(file);
-    if (draw(context, path, error)) {
-        size_t size;
-        char *data = files_read(path, &size, error);
-        const char *prefix =
-            strcmp(suffix, ".svg") == 0 ? "data:image/svg+xml;base64," : "data:image/png;base64,";
-        if (data) uri = base64(arena, prefix, (const uint8_t *)data, size);
-        free(data);
-    }
+    if (draw(context, path, error)) uri = html_picture_file(arena, path, error);
     unlink(path);
     return uri;
 }

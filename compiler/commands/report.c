@@ -25,7 +25,8 @@ static const struct command_line line = {
     .purpose =
         "Writes a run as one HTML file to send to others: model, data, recipe, learning curves,\n"
         "confusion matrix, worst mistakes, filters, and the command that repeats it. RUN is the\n"
-        "folder that `lathe train --save` wrote. The file works without a network.",
+        "folder that `lathe train --save` wrote, or that of a sweep: its ranking and scores. The\n"
+        "file works without a network.",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .positional = "RUN (the folder of a run)",
@@ -33,42 +34,67 @@ static const struct command_line line = {
     .most = 1,
 };
 
-static void print_json(const char *output, const struct report_pictures *pictures) {
+/* The names of the pictures in a page; NULL: one that is not there. */
+enum { MOST_PICTURES = 4 };
+
+static void print_json(const char *output, const char *const pictures[MOST_PICTURES]) {
     cJSON *json = cJSON_CreateObject();
-    cJSON *list;
 
     cJSON_AddStringToObject(json, "report", output);
-    list = cJSON_AddArrayToObject(json, "pictures");
-    if (pictures->curves) cJSON_AddItemToArray(list, cJSON_CreateString("learning curves"));
-    if (pictures->confusion) cJSON_AddItemToArray(list, cJSON_CreateString("confusion matrix"));
-    if (pictures->mistakes) cJSON_AddItemToArray(list, cJSON_CreateString("worst mistakes"));
-    if (pictures->filters) cJSON_AddItemToArray(list, cJSON_CreateString("filters"));
+    cJSON *list = cJSON_AddArrayToObject(json, "pictures");
+    for (int i = 0; i < MOST_PICTURES; i++)
+        if (pictures[i]) cJSON_AddItemToArray(list, cJSON_CreateString(pictures[i]));
     command_print_json(json);
 }
 
-static int report(const struct run_folder *run, const struct report_options *o,
-                  struct error *error) {
+/* Writes the page and says so. */
+static int save(const struct text *html, const char *folder, const struct report_options *o,
+                const char *const pictures[MOST_PICTURES], struct error *error) {
     const char *output =
-        o->output ? o->output : arena_format(run->arena, "%s/report.html", run->path);
-    struct report_pictures pictures = {NULL};
-    struct text html = {.arena = run->arena};
+        o->output ? o->output : arena_format(html->arena, "%s/report.html", folder);
 
-    if (!report_draw_pictures(run, &pictures, error)) return STATUS_FAILED;
-    report_html(&html, run, &pictures);
-    if (!files_write(output, &(struct file_part){html.data, html.length}, 1, error))
+    if (!files_write(output, &(struct file_part){html->data, html->length}, 1, error))
         return STATUS_FAILED;
     if (o->json)
-        print_json(output, &pictures);
+        print_json(output, pictures);
     else
         printf("the report is in %s\n", output);
     return STATUS_OK;
 }
 
+static int report(const struct run_folder *run, const struct report_options *o,
+                  struct error *error) {
+    struct report_pictures drawn = {NULL};
+    struct text html = {.arena = run->arena};
+
+    if (!report_draw_pictures(run, &drawn, error)) return STATUS_FAILED;
+    report_html(&html, run, &drawn);
+    const char *const pictures[MOST_PICTURES] = {
+        drawn.curves ? "learning curves" : NULL,
+        drawn.confusion ? "confusion matrix" : NULL,
+        drawn.mistakes ? "worst mistakes" : NULL,
+        drawn.filters ? "filters" : NULL,
+    };
+    return save(&html, run->path, o, pictures, error);
+}
+
+static int report_sweep(struct arena *arena, const char *path, const struct report_options *o,
+                        struct error *error) {
+    struct text html = {.arena = arena};
+    bool has_picture;
+
+    if (!sweep_html(&html, path, &has_picture, error)) return STATUS_BAD_INPUT;
+    return save(&html, path, o, (const char *const[MOST_PICTURES]){has_picture ? "scores" : NULL},
+                error);
+}
+
 static int work(struct arena *arena, const struct arguments *arguments, void *values,
                 struct error *error) {
+    const char *path = arguments->positional[0];
     struct run_folder run;
 
-    if (!run_folder_open(&run, arena, arguments->positional[0], error)) return STATUS_BAD_INPUT;
+    if (sweep_folder_is(arena, path)) return report_sweep(arena, path, values, error);
+    if (!run_folder_open(&run, arena, path, error)) return STATUS_BAD_INPUT;
     int status = report(&run, values, error);
     run_folder_close(&run);
     return status;

@@ -97,6 +97,27 @@ static void put_duration_card(struct text *html, double seconds) {
              "training time");
 }
 
+/* Of a cross-validation mean and standard deviation. */
+static void put_validation_card(struct text *html, const struct run_folder *run, const char *name,
+                                const char *what) {
+    const char *deviation_name = arena_format(html->arena, "%s_deviation", name);
+    double value = run_number(run, "result", name);
+    double deviation = run_number(run, "result", deviation_name);
+    if (isfinite(deviation))
+        put_card(html, arena_format(html->arena, "%.4f ± %.4f", value, deviation), what);
+    else
+        put_number_card(html, value, "%.4f", what);
+}
+
+static void put_folds_note(struct text *html, const struct run_folder *run) {
+    double folds = run_number(run, "recipe", "folds"), fold = run_number(run, "recipe", "fold");
+    if (run->fold_count)
+        text_add(html, "; cross-validation with %d folds: mean ± standard deviation",
+                 run->fold_count);
+    else if (isfinite(folds))
+        text_add(html, "; fold %.0f of %.0f of a cross-validation", fold, folds);
+}
+
 static void put_head(struct text *html, const struct run_folder *run) {
     const char *finished = run_text(run, NULL, "finished");
 
@@ -108,15 +129,17 @@ static void put_head(struct text *html, const struct run_folder *run) {
     html_escape(html, run_text(run, NULL, "lathe"));
     if (*finished) text_put(html, ", finished ");
     html_escape(html, finished);
+    put_folds_note(html, run);
     text_put(html, "</p>\n<div class=\"cards\">\n");
     put_number_card(html, run_number(run, "result", "test_accuracy"), "%.4f", "test accuracy");
     put_number_card(html, run_number(run, "result", "test_loss"), "%.4f", "test loss");
-    put_number_card(html, run_number(run, "result", "validation_accuracy"), "%.4f",
-                    "validation accuracy");
+    put_validation_card(html, run, "validation_accuracy", "validation accuracy");
+    if (run->fold_count) put_validation_card(html, run, "validation_loss", "validation loss");
     put_number_card(html, run_number(run, "result", "training_accuracy"), "%.4f",
                     "training accuracy");
     put_card(html, grouped(html->arena, run_number(run, NULL, "parameters")), "parameters");
-    put_number_card(html, run_number(run, "result", "epochs"), "%.0f", "epochs");
+    put_number_card(html, run_number(run, "result", "epochs"), "%.4g",
+                    run->fold_count ? "epochs of a fold" : "epochs");
     put_duration_card(html, run_number(run, "result", "seconds"));
     text_put(html, "</div>\n");
 }
@@ -130,11 +153,12 @@ static void put_data(struct text *html, const struct run_folder *run) {
     put_row(html, "training samples",
             grouped(html->arena, run_number(run, "data", "training_samples")));
     put_row(html, "test samples", grouped(html->arena, run_number(run, "data", "test_samples")));
-    if (run->names.names) {
+    const struct class_names *classes = run->fold_count ? &run->folds[0].names : &run->names;
+    if (classes->names) {
         struct text names = {.arena = html->arena};
-        for (int i = 0; i < run->names.count && i < 30; i++)
-            text_add(&names, "%s%s", i ? ", " : "", run->names.names[i]);
-        if (run->names.count > 30) text_add(&names, ", ... (%d)", run->names.count);
+        for (int i = 0; i < classes->count && i < 30; i++)
+            text_add(&names, "%s%s", i ? ", " : "", classes->names[i]);
+        if (classes->count > 30) text_add(&names, ", ... (%d)", classes->count);
         put_row(html, "classes", text_string(&names));
     }
     text_put(html, "</table>\n</div>\n");
@@ -150,6 +174,7 @@ static void put_recipe(struct text *html, const struct run_folder *run) {
     put_number_row(html, "batch size", run_number(run, "recipe", "batch_size"));
     put_number_row(html, "epochs", run_number(run, "recipe", "epochs"));
     put_number_row(html, "validation split", split > 0 ? split : NAN);
+    put_number_row(html, "folds", run_number(run, "recipe", "folds"));
     put_row(html, "seed", arena_format(html->arena, "%.0f", run_number(run, "recipe", "seed")));
     put_number_row(html, "weights of epoch", run_number(run, "result", "kept_epoch"));
     put_row(html, "ran on",
@@ -178,6 +203,29 @@ static void put_layers(struct text *html, const struct run_folder *run) {
     }
     text_add(html, "<tr><th>in all</th><td></td><td></td><th class=\"number\">%s</th></tr>\n",
              grouped(html->arena, run_number(run, NULL, "parameters")));
+    text_put(html, "</table>\n</div>\n</section>\n");
+}
+
+static void put_folds(struct text *html, const struct run_folder *run) {
+    static const char *const names[] = {"kept_epoch", "training_loss", "training_accuracy",
+                                        "validation_loss", "validation_accuracy"};
+    enum { NAMES = sizeof names / sizeof *names };
+
+    if (run->fold_count == 0) return;
+    text_put(html, "<section>\n<h2>Folds</h2>\n<div class=\"wide\">\n<table>\n<tr><th>fold</th>"
+                   "<th class=\"number\">weights of epoch</th><th class=\"number\">training "
+                   "loss</th><th class=\"number\">training accuracy</th><th class=\"number\">"
+                   "validation loss</th><th class=\"number\">validation accuracy</th></tr>\n");
+    for (int i = 0; i < run->fold_count; i++) {
+        text_add(html, "<tr><td>%d</td>", i + 1);
+        for (int k = 0; k < NAMES; k++) {
+            double value = run_number(&run->folds[i], "result", names[k]);
+            text_put(html, "<td class=\"number\">");
+            if (isfinite(value)) text_add(html, k ? "%.4f" : "%.0f", value);
+            text_put(html, "</td>");
+        }
+        text_put(html, "</tr>\n");
+    }
     text_put(html, "</table>\n</div>\n</section>\n");
 }
 
@@ -247,6 +295,7 @@ void report_html(struct text *html, const struct run_folder *run,
     put_recipe(html, run);
     text_put(html, "</section>\n");
     put_picture(html, "Learning curves", "", pictures->curves);
+    put_folds(html, run);
     put_picture(html, "Confusion matrix",
                 "on the test data: rows are true classes, columns are "
                 "what the model says",

@@ -19,7 +19,19 @@ bool report_draw_pictures(const struct run_folder *run, struct report_pictures *
 void report_html(struct text *html, const struct run_folder *run,
                  const struct report_pictures *pictures);
 
+/* --- sweep_html.c --- */
+
+/** True for the folder of a sweep, also of one that has not ended. */
+bool sweep_folder_is(struct arena *arena, const char *path);
+
+/** Appends the page of a sweep: the ranking of its points, the picture of their scores if its
+ * folder has it, how the best one is trained. False + message when the sweep has not ended. */
+bool sweep_html(struct text *html, const char *path, bool *has_picture, struct error *error);
+
 /* --- html.c: shared with `lathe compare` --- */
+
+/** Returns a .png or .svg file as a data URI; NULL + message. */
+const char *html_picture_file(struct arena *arena, const char *path, struct error *error);
 
 /** Draws a picture into a temporary file of this suffix (".svg", ".png") and returns it as a data
  * URI; NULL, with a message unless there is nothing to draw. `context` goes to draw. */

@@ -12,14 +12,17 @@
 struct run_folder {
     struct arena *arena;
     const char *path;
-    struct cJSON *record; /* run.json */
-    struct history history;
-    bool has_confusion; /* tested, with accuracy */
+    struct cJSON *record;     /* run.json */
+    struct history history;   /* empty where there are folds */
+    struct run_folder *folds; /* of a cross-validation, each a run of its own */
+    int fold_count;           /* 0: a single training */
+    bool has_confusion;       /* tested, with accuracy */
     struct confusion confusion;
     struct class_names names; /* of the classes; names NULL: not known */
 };
 
-/** Reads a run's folder. On failure (a message tells which file) there is nothing to close. */
+/** Reads a run's folder, of a cross-validation those of its folds too. On failure (a message tells
+ * which file) there is nothing to close. */
 bool run_folder_open(struct run_folder *run, struct arena *arena, const char *path,
                      struct error *error);
 void run_folder_close(struct run_folder *run);
@@ -28,6 +31,13 @@ void run_folder_close(struct run_folder *run);
  * where there is none. */
 const char *run_text(const struct run_folder *run, const char *group, const char *name);
 double run_number(const struct run_folder *run, const char *group, const char *name);
+
+/** Mean seconds of an epoch, over all folds; NAN when there is none. */
+double run_epoch_seconds(const struct run_folder *run);
+
+/** Its histories, one for each fold: a list of run_history_count(run), from the arena. */
+int run_history_count(const struct run_folder *run);
+const struct history *const *run_histories(const struct run_folder *run);
 
 /** The name of a class, or its number. */
 const char *run_class(const struct run_folder *run, int class_number);

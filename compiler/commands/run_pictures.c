@@ -11,7 +11,18 @@
 
 enum { MOST_FILTERS = 64, MISTAKES_IN_A_ROW = 5 };
 
+/* The validation of each fold. */
+static bool draw_folds(const struct run_folder *run, const char *path, struct error *error) {
+    const struct history *const *histories = run_histories(run);
+    struct compared_run *folds = ARENA_ARRAY(run->arena, struct compared_run, run->fold_count);
+    for (int i = 0; i < run->fold_count; i++)
+        folds[i] =
+            (struct compared_run){arena_format(run->arena, "fold %d", i + 1), &histories[i], 1};
+    return plot_comparison(path, folds, run->fold_count, error);
+}
+
 bool run_draw_curves(const struct run_folder *run, const char *path, struct error *error) {
+    if (run->fold_count) return draw_folds(run, path, error);
     if (run->history.count == 0) return false;
     return plot_learning_curves(path, &run->history, run_text(run, NULL, "model"), error);
 }

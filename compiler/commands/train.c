@@ -141,6 +141,8 @@ bool train_set_up(struct run *run, const char *directory, long fold, bool resume
     };
 
     options.split.fold = fold;
+    run->directory = directory;
+    run->fold = o->folds ? fold + 1 : 0;
     trainer_free(run->trainer);
     run->trainer = trainer_new(&options, error);
     return run->trainer != NULL;
@@ -202,7 +204,8 @@ static bool test(struct run *run, struct error *error) {
 
     if (!confusion_init(&run->confusion, evaluation_classes(program)))
         return error_set(error, "out of memory");
-    return evaluation_run(&input, &run->test, &run->confusion, error);
+    run->tested = evaluation_run(&input, &run->test, &run->confusion, error);
+    return run->tested;
 }
 
 static bool save_losses(const struct run *run, struct error *error) {

@@ -7,6 +7,8 @@
 #include "../../runtime/progress.h"
 #include "../../runtime/trainer.h"
 
+struct cJSON;
+
 struct train_options {
     const char **words; /* of the command line, as they were typed */
     int word_count;
@@ -33,10 +35,13 @@ struct run {
     struct pool *pool;
     int threads;
     struct trainer *trainer;
+    const char *directory; /* where the present training, or all folds together, are saved */
+    long fold;             /* the present one, from 1; 0: no fold, or all of them */
     struct progress progress;
     double first_step_ms, seconds;
     double *losses; /* of each step of this process, when asked for */
     long loss_count, loss_capacity, first_loss_step;
+    bool tested;
     struct evaluation test;
     struct mistakes mistakes; /* of the test */
     struct confusion confusion;
@@ -69,18 +74,23 @@ void train_print_results(const struct run *run);
 int train_report_interrupted(const struct run *run);
 
 /** Adds the figures of an epoch to a JSON object: training_loss, validation_accuracy, ... */
-struct cJSON;
 void train_add_epoch(struct cJSON *json, const struct history *history,
                      const struct history_epoch *epoch);
 
-/** Saves learning curves and confusion matrix in the directory of the run. What goes wrong with
- * these extras is told and forgotten. */
+/** Saves the pictures of the run, the present fold or all folds in their directory. What goes wrong
+ * with these extras is told and forgotten. */
 void train_save_plots(const struct run *run);
 
 /* --- train_record.c --- */
 
 /** Writes what `lathe report` needs to know of a run into its folder: run.json, the model's files
- * and the samples of the worst mistakes. */
+ * and the samples of the worst mistakes. Nothing when the run is not saved. */
 bool train_save_record(const struct run *run, struct error *error);
+
+/** The same of all folds together; result: what came out of them, which is given away. */
+bool train_save_folds_record(const struct run *run, struct cJSON *result, struct error *error);
+
+/** The seconds that the epochs took, also those before the run was resumed. */
+double train_epoch_seconds(const struct history *history);
 
 #endif

@@ -7,40 +7,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The figures of the folds that are done: of the epoch whose weights each of them keeps. */
+/* The figures of the folds that are done. */
 struct folds {
-    struct history_epoch *kept;
+    struct history_epoch *kept; /* of the epoch whose weights each of them keeps */
     bool has_accuracy;
-    long count;
+    long count, epochs; /* epochs and seconds: of all of them */
+    double seconds;
 };
-
-/* The directory of a fold, or NULL where nothing is saved. *fine is false when memory is out. */
-static char *fold_directory(const struct run *run, long fold, bool *fine) {
-    char name[32];
-    if (!run->options->save) return NULL;
-    snprintf(name, sizeof name, "fold_%ld", fold + 1);
-    char *path = files_join(run->options->save, name);
-    if (!path) *fine = false;
-    return path;
-}
 
 /* Goes on with a fold that has a checkpoint, when it is to resume; a fold that is done is so at
  * once. */
 static bool set_up_fold(struct run *run, long fold, struct error *error) {
-    bool fine = true, resume = false;
-    char *directory = fold_directory(run, fold, &fine), *checkpoint = NULL;
-    if (directory && run->options->resume) {
-        checkpoint = files_join(directory, "last.safetensors");
-        fine = checkpoint != NULL;
-        resume = fine && files_exist(checkpoint);
-    }
-    if (fine)
-        fine = train_set_up(run, directory, fold, resume, error);
-    else
-        error_set(error, "out of memory");
-    free(checkpoint);
-    free(directory);
-    return fine;
+    const char *directory = NULL;
+    bool resume = false;
+    if (run->options->save)
+        directory = arena_format(run->arena, "%s/fold_%ld", run->options->save, fold + 1);
+    if (directory && run->options->resume)
+        resume = files_exist(arena_format(run->arena, "%s/last.safetensors", directory));
+    return train_set_up(run, directory, fold, resume, error);
 }
 
 static void print_fold(const struct run *run, const struct folds *folds) {
@@ -96,8 +80,27 @@ static cJSON *json_of(const struct run *run, const struct folds *folds) {
     return json;
 }
 
-/* DIR/cross_validation.json */
-static bool save(const struct run *run, const struct folds *folds, struct error *error) {
+static void add_mean(cJSON *json, const struct folds *folds, bool accuracy, const char *name,
+                     const char *deviation_name) {
+    double mean, deviation;
+    mean_and_deviation(folds, accuracy, &mean, &deviation);
+    cJSON_AddNumberToObject(json, name, mean);
+    cJSON_AddNumberToObject(json, deviation_name, deviation);
+}
+
+/* The folds as one run, for its run.json. */
+static cJSON *result_json(const struct folds *folds) {
+    cJSON *json = cJSON_CreateObject();
+    add_mean(json, folds, false, "validation_loss", "validation_loss_deviation");
+    if (folds->has_accuracy)
+        add_mean(json, folds, true, "validation_accuracy", "validation_accuracy_deviation");
+    cJSON_AddNumberToObject(json, "epochs", (double)folds->epochs / (double)folds->count);
+    cJSON_AddNumberToObject(json, "seconds", folds->seconds);
+    return json;
+}
+
+/* DIR/cross_validation.json, and what makes DIR the folder of a run. */
+static bool save(struct run *run, const struct folds *folds, struct error *error) {
     if (!run->options->save) return true;
     char *path = files_join(run->options->save, "cross_validation.json");
     cJSON *json = json_of(run, folds);
@@ -110,6 +113,10 @@ static bool save(const struct run *run, const struct folds *folds, struct error 
     cJSON_Delete(json);
     cJSON_free(text);
     free(path);
+    run->directory = run->options->save;
+    run->fold = 0;
+    saved = saved && train_save_folds_record(run, result_json(folds), error);
+    if (saved) train_save_plots(run);
     return saved;
 }
 
@@ -128,6 +135,19 @@ static void print_summary(const struct run *run, const struct folds *folds) {
     printf(" (mean and standard deviation); the test data were not used\n");
 }
 
+/* A fold that is done is recorded like any run. */
+static bool end_fold(struct run *run, struct folds *folds, struct error *error) {
+    const struct history *history = trainer_history(run->trainer);
+    folds->has_accuracy = history->has_accuracy;
+    folds->kept[folds->count++] = *trainer_kept_epoch(run->trainer);
+    folds->epochs += history->count;
+    folds->seconds += train_epoch_seconds(history);
+    print_fold(run, folds);
+    if (!train_save_record(run, error)) return false;
+    train_save_plots(run);
+    return true;
+}
+
 int train_folds(struct run *run, struct error *error) {
     const struct train_options *o = run->options;
     struct folds folds = {.kept = calloc((size_t)o->folds, sizeof *folds.kept)};
@@ -144,10 +164,7 @@ int train_folds(struct run *run, struct error *error) {
         enum training_end end = train_run(run, error);
         if (end == TRAINING_FAILED) status = STATUS_FAILED;
         if (end == TRAINING_INTERRUPTED) status = train_report_interrupted(run);
-        if (status != STATUS_OK) break;
-        folds.has_accuracy = trainer_history(run->trainer)->has_accuracy;
-        folds.kept[folds.count++] = *trainer_kept_epoch(run->trainer);
-        print_fold(run, &folds);
+        if (status == STATUS_OK && !end_fold(run, &folds, error)) status = STATUS_FAILED;
     }
     if (status == STATUS_OK && !save(run, &folds, error)) status = STATUS_FAILED;
     if (status == STATUS_OK) print_summary(run, &folds);

@@ -13,7 +13,7 @@
 
 static bool save(const struct run *run, const char *name, const void *data, size_t size,
                  struct error *error) {
-    char *path = files_join(run->options->save, name);
+    char *path = files_join(run->directory, name);
     bool saved = path && files_write(path, &(struct file_part){data, size}, 1, error);
     if (!path) error_set(error, "out of memory");
     free(path);
@@ -30,7 +30,7 @@ static const char *file_name(const char *path) {
 /* A copy of the files that the model is made of: they may change, the run has not. */
 static bool save_model(const struct run *run, struct error *error) {
     const struct model *model = run->model;
-    char *folder = files_join(run->options->save, "model");
+    char *folder = files_join(run->directory, "model");
     bool saved = folder && files_make_folder(folder, error);
 
     free(folder);
@@ -86,6 +86,8 @@ static void add_recipe(cJSON *json, const struct run *run) {
     cJSON_AddNumberToObject(recipe, "batch_size", (double)run->batch);
     cJSON_AddNumberToObject(recipe, "epochs", (double)run->epochs);
     cJSON_AddNumberToObject(recipe, "validation_split", run->split.fraction);
+    if (run->options->folds) cJSON_AddNumberToObject(recipe, "folds", (double)run->options->folds);
+    if (run->fold) cJSON_AddNumberToObject(recipe, "fold", (double)run->fold);
     cJSON_AddNumberToObject(recipe, "seed", trainer_seed(run->trainer));
 }
 
@@ -136,21 +138,27 @@ static void add_command(cJSON *json, const struct run *run) {
     cJSON_AddStringToObject(json, "command", text_string(&text));
 }
 
-static void add_result(cJSON *json, const struct run *run) {
+double train_epoch_seconds(const struct history *history) {
+    double sum = 0;
+    for (long i = 0; i < history->count; i++) sum += history->epochs[i].seconds;
+    return sum;
+}
+
+/* What came out of the present training. */
+static cJSON *result_json(const struct run *run) {
     const struct history *history = trainer_history(run->trainer);
     const struct history_epoch *kept = trainer_kept_epoch(run->trainer);
-    cJSON *result = cJSON_AddObjectToObject(json, "result");
+    cJSON *result = cJSON_CreateObject();
 
-    if (!run->options->no_test) {
+    if (run->tested) {
         cJSON_AddNumberToObject(result, "test_loss", run->test.loss);
         if (run->test.has_accuracy)
             cJSON_AddNumberToObject(result, "test_accuracy", run->test.accuracy);
     }
     cJSON_AddNumberToObject(result, "epochs", (double)history->count);
     if (kept) train_add_epoch(result, history, kept);
-    cJSON_AddNumberToObject(result, "seconds", run->seconds);
-    cJSON_AddStringToObject(result, "backend", jit_backend(run->jit));
-    cJSON_AddNumberToObject(result, "threads", run->threads);
+    cJSON_AddNumberToObject(result, "seconds", train_epoch_seconds(history));
+    return result;
 }
 
 static void add_time(cJSON *json) {
@@ -161,7 +169,7 @@ static void add_time(cJSON *json) {
         cJSON_AddStringToObject(json, "finished", text);
 }
 
-static bool save_run(const struct run *run, struct error *error) {
+static bool save_run(const struct run *run, cJSON *result, struct error *error) {
     cJSON *json = cJSON_CreateObject();
 
     cJSON_AddStringToObject(json, "lathe", LATHE_VERSION);
@@ -172,8 +180,10 @@ static bool save_run(const struct run *run, struct error *error) {
     add_layers(json, run);
     add_data(json, run);
     add_recipe(json, run);
-    add_result(json, run);
-    if (!run->options->no_test && run->test.has_accuracy) {
+    cJSON_AddStringToObject(result, "backend", jit_backend(run->jit));
+    cJSON_AddNumberToObject(result, "threads", run->threads);
+    cJSON_AddItemToObject(json, "result", result);
+    if (run->tested && run->test.has_accuracy) {
         command_json_classes(json, &run->confusion, run->data.test.class_names);
         add_mistakes(json, run);
     }
@@ -201,13 +211,19 @@ static bool save_samples(const struct run *run, struct error *error) {
                                  .data = samples,
                                  .elements = count * data->sample_size};
     for (int i = 0; i < data->rank; i++) tensor.size[i + 1] = data->shape[i];
-    char *path = files_join(run->options->save, "worst_mistakes.safetensors");
+    char *path = files_join(run->directory, "worst_mistakes.safetensors");
     bool saved = path && safetensors_write(path, &tensor, 1, NULL, 0, error);
     free(path);
     return saved;
 }
 
 bool train_save_record(const struct run *run, struct error *error) {
-    return !run->options->save ||
-           (save_model(run, error) && save_samples(run, error) && save_run(run, error));
+    return !run->directory || (save_model(run, error) && save_samples(run, error) &&
+                               save_run(run, result_json(run), error));
+}
+
+bool train_save_folds_record(const struct run *run, cJSON *result, struct error *error) {
+    if (save_model(run, error)) return save_run(run, result, error);
+    cJSON_Delete(result);
+    return false;
 }

@@ -28,8 +28,8 @@ void train_save_plots(const struct run *run) {
     struct error error = {.text = ""};
     struct run_folder folder;
 
-    if (!run->options->save || run->options->no_plots) return;
-    if (run_folder_open(&folder, run->arena, run->options->save, &error)) {
+    if (!run->directory || run->options->no_plots) return;
+    if (run_folder_open(&folder, run->arena, run->directory, &error)) {
         (void)(save_plot(&folder, "learning_curves.png", run_draw_curves, &error) &&
                save_plot(&folder, "confusion_matrix.png", run_draw_confusion, &error) &&
                save_plot(&folder, "worst_mistakes.png", run_draw_mistakes, &error) &&

@@ -61,8 +61,9 @@ static const char expected[] = "a list of callbacks, as { early_stopping { patie
 
 /* Files that the run itself keeps in its directory. */
 static bool is_own_file(const char *path) {
-    static const char *const own[] = {"last.safetensors", "best.safetensors",      "history.csv",
-                                      "history.json",     "cross_validation.json", "classes.txt"};
+    static const char *const own[] = {
+        "last.safetensors",      "best.safetensors", "history.csv", "history.json",
+        "cross_validation.json", "classes.txt",      "run.json",    "report.html"};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
         if (strcmp(own[i], path) == 0) return true;
     return false;
