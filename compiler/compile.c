@@ -14,12 +14,13 @@ struct pipeline {
     const struct compile_options *options;
     struct text *dump;
     const char *mode_name;
+    float *constants; /* what remains of options->weights */
     struct error *error;
 };
 
-static const char *const pass_names[] = {"lower",   "simplify", "common", "dead",
-                                         "outputs", "compose",  "layout", "fuse",
-                                         "tile",    "place",    NULL};
+static const char *const pass_names[] = {"lower", "simplify", "common",  "dead",
+                                         "fold",  "outputs",  "compose", "layout",
+                                         "fuse",  "tile",     "place",   NULL};
 
 const char *const *compile_pass_names(void) {
     return pass_names;
@@ -37,6 +38,15 @@ static bool after(struct pipeline *p, const char *pass) {
     return true;
 }
 
+/* What weights alone decide is computed now, if they are known, or ahead of the calls. */
+static struct graph *fold(struct pipeline *p) {
+    struct graph *graph = p->graph;
+    if (p->plan->prepares) graph = pass_fold_batch_norm(graph);
+    if (p->plan->prepares && p->options->weights)
+        graph = pass_constants(graph, p->options->weights, &p->constants);
+    return graph;
+}
+
 static bool run_passes(struct pipeline *p) {
     struct graph **graph = &p->graph;
     if (!after(p, "lower")) return false;
@@ -47,6 +57,8 @@ static bool run_passes(struct pipeline *p) {
     if (!after(p, "common")) return false;
     *graph = pass_dead(*graph);
     if (!after(p, "dead")) return false;
+    *graph = fold(p);
+    if (!after(p, "fold")) return false;
     pass_outputs(*graph);
     if (!after(p, "outputs")) return false;
     pass_compose(*graph);
@@ -96,7 +108,8 @@ static long rows_of(const struct model *model, enum mode mode, long batch,
 
 static struct program_plan *compile_mode(struct arena *arena, const struct model *model,
                                          enum mode mode, long batch,
-                                         const struct compile_options *options, struct text *dump,
+                                         const struct compile_options *options,
+                                         struct compilation *compilation, struct text *dump,
                                          struct error *error) {
     static const char *const names[MODE_COUNT] = {"training", "evaluation", "prediction",
                                                   "gradient", "update"};
@@ -115,8 +128,10 @@ static struct program_plan *compile_mode(struct arena *arena, const struct model
     plan->no_winograd = options->no_winograd;
     plan->is_serial = options->standalone && !options->form.threads;
     plan->has_shares = !options->standalone;
-    struct pipeline pipeline = {graph, plan, options, dump, names[mode], error};
-    return run_passes(&pipeline) ? plan : NULL;
+    struct pipeline pipeline = {graph, plan, options, dump, names[mode], NULL, error};
+    if (!run_passes(&pipeline)) return NULL;
+    if (pipeline.constants) compilation->constants = pipeline.constants;
+    return plan;
 }
 
 static void fill_variables(struct arena *arena, struct program *program,
@@ -186,7 +201,8 @@ struct compilation *compile_model(struct arena *arena, const struct model *model
     const struct graph *graph = NULL;
     for (int mode = 0; mode < MODE_COUNT; mode++) {
         if (!wanted[mode]) continue;
-        plans[mode] = compile_mode(arena, model, (enum mode)mode, batch, options, &dump, error);
+        plans[mode] =
+            compile_mode(arena, model, (enum mode)mode, batch, options, compilation, &dump, error);
         if (!plans[mode]) return NULL;
         if (plans[mode]->rows > rows) rows = plans[mode]->rows;
         graph = plans[mode]->graph;

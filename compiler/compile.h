@@ -40,6 +40,8 @@ struct compile_options {
     bool prediction;        /*   predict, */
     bool in_pieces;         /*   gradient and update: a training step in pieces */
     bool prepare;           /*   prepare: a program's `prepare`, which predict then needs */
+    const float *const *weights; /* by space, if they never change: what they alone decide is computed
+                                    now, and `constants` are the weights of the program; or NULL */
     bool generic_products;  /* large matrix products call the runtime's sgemm (never when emitting) */
     bool use_double;        /* real = double */
     bool own_mathematics;   /* exp, log, ... without libm */
@@ -71,6 +73,7 @@ struct compilation {
     struct memory_report memory[MODE_COUNT]; /* by enum mode */
     const struct kernel_summary *kernels[MODE_COUNT]; /* by enum mode, in the order they run */
     int kernel_count[MODE_COUNT];
+    const float *constants;        /* of compile_options.weights: SPACE_TRAINABLE; or NULL */
     const char *const *symbols;    /* library functions that the text calls (tcc); ends with NULL */
     const char *dumped;            /* text of the --dump, or NULL */
 };

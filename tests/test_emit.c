@@ -200,6 +200,8 @@ static struct inference_case inferences[] = {
     {"tests/emit/emit_images.lua", "emit_images", "generic", 6, USUAL_COMPILERS},
     {"tests/emit/emit_images.lua", "emit_images", "x86-64-v4", 3, USUAL_COMPILERS},
     {"tests/emit/emit_branches.lua", "emit_branches", "generic", 1, USUAL_COMPILERS},
+    {"tests/emit/emit_batch_norm.lua", "emit_batch_norm", "generic", 1, 2},
+    {"tests/emit/emit_batch_norm.lua", "emit_batch_norm", "x86-64-v3", 9, 1},
     {"tests/emit/emit_regression.lua", "emit_regression", "x86-64-v3", 2, USUAL_COMPILERS},
     {"tests/emit/emit_wide.lua", "emit_wide", "generic", 1, USUAL_COMPILERS},
     {"tests/emit/emit_wide.lua", "emit_wide", "x86-64-v4", 3, USUAL_COMPILERS},

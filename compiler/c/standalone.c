@@ -194,7 +194,7 @@ static const struct target *fit_target(struct arena *arena, const struct compile
 static struct compile_options standalone_compile(struct arena *arena, const char *name,
                                                  enum mode mode,
                                                  const struct compile_options *options,
-                                                 long batch) {
+                                                 const float *const *weights, long batch) {
     struct compile_options compile = *options;
     bool in_pieces = options->form.micro_batches > 1;
     compile.dialect = DIALECT_CC;
@@ -204,6 +204,8 @@ static struct compile_options standalone_compile(struct arena *arena, const char
     compile.in_pieces = mode == MODE_TRAINING && in_pieces;
     compile.prediction = true;
     compile.prepare = mode != MODE_TRAINING;
+    /* Values computed now are float: those of double are left to the model. */
+    compile.weights = compile.prepare && !options->use_double ? weights : NULL;
     compile.generic_products = false;
     compile.standalone = true;
     compile.no_winograd = options->no_winograd || options->form.small_code;
@@ -231,9 +233,12 @@ struct standalone *compile_standalone(struct arena *arena, const struct model *m
                   whole, pieces);
         return NULL;
     }
-    struct compile_options compile = standalone_compile(arena, name, mode, options, whole / pieces);
+    struct compile_options compile =
+        standalone_compile(arena, name, mode, options, weights, whole / pieces);
     const struct compilation *compilation = compile_model(arena, model, &compile, error);
     if (!compilation) return NULL;
+    const float *constants[SPACE_COUNT] = {compilation->constants};
+    if (compilation->constants) weights = constants;
     struct emission *e = ARENA_NEW(arena, struct emission);
     *e = (struct emission){
         .arena = arena,

@@ -185,7 +185,7 @@ static int work(struct arena *arena, const struct arguments *arguments, void *va
                 struct error *error) {
     const struct summary_options *o = values;
     struct summary summary = {.batch = o->batch_size};
-    struct compile_options compile = {.prediction = true, .dump = o->dump};
+    struct compile_options compile = {.prediction = true, .prepare = true, .dump = o->dump};
 
     if (o->dump && strcmp(o->dump, "help") == 0) return list_passes();
     if (o->dump && !check_pass(o->dump, error)) return STATUS_BAD_INPUT;

@@ -230,6 +230,7 @@ struct program_plan {
     bool prepares;     /* what depends on weights alone is made by an entry point of its own */
     long prepared_elements;
     bool *batched;        /* by tensor number: axis 0 is the batch */
+    const bool *fixed;    /* by tensor number: weights alone decide it */
     enum layout *layouts; /* by tensor number */
     struct view **views;  /* by tensor number; NULL: not in memory */
     struct kernel **kernels;
@@ -249,8 +250,8 @@ struct program_plan {
 /** True if the tensor is an image of a batch and so blocked by samples. */
 bool plan_is_blocked(const struct program_plan *plan, const struct tensor *tensor);
 
-/** True if what is made of a tensor can be kept between calls: it is a variable, or a part of one,
- * and the program prepares. */
+/** True if what is made of a tensor can be kept between calls: weights alone decide it, and the
+ * program prepares. */
 bool plan_is_prepared(const struct program_plan *plan, const struct tensor *tensor);
 
 /** The strides of a tensor of this shape in its layout, at offset 0 of a buffer. */

@@ -18,7 +18,7 @@ bool plan_is_blocked(const struct program_plan *plan, const struct tensor *tenso
 }
 
 bool plan_is_prepared(const struct program_plan *plan, const struct tensor *tensor) {
-    return plan->prepares && plan->views[tensor->number]->buffer->storage == STORAGE_SPACE;
+    return plan->prepares && plan->fixed[tensor->number];
 }
 
 struct view *view_new(struct program_plan *plan, struct buffer *buffer, long offset,

@@ -1,4 +1,4 @@
-/* layout.c: finds which tensors hold a batch, and blocks those that are images by samples: then
+/* layout.c: finds which tensors hold a batch, or what weights alone decide, and blocks those that are images by samples: then
  * every operation on them vectorizes over samples, whatever the number of channels. In small
  * batches they stay row-major, and operations vectorize over channels. */
 #include "kernels.h"
@@ -54,6 +54,7 @@ void pass_layout(struct program_plan *plan) {
     const struct graph *graph = plan->graph;
     plan->batched = ARENA_ARRAY(plan->arena, bool, graph->tensor_count);
     plan->layouts = ARENA_ARRAY(plan->arena, enum layout, graph->tensor_count);
+    plan->fixed = graph_fixed(graph, plan->arena);
     for (int i = 0; i < graph->tensor_count; i++) {
         const struct tensor *t = graph->tensors[i];
         plan->batched[i] = is_batched(plan, t);

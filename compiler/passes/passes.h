@@ -20,4 +20,14 @@ struct graph *pass_common(struct graph *graph);
 /** Drops what no output and no update needs. (dead.c) */
 struct graph *pass_dead(struct graph *graph);
 
+/** For predictions: what multiplies and adds numbers of the weights, batch normalization above all,
+ * moves into the weights of the contraction before or behind it, where that is exact.
+ * (fold_batch_norm.c) */
+struct graph *pass_fold_batch_norm(struct graph *graph);
+
+/** For predictions with weights that are known now: what they alone decide is computed, in double,
+ * and only the values that the rest of the graph reads remain as variables of SPACE_TRAINABLE,
+ * `values` (constants.c). weights: by space. */
+struct graph *pass_constants(struct graph *graph, const float *const *weights, float **values);
+
 #endif

@@ -28,23 +28,59 @@ static struct kernel *transposing_kernel(struct program_plan *plan, const struct
     while (pieces < 16 && m->columns % (pieces * 2) == 0 && m->columns / pieces > 64) pieces *= 2;
     long piece = m->columns / pieces;
     copy->units = pieces;
-    copy->copy.parts[0] = (struct copy_part){
-        .size = {pieces, 1, 1, m->depth, piece},
-        .to_stride = {piece, 0, 0, m->columns, 1},
-        .from_stride = {piece * m->b_column, 0, 0, m->b_depth, m->b_column}};
+    copy->copy.parts[0] =
+        (struct copy_part){.size = {pieces, 1, 1, m->depth, piece},
+                           .to_stride = {piece, 0, 0, m->columns, 1},
+                           .from_stride = {piece * m->b_column, 0, 0, m->b_depth, m->b_column}};
     return copy;
 }
 
-/* What weights alone decide is made once and kept, if the program can. */
-static void prepare_once(struct program_plan *plan, struct kernel *kernel) {
-    bool is_packing = kernel->kind == KERNEL_WINOGRAD_WEIGHTS;
-    if (!is_packing || !plan_is_prepared(plan, kernel->owner->convolution.weights)) return;
+/* ---- what weights alone decide ---- */
+
+struct preparation {
+    struct program_plan *plan;
+    const struct buffer *buffer; /* whose writers are counted */
+    int reads, writers;
+    bool is_fixed;
+};
+
+static void count_writer(void *context, const struct view *view, bool is_write) {
+    struct preparation *p = context;
+    p->writers += is_write && view->buffer == p->buffer;
+}
+
+/* It reads weights and what is made of them, and is the only one to write its results. */
+static void check_view(void *context, const struct view *view, bool is_write) {
+    struct preparation *p = context;
+    enum storage storage = view->buffer->storage;
+    if (!is_write) {
+        p->reads++;
+        p->is_fixed = p->is_fixed && (storage == STORAGE_SPACE || storage == STORAGE_PREPARED);
+        return;
+    }
+    struct preparation count = {.buffer = view->buffer};
+    for (int i = 0; i < p->plan->kernel_count; i++)
+        kernel_visit_views(p->plan, p->plan->kernels[i], count_writer, &count);
+    p->is_fixed = p->is_fixed && storage == STORAGE_ARENA && !view->buffer->is_double &&
+                  view->buffer != p->plan->scratch && count.writers == 1;
+}
+
+static void keep(void *context, const struct view *view, bool is_write) {
     enum { LINE = 16 }; /* numbers to a cache line */
-    struct buffer *buffer = kernel->out->buffer;
+    struct program_plan *plan = context;
+    if (!is_write) return;
+    view->buffer->storage = STORAGE_PREPARED;
+    view->buffer->offset = plan->prepared_elements;
+    plan->prepared_elements += (view->buffer->elements + LINE - 1) / LINE * LINE;
+}
+
+/* Made once and kept, if the program can. */
+static void prepare_once(struct program_plan *plan, struct kernel *kernel) {
+    struct preparation p = {.plan = plan, .is_fixed = plan->prepares};
+    if (plan->prepares) kernel_visit_views(plan, kernel, check_view, &p);
+    if (!p.is_fixed || !p.reads) return;
     kernel->is_prepared = true;
-    buffer->storage = STORAGE_PREPARED;
-    buffer->offset = plan->prepared_elements;
-    plan->prepared_elements += (buffer->elements + LINE - 1) / LINE * LINE;
+    kernel_visit_views(plan, kernel, keep, plan);
 }
 
 void pass_tile(struct program_plan *plan) {

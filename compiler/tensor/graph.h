@@ -252,6 +252,10 @@ int graph_random_stream(struct graph *graph);
 void graph_gradients(struct graph *graph, struct tensor *loss, struct tensor *const *by, int count,
                      struct tensor **gradient);
 
+/** By tensor number: true if variables alone decide its value, so that it can be computed ahead of
+ * the calls while they do not change. Numbers of rank 0 never count. (fixed.c) */
+const bool *graph_fixed(const struct graph *graph, struct arena *arena);
+
 /** Checks every rule of the graph (arity, shapes, order, indices); false + message if one is
  * broken: that is a bug of lathe, not of its user. `when` names the pass before. */
 bool graph_verify(const struct graph *graph, const char *when, struct error *error);
@@ -265,6 +269,10 @@ struct reference_call {
     double *spaces[SPACE_COUNT]; /* updated in place at the end */
     double scalars[SCALAR_COUNT];
 };
+/** Evaluates some tensors of a graph: those with wanted[number], whose inputs must be wanted too.
+ * The values are allocated in the arena. */
+void graph_reference_some(const struct graph *graph, const bool *wanted,
+                          const struct reference_call *call, struct arena *arena, double **value);
 /** Evaluates the graph in double with loops that are obviously right. value[i] receives the value
  * of tensor i (allocated in the arena); updates are applied. */
 void graph_reference(const struct graph *graph, struct reference_call *call, struct arena *arena,

@@ -17,7 +17,10 @@ const bool *graph_backward(const struct graph *graph, struct arena *arena) {
 bool tensor_is_weights(const struct tensor *tensor) {
     while (tensor->primitive == PRIMITIVE_RESHAPE || tensor->primitive == PRIMITIVE_SLICE)
         tensor = tensor->in[0];
-    return tensor->primitive == PRIMITIVE_VARIABLE;
+    bool is_scaled = tensor->primitive == PRIMITIVE_MAP && tensor->in_count > 0;
+    for (int k = 0; k < tensor->in_count && is_scaled; k++)
+        is_scaled = tensor_is_weights(tensor->in[k]);
+    return is_scaled || tensor->primitive == PRIMITIVE_VARIABLE;
 }
 
 enum part contraction_part(const struct tensor *tensor, const bool *backward) {

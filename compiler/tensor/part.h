@@ -10,7 +10,7 @@ enum part { PART_OTHER, PART_FORWARD, PART_BACKWARD_DATA, PART_WEIGHT_GRADIENT, 
  * depends on the labels. */
 const bool *graph_backward(const struct graph *graph, struct arena *arena);
 
-/** True if the tensor is weights: a piece of a space, in any shape. */
+/** True if the tensor is weights: a piece of a space, in any shape, or a map of such alone. */
 bool tensor_is_weights(const struct tensor *tensor);
 
 /** The part of a contraction of two operands; of any other contraction, PART_OTHER. */
