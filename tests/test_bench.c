@@ -252,6 +252,10 @@ static void prints_json_for_each(void **state) {
         double median = number_at(json, "step_ms", "median");
         assert_true(number_at(json, "step_ms", "p10") <= median && median > 0);
         assert_true(number_at(json, "step_ms", "p90") >= median);
+        if (count <= VARIANT_TCC + 1) { /* cc and tcc are built, the others are not */
+            assert_true(number_at(json, NULL, "generate_ms") > 0);
+            assert_true(number_at(json, NULL, "compile_ms") >= 0);
+        }
         assert_true(number_at(json, "layer_ms", "conv2d") > 0);
         check_machine(json);
         check_layers(json);

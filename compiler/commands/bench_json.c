@@ -81,6 +81,14 @@ static void add_ratio(cJSON *json, const struct report *report, const struct var
     cJSON_AddBoolToObject(json, "tie", is_tie(generic->round_ms, v->round_ms, rounds));
 }
 
+/* Milliseconds from the model to functions: C generated, and compiled (0: found in the cache). */
+static void add_build(cJSON *json, const struct jit *jit) {
+    double generate_ms, compile_ms;
+    jit_times(jit, &generate_ms, &compile_ms);
+    cJSON_AddNumberToObject(json, "generate_ms", generate_ms);
+    cJSON_AddNumberToObject(json, "compile_ms", compile_ms);
+}
+
 static void print_variant(const struct report *report, const struct variant *v) {
     const struct bench *bench = report->bench;
     double operations = 0;
@@ -101,6 +109,7 @@ static void print_variant(const struct report *report, const struct variant *v) 
     cJSON_AddStringToObject(json, "processor", report_processor(bench->arena));
     cJSON_AddStringToObject(json, "target", bench->target->name);
     cJSON_AddStringToObject(json, "built_by", report_built_by(report, v));
+    if (v->jit) add_build(json, v->jit);
     add_machine(json, bench->machine);
     if (v->rows) add_layers(json, bench, v);
     command_print_json(json);
