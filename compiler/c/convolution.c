@@ -1,6 +1,6 @@
 /* convolution.c: writes the driver of a blocked convolution, forward or backward-data: regions of
  * constant taps, then rows, channel blocks, pixel tiles, channel tiles; the tile is a microkernel.
- */
+ * For libtcc it writes the numbers of these loops only (kernel/driver.h). */
 #include "writer.h"
 
 /* Pixels with the same taps, a rectangle in the output. */
@@ -102,9 +102,12 @@ static void write_pixel_tiles(struct writer *w, const struct kernel *kernel,
     }
 }
 
+static int epilogue_flags(const struct convolution_kernel *c) {
+    return (c->epilogue.relu ? MICROKERNEL_RELU : 0) | (c->epilogue.mask ? MICROKERNEL_MASK : 0);
+}
+
 static const char *flags_text(struct writer *w, const struct convolution_kernel *c, long blocks) {
-    int last =
-        (c->epilogue.relu ? MICROKERNEL_RELU : 0) | (c->epilogue.mask ? MICROKERNEL_MASK : 0);
+    int last = epilogue_flags(c);
     if (blocks == 1) return arena_format(w->arena, "%d", MICROKERNEL_FIRST | last);
     return arena_format(w->arena, "(block == 0 ? %d : 0) | (block == %ld ? %d : 0)",
                         MICROKERNEL_FIRST, blocks - 1, last);
@@ -176,10 +179,77 @@ static void write_group_pointers(struct writer *w, const struct kernel *kernel) 
                    grouped ? arena_format(w->arena, " + group * %ld", c->out_channels) : "");
 }
 
+/* ---- for libtcc: numbers for a driver ---- */
+
+static void write_classes(struct writer *w, const char *name, const struct axis_class *classes,
+                          int count) {
+    struct text list = {.arena = w->arena};
+    for (int i = 0; i < count; i++) {
+        const struct axis_class *c = &classes[i];
+        text_add(&list, "%s%ld,%ld,%ld,%ld,%d", i ? "," : "", c->start, c->count, c->step,
+                 c->in_step, c->tap_count);
+        for (int k = 0; k < c->tap_count; k++)
+            text_add(&list, ",%ld,%ld", c->tap[k], c->in_start[k]);
+    }
+    write_line(w, "static const long %s[]={%s};", name, text_string(&list));
+}
+
+/* The tiles that the regions need, by channels and pixels. */
+static void write_tiles(struct writer *w, const struct convolution_kernel *c) {
+    struct split outs = split_evenly(c->out_channels, c->tile_channels);
+    struct text list = {.arena = w->arena};
+    bool *is_used = ARENA_ARRAY(w->arena, bool, c->tile_pixels + 1);
+    for (int i = 0; i < c->row_count; i++)
+        for (int j = 0; j < c->column_count; j++) {
+            struct region r = region_of(c, w->plan->lanes, i, j);
+            struct split pixels = split_evenly(r.inner->count, c->tile_pixels);
+            if (pixels.big) is_used[pixels.size + 1] = true;
+            if (pixels.small) is_used[pixels.size] = true;
+        }
+    for (int small = 0; small < 2; small++)
+        for (int p = 1; p <= c->tile_pixels; p++) {
+            bool has_tile = is_used[p] && (small ? outs.small : outs.big);
+            text_add(&list, "%s%s", list.length ? "," : "",
+                     has_tile ? use_tile(w, MICROKERNEL_CONVOLUTION, (int)outs.size + !small, p,
+                                         w->plan->lanes)
+                              : "0");
+        }
+    write_line(w, "static convolution_tile *const tiles[]={%s};", text_string(&list));
+}
+
+static void write_drive(struct writer *w, const struct kernel *kernel) {
+    const struct convolution_kernel *c = &kernel->convolution;
+    struct view *const *views = w->plan->views;
+    const struct epilogue *e = &c->epilogue;
+    write_classes(w, "rows", c->rows, c->row_count);
+    write_classes(w, "columns", c->columns, c->column_count);
+    write_tiles(w, c);
+    if (!c->weights) write_line(w, "static const real ones[]={1};");
+    write_line(w,
+               "static const struct convolution_driver c={%d,%ld,%ld,%ld,{%ld,%ld},{%ld,%ld},{%ld,"
+               "%ld},%d,%d,%ld,%d,%d,%d,%d,%ld,%ld,%ld,rows,columns,tiles};",
+               w->plan->lanes, c->groups, c->in_channels, c->out_channels, c->in_size[0],
+               c->in_size[1], c->out_size[0], c->out_size[1], c->kernel_size[0], c->kernel_size[1],
+               c->tile_channels, c->tile_pixels, c->channel_block, c->weights != NULL,
+               epilogue_flags(c), c->row_count, c->column_count, views[c->image->number]->stride[0],
+               kernel->out->stride[0], e->mask ? views[e->mask->number]->stride[0] : 0);
+    write_line(w, "long taps[%ld];", 4 * c->kernel_size[0] * c->kernel_size[1]);
+    write_line(
+        w, "%s(&c,%s,%s,%s,%s,%s,taps,begin,end);", use_symbol(w, "convolution_drive"),
+        view_address(w, views[c->image->number]), c->weights ? view_address(w, c->packed) : "ones",
+        e->bias ? view_address(w, views[e->bias->number]) : "0", view_address(w, kernel->out),
+        e->mask ? view_address(w, views[e->mask->number]) : "0");
+}
+
 void write_convolution(struct writer *w, struct kernel *kernel) {
     const struct convolution_kernel *c = &kernel->convolution;
     const struct program_plan *plan = w->plan;
     write_kernel_open(w, kernel);
+    if (w->dialect == DIALECT_TCC) {
+        write_drive(w, kernel);
+        write_close(w);
+        return;
+    }
     write_pointer(w, "x", plan->views[c->image->number], true);
     write_pointer(w, "y", kernel->out, false);
     if (c->weights)

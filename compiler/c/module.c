@@ -1,4 +1,5 @@
 /* module.c: a whole C module: banner, what the kernels need, the kernels, the entry points. */
+#include "../kernel/driver.h"
 #include "writer.h"
 
 #include <stdio.h>
@@ -113,6 +114,15 @@ static void write_prototype(struct writer *w, const char *name) {
         write_line(w, "real %s(const real *x);", name);
 }
 
+/* The drivers' types name those of tiles. */
+static void write_drivers(struct writer *w) {
+    for (int i = 0; i < w->symbol_count; i++) {
+        if (strcmp(w->symbols[i], "convolution_drive") != 0) continue;
+        write_line(w, "%s;", DRIVER_TEXT(CONVOLUTION_DRIVER));
+        write_line(w, "%s;", DRIVER_TEXT(CONVOLUTION_DRIVE));
+    }
+}
+
 static void write_tcc_prelude(struct writer *w) {
     static const char *const unary[] = {"exp", "log", "sqrt", "tanh", "erf", "sin", "cos", "floor"};
     write_line(w, "typedef float real;");
@@ -132,6 +142,7 @@ static void write_tcc_prelude(struct writer *w) {
         printed |= 1u << kind;
         microkernel_print_prototype(&w->text, &w->tiles[i]);
     }
+    write_drivers(w);
     if (w->uses_sgemm) write_line(w, "%s", sgemm_prototype);
 }
 

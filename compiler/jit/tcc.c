@@ -6,6 +6,7 @@
 #include "tcc.h"
 
 #include "../../runtime/generic.h"
+#include "../kernel/driver.h"
 
 #include <libtcc.h>
 #include <math.h>
@@ -62,6 +63,7 @@ static const struct tcc_symbol standard[] = {
     FUNCTION(memset),
     FUNCTION(memmove),
     FUNCTION(lathe_sgemm),
+    FUNCTION(convolution_drive),
     FUNCTION(expf),
     FUNCTION(logf),
     FUNCTION(sqrtf),

@@ -1,0 +1,132 @@
+/* driver_convolution.c: the loops of a direct convolution, for libtcc (see driver.h). What they do
+ * is what c/convolution.c writes for a C compiler. */
+#include "driver.h"
+#include "kernel.h"
+#include "microkernel.h"
+
+/* Of a class of positions: where its numbers are. */
+enum { START, COUNT, STEP, IN_STEP, TAP_COUNT, TAPS };
+
+/* A group of channels of a block of samples. */
+struct block {
+    const float *x, *w, *bias, *mask;
+    float *y;
+};
+
+/* Pixels with the same taps. Tiles run along the inner direction. */
+struct region {
+    long outer, inner; /* pixels */
+    long outer_in, inner_in, outer_out, inner_out;
+    long tap_count;
+    const long *taps[2]; /* for tiles of the larger and of the smaller number of channels */
+};
+
+static const long *next_class(const long *class) {
+    return class + TAPS + 2 * class[TAP_COUNT];
+}
+
+/* Pairs: offset into the input, offset into the packed weights of one channel. */
+static void find_taps(const struct convolution_driver *c, const long *row, const long *column,
+                      long tile, long *taps) {
+    for (long i = 0; i < row[TAP_COUNT]; i++)
+        for (long j = 0; j < column[TAP_COUNT]; j++) {
+            const long *of_row = row + TAPS + 2 * i, *of_column = column + TAPS + 2 * j;
+            *taps++ = (of_row[1] * c->in[1] + of_column[1]) * c->lanes;
+            *taps++ = c->has_weights ? (of_row[0] * c->kernel[1] + of_column[0]) * tile : 0;
+        }
+}
+
+static struct region region_of(const struct convolution_driver *c, const long *row,
+                               const long *column, const long *taps) {
+    long in_row = c->in[1] * c->lanes * row[IN_STEP], in_column = c->lanes * column[IN_STEP];
+    long out_row = c->out[1] * c->lanes * row[STEP], out_column = c->lanes * column[STEP];
+    long taps_of_kernel = c->kernel[0] * c->kernel[1];
+    bool is_upright = column[COUNT] < c->tile_pixels && row[COUNT] > column[COUNT];
+    struct region r = {row[COUNT],
+                       column[COUNT],
+                       in_row,
+                       in_column,
+                       out_row,
+                       out_column,
+                       row[TAP_COUNT] * column[TAP_COUNT],
+                       {taps, taps + 2 * taps_of_kernel}};
+    if (is_upright)
+        r = (struct region){column[COUNT], row[COUNT], in_column,   in_row,
+                            out_column,    out_row,    r.tap_count, {r.taps[0], r.taps[1]}};
+    return r;
+}
+
+/* All tiles of some input channels over a line of pixels. */
+static void run_line(const struct convolution_driver *c, const struct region *r, struct block b,
+                     long channels, long flags) {
+    struct split pixels = split_evenly(r->inner, c->tile_pixels);
+    struct split outs = split_evenly(c->out_channels, c->tile_channels);
+    long in_plane = c->in[0] * c->in[1] * c->lanes, out_plane = c->out[0] * c->out[1] * c->lanes;
+    long taps = c->kernel[0] * c->kernel[1];
+    long wide_pixels = pixels.big * (pixels.size + 1), wide_outs = outs.big * (outs.size + 1);
+    for (long q = 0, p; q < r->inner; q += p) {
+        p = pixels.size + (q < wide_pixels);
+        for (long o = 0, t; o < c->out_channels; o += t) {
+            bool is_small = o >= wide_outs;
+            long at = o * out_plane + q * r->inner_out;
+            t = outs.size + !is_small;
+            c->tiles[is_small * c->tile_pixels + p - 1](
+                b.x + q * r->inner_in, c->has_weights ? b.w + o * channels * taps : b.w,
+                b.bias ? b.bias + o : NULL, b.y + at, b.mask ? b.mask + at : NULL,
+                r->taps[is_small], r->tap_count, channels, in_plane, taps * t, r->inner_in,
+                r->inner_out, out_plane, flags);
+        }
+    }
+}
+
+static void run_region(const struct convolution_driver *c, const struct region *r,
+                       const struct block *block) {
+    struct split parts = split_evenly(c->in_channels, c->channel_block);
+    long count = parts.big + parts.small, in_plane = c->in[0] * c->in[1] * c->lanes;
+    for (long i = 0; i < r->outer; i++)
+        for (long part = 0, first = 0, channels; part < count; part++, first += channels) {
+            struct block b = *block;
+            channels = parts.size + (part < parts.big);
+            b.x += first * in_plane + i * r->outer_in;
+            if (c->has_weights) b.w += first * c->out_channels * c->kernel[0] * c->kernel[1];
+            b.y += i * r->outer_out;
+            if (b.mask) b.mask += i * r->outer_out;
+            run_line(c, r, b, channels,
+                     (part == 0 ? MICROKERNEL_FIRST : 0) | (part == count - 1 ? c->flags : 0));
+        }
+}
+
+/* All regions of a block. */
+static void run_block(const struct convolution_driver *c, const struct block *block, long *taps) {
+    struct split outs = split_evenly(c->out_channels, c->tile_channels);
+    const long *row = c->rows;
+    for (long i = 0; i < c->row_classes; i++, row = next_class(row)) {
+        const long *column = c->columns;
+        for (long j = 0; j < c->column_classes; j++, column = next_class(column)) {
+            struct region r = region_of(c, row, column, taps);
+            struct block b = *block;
+            long start = (row[START] * c->out[1] + column[START]) * c->lanes;
+            if (outs.big) find_taps(c, row, column, outs.size + 1, taps);
+            if (outs.small)
+                find_taps(c, row, column, outs.size, taps + 2 * c->kernel[0] * c->kernel[1]);
+            b.y += start;
+            if (b.mask) b.mask += start;
+            run_region(c, &r, &b);
+        }
+    }
+}
+
+CONVOLUTION_DRIVE {
+    long in = c->in_channels * c->in[0] * c->in[1] * c->lanes;
+    long out = c->out_channels * c->out[0] * c->out[1] * c->lanes;
+    long weights = c->in_channels * c->out_channels * c->kernel[0] * c->kernel[1];
+    for (long n = begin; n < end; n++)
+        for (long group = 0; group < c->groups; group++) {
+            struct block b = {x + n * c->x_block + group * in,
+                              c->has_weights ? w + group * weights : w,
+                              bias ? bias + group * c->out_channels : NULL,
+                              mask ? mask + n * c->mask_block + group * out : NULL,
+                              y + n * c->y_block + group * out};
+            run_block(c, &b, taps);
+        }
+}
