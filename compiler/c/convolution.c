@@ -102,7 +102,7 @@ static void write_pixel_tiles(struct writer *w, const struct kernel *kernel,
     }
 }
 
-static int epilogue_flags(const struct convolution_kernel *c) {
+int epilogue_flags(const struct convolution_kernel *c) {
     return (c->epilogue.relu ? MICROKERNEL_RELU : 0) | (c->epilogue.mask ? MICROKERNEL_MASK : 0);
 }
 
@@ -194,18 +194,9 @@ static void write_classes(struct writer *w, const char *name, const struct axis_
     write_line(w, "static const long %s[]={%s};", name, text_string(&list));
 }
 
-/* The tiles that the regions need, by channels and pixels. */
-static void write_tiles(struct writer *w, const struct convolution_kernel *c) {
+void write_tile_table(struct writer *w, const struct convolution_kernel *c, const bool *is_used) {
     struct split outs = split_evenly(c->out_channels, c->tile_channels);
     struct text list = {.arena = w->arena};
-    bool *is_used = ARENA_ARRAY(w->arena, bool, c->tile_pixels + 1);
-    for (int i = 0; i < c->row_count; i++)
-        for (int j = 0; j < c->column_count; j++) {
-            struct region r = region_of(c, w->plan->lanes, i, j);
-            struct split pixels = split_evenly(r.inner->count, c->tile_pixels);
-            if (pixels.big) is_used[pixels.size + 1] = true;
-            if (pixels.small) is_used[pixels.size] = true;
-        }
     for (int small = 0; small < 2; small++)
         for (int p = 1; p <= c->tile_pixels; p++) {
             bool has_tile = is_used[p] && (small ? outs.small : outs.big);
@@ -215,6 +206,18 @@ static void write_tiles(struct writer *w, const struct convolution_kernel *c) {
                               : "0");
         }
     write_line(w, "static convolution_tile *const tiles[]={%s};", text_string(&list));
+}
+
+static void write_tiles(struct writer *w, const struct convolution_kernel *c) {
+    bool *is_used = ARENA_ARRAY(w->arena, bool, c->tile_pixels + 1);
+    for (int i = 0; i < c->row_count; i++)
+        for (int j = 0; j < c->column_count; j++) {
+            struct region r = region_of(c, w->plan->lanes, i, j);
+            struct split pixels = split_evenly(r.inner->count, c->tile_pixels);
+            if (pixels.big) is_used[pixels.size + 1] = true;
+            if (pixels.small) is_used[pixels.size] = true;
+        }
+    write_tile_table(w, c, is_used);
 }
 
 static void write_drive(struct writer *w, const struct kernel *kernel) {

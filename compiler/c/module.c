@@ -116,11 +116,14 @@ static void write_prototype(struct writer *w, const char *name) {
 
 /* The drivers' types name those of tiles. */
 static void write_drivers(struct writer *w) {
-    for (int i = 0; i < w->symbol_count; i++) {
-        if (strcmp(w->symbols[i], "convolution_drive") != 0) continue;
-        write_line(w, "%s;", DRIVER_TEXT(CONVOLUTION_DRIVER));
-        write_line(w, "%s;", DRIVER_TEXT(CONVOLUTION_DRIVE));
-    }
+    static const char *const drivers[][3] = {
+        {"convolution_drive", DRIVER_TEXT(CONVOLUTION_DRIVER), DRIVER_TEXT(CONVOLUTION_DRIVE)},
+        {"winograd_drive", DRIVER_TEXT(WINOGRAD_DRIVER), DRIVER_TEXT(WINOGRAD_DRIVE)},
+    };
+    for (int i = 0; i < w->symbol_count; i++)
+        for (size_t k = 0; k < sizeof drivers / sizeof *drivers; k++)
+            if (!strcmp(w->symbols[i], drivers[k][0]))
+                write_line(w, "%s;\n%s;", drivers[k][1], drivers[k][2]);
 }
 
 static void write_tcc_prelude(struct writer *w) {

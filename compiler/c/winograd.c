@@ -1,5 +1,6 @@
 /* winograd.c: writes the drivers of convolutions and weight gradients by Winograd's F(4x4, 3x3): a
- * chunk of tiles goes to points, then the products at each point, then to results. */
+ * chunk of tiles goes to points, then the products at each point, then to results. For libtcc it
+ * writes the numbers of a convolution's loops only (kernel/driver.h). */
 #include "../kernel/winograd.h"
 #include "writer.h"
 
@@ -102,8 +103,6 @@ static void write_result(struct writer *w, const struct kernel *kernel) {
     const struct convolution_kernel *c = &kernel->convolution;
     const struct winograd *g = c->winograd;
     long lanes = w->plan->lanes, tiles = g->chunk[0] * g->chunk[1];
-    int flags =
-        (c->epilogue.relu ? MICROKERNEL_RELU : 0) | (c->epilogue.mask ? MICROKERNEL_MASK : 0);
     const char *mask = "0";
     if (c->epilogue.mask)
         mask = arena_format(w->arena, "mask + block * %ld + at",
@@ -116,9 +115,42 @@ static void write_result(struct writer *w, const struct kernel *kernel) {
                use_symbol(w, "winograd_result"), tiles, g->chunk[1], lanes, g->result_point,
                c->epilogue.bias ? "bias + o" : "0", kernel->out->stride[0], mask, g->chunk[1]);
     write_line(w, "    %ld - (row + r) * %d, %ld - column * %d, %ld, %d);", c->out_size[0],
-               WINOGRAD_TILE, c->out_size[1], WINOGRAD_TILE, c->out_size[1] * lanes, flags);
+               WINOGRAD_TILE, c->out_size[1], WINOGRAD_TILE, c->out_size[1] * lanes,
+               epilogue_flags(c));
     write_close(w);
     write_close(w);
+}
+
+/* For libtcc: the numbers of the loops. */
+static void write_drive(struct writer *w, const struct kernel *kernel) {
+    const struct convolution_kernel *c = &kernel->convolution;
+    const struct epilogue *e = &c->epilogue;
+    const struct winograd *g = c->winograd;
+    struct view *const *views = w->plan->views;
+    struct split pixels = split_evenly(g->chunk[0] * g->chunk[1], c->tile_pixels);
+    bool *is_used = ARENA_ARRAY(w->arena, bool, c->tile_pixels + 1);
+    if (pixels.big) is_used[pixels.size + 1] = true;
+    if (pixels.small) is_used[pixels.size] = true;
+    write_tile_table(w, c, is_used);
+    write_line(
+        w,
+        "static const struct winograd_driver c={%d,%ld,%ld,%ld,%ld,{%ld,%ld},{%ld,%ld},%d,%d,"
+        "%ld,%d,",
+        w->plan->lanes, w->plan->rows / w->plan->lanes, kernel->units, c->in_channels,
+        c->out_channels, c->in_size[0], c->in_size[1], c->out_size[0], c->out_size[1],
+        c->tile_channels, c->tile_pixels, c->channel_block, epilogue_flags(c));
+    write_line(w, "{%ld,%ld},{%ld,%ld},{%ld,%ld},%ld,%ld,%ld,%ld,%ld,%ld,%ld,tiles,%s,%s};",
+               g->pad[0], g->pad[1], g->tiles[0], g->tiles[1], g->chunk[0], g->chunk[1],
+               g->image_point, g->result_point, g->padded_in, g->weights_point,
+               views[c->image->number]->stride[0], kernel->out->stride[0],
+               e->mask ? views[e->mask->number]->stride[0] : 0, use_symbol(w, "winograd_image"),
+               use_symbol(w, "winograd_result"));
+    write_scratch(w, "v", g->scratch);
+    write_line(w, "%s(&c,%s,%s,%s,%s,%s,v,begin,end);", use_symbol(w, "winograd_drive"),
+               view_address(w, views[c->image->number]), view_address(w, c->packed),
+               e->bias ? view_address(w, views[e->bias->number]) : "0",
+               view_address(w, kernel->out),
+               e->mask ? view_address(w, views[e->mask->number]) : "0");
 }
 
 void write_winograd(struct writer *w, struct kernel *kernel) {
@@ -126,6 +158,11 @@ void write_winograd(struct writer *w, struct kernel *kernel) {
     const struct winograd *g = c->winograd;
     const struct program_plan *plan = w->plan;
     write_kernel_open(w, kernel);
+    if (w->dialect == DIALECT_TCC) {
+        write_drive(w, kernel);
+        write_close(w);
+        return;
+    }
     write_pointer(w, "x", plan->views[c->image->number], true);
     write_pointer(w, "y", kernel->out, false);
     write_pointer(w, "u", c->packed, true);

@@ -64,6 +64,7 @@ static const struct tcc_symbol standard[] = {
     FUNCTION(memmove),
     FUNCTION(lathe_sgemm),
     FUNCTION(convolution_drive),
+    FUNCTION(winograd_drive),
     FUNCTION(expf),
     FUNCTION(logf),
     FUNCTION(sqrtf),

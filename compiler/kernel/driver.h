@@ -40,4 +40,30 @@ CONVOLUTION_DRIVER;
                            long end)
 CONVOLUTION_DRIVE;
 
+/* Convolution by Winograd's F(4x4, 3x3) over blocks of samples, which lie x_block, y_block and
+ * mask_block numbers apart: the numbers of struct winograd (winograd.h) and of its products' tiles;
+ * `blocks` sample blocks are shared by `units`. */
+#define WINOGRAD_DRIVER                                                                        \
+    struct winograd_driver {                                                                   \
+        long lanes, blocks, units, in_channels, out_channels, in[2], out[2];                   \
+        long tile_channels, tile_pixels, channel_block, flags;                                 \
+        long pad[2], tiles[2], chunk[2], image_point, result_point, padded_in, weights_point,  \
+            x_block, y_block, mask_block;                                                      \
+        convolution_tile *const *tile;                                                         \
+        void (*image)(const float *x, float *v, long v_point, long tiles, long top, long left, \
+                      long height, long width);                                                \
+        void (*result)(const float *m, long m_point, const float *bias, float *y,              \
+                       const float *mask, long tiles, long rows, long columns, long y_row,     \
+                       long flags);                                                            \
+    }
+WINOGRAD_DRIVER;
+
+/** Runs the units from `begin` to before `end`. u: the weights at the points; points: the
+ * calling thread's slot of scratch memory; bias and mask may be NULL. */
+#define WINOGRAD_DRIVE                                                                             \
+    void winograd_drive(const struct winograd_driver *c, const float *x, const float *u,           \
+                        const float *bias, float *y, const float *mask, float *points, long begin, \
+                        long end)
+WINOGRAD_DRIVE;
+
 #endif

@@ -1,0 +1,79 @@
+/* driver_winograd.c: the loops of a convolution by Winograd's F(4x4, 3x3), for libtcc (see
+ * driver.h). What they do is what c/winograd.c writes for a C compiler. */
+#include "driver.h"
+#include "microkernel.h"
+#include "winograd.h"
+
+/* A chunk of tiles of a sample block: its first row and column of tiles. */
+struct chunk {
+    long block, row, column;
+};
+
+static void transform_image(const struct winograd_driver *c, const struct chunk *chunk,
+                            const float *x, float *v) {
+    long plane = c->in[0] * c->in[1] * c->lanes;
+    for (long i = 0; i < c->in_channels; i++)
+        for (long r = 0; r < c->chunk[0]; r++)
+            c->image(x + chunk->block * c->x_block + i * plane,
+                     v + (i * c->chunk[0] + r) * c->chunk[1] * c->lanes, c->image_point,
+                     c->chunk[1], (chunk->row + r) * WINOGRAD_TILE - c->pad[0],
+                     chunk->column * WINOGRAD_TILE - c->pad[1], c->in[0], c->in[1]);
+}
+
+/* The products of some input channels at a point: v to m, with the weights u. */
+static void multiply_channels(const struct winograd_driver *c, const float *v, const float *u,
+                              float *m, long first, long channels) {
+    static const long tap[2] = {0, 0};
+    long all = c->chunk[0] * c->chunk[1], plane = all * c->lanes;
+    struct split pixels = split_evenly(all, c->tile_pixels);
+    struct split outs = split_evenly(c->out_channels, c->tile_channels);
+    long wide_pixels = pixels.big * (pixels.size + 1), wide_outs = outs.big * (outs.size + 1);
+    for (long q = 0, p; q < all; q += p) {
+        p = pixels.size + (q < wide_pixels);
+        for (long o = 0, t; o < c->out_channels; o += t) {
+            bool is_small = o >= wide_outs;
+            t = outs.size + !is_small;
+            c->tile[is_small * c->tile_pixels + p - 1](
+                v + first * plane + q * c->lanes, u + o * c->padded_in + first * t, NULL,
+                m + o * plane + q * c->lanes, NULL, tap, 1, channels, plane, t, c->lanes, c->lanes,
+                plane, first == 0 ? MICROKERNEL_FIRST : 0);
+        }
+    }
+}
+
+static void multiply(const struct winograd_driver *c, const float *v, const float *u, float *m) {
+    struct split parts = split_evenly(c->in_channels, c->channel_block);
+    for (long k = 0; k < WINOGRAD_POINTS; k++)
+        for (long part = 0, first = 0, channels; part < parts.big + parts.small;
+             part++, first += channels) {
+            channels = parts.size + (part < parts.big);
+            multiply_channels(c, v + k * c->image_point, u + k * c->weights_point,
+                              m + k * c->result_point, first, channels);
+        }
+}
+
+static void transform_result(const struct winograd_driver *c, const struct chunk *chunk,
+                             const float *m, const float *bias, float *y, const float *mask) {
+    for (long o = 0; o < c->out_channels; o++)
+        for (long r = 0; r < c->chunk[0]; r++) {
+            long row = (chunk->row + r) * WINOGRAD_TILE, column = chunk->column * WINOGRAD_TILE;
+            long at = ((o * c->out[0] + row) * c->out[1] + column) * c->lanes;
+            c->result(m + (o * c->chunk[0] + r) * c->chunk[1] * c->lanes, c->result_point,
+                      bias ? bias + o : NULL, y + chunk->block * c->y_block + at,
+                      mask ? mask + chunk->block * c->mask_block + at : NULL, c->chunk[1],
+                      c->out[0] - row, c->out[1] - column, c->out[1] * c->lanes, c->flags);
+        }
+}
+
+WINOGRAD_DRIVE {
+    float *v = points, *m = v + WINOGRAD_POINTS * c->image_point;
+    struct chunk chunk;
+    for (chunk.block = begin * c->blocks / c->units; chunk.block < end * c->blocks / c->units;
+         chunk.block++)
+        for (chunk.row = 0; chunk.row < c->tiles[0]; chunk.row += c->chunk[0])
+            for (chunk.column = 0; chunk.column < c->tiles[1]; chunk.column += c->chunk[1]) {
+                transform_image(c, &chunk, x, v);
+                multiply(c, v, u, m);
+                transform_result(c, &chunk, m, bias, y, mask);
+            }
+}
