@@ -16,5 +16,6 @@ struct graph *pass_dead(struct graph *graph) {
         count++;
     }
     graph->tensor_count = count;
+    graph->table = NULL; /* it has the dead ones, and those left with their old numbers */
     return graph;
 }

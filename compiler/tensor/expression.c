@@ -57,27 +57,47 @@ double expression_operator_value(enum expression_operator op, double a, double b
     return NAN;
 }
 
-static struct expression *make(struct arena *arena, enum expression_operator op) {
+enum { LAST_BIT = (int)(CHAR_BIT * sizeof(unsigned long)) - 1 };
+
+_Static_assert((int)EXPRESSION_OPERATOR_COUNT <= (int)LAST_BIT, "a bit for each operator");
+
+static unsigned long bit(int number) {
+    return 1ul << (number >= 0 && number < LAST_BIT ? number : LAST_BIT);
+}
+
+static struct expression *make(struct arena *arena, enum expression_operator op,
+                               const struct expression *a, const struct expression *b,
+                               const struct expression *c) {
     struct expression *e = ARENA_NEW(arena, struct expression);
     e->op = op;
+    e->in[0] = a;
+    e->in[1] = b;
+    e->in[2] = c;
+    e->operators = bit((int)op);
+    for (int k = 0; k < 3 && e->in[k]; k++) {
+        e->operands |= e->in[k]->operands;
+        e->operators |= e->in[k]->operators;
+    }
     return e;
 }
 
 const struct expression *expression_constant(struct arena *arena, double value) {
-    struct expression *e = make(arena, EXPRESSION_CONSTANT);
+    struct expression *e = make(arena, EXPRESSION_CONSTANT, NULL, NULL, NULL);
     e->value = value;
     return e;
 }
 
-static const struct expression *make_indexed(struct arena *arena, enum expression_operator op,
-                                             int index) {
-    struct expression *e = make(arena, op);
+static struct expression *make_indexed(struct arena *arena, enum expression_operator op,
+                                       int index) {
+    struct expression *e = make(arena, op, NULL, NULL, NULL);
     e->index = index;
     return e;
 }
 
 const struct expression *expression_operand(struct arena *arena, int index) {
-    return make_indexed(arena, EXPRESSION_OPERAND, index);
+    struct expression *e = make_indexed(arena, EXPRESSION_OPERAND, index);
+    e->operands = bit(index);
+    return e;
 }
 
 const struct expression *expression_index(struct arena *arena, int axis) {
@@ -101,9 +121,7 @@ const struct expression *expression_unary(struct arena *arena, enum expression_o
     if (is_constant(a))
         return expression_constant(arena, expression_operator_value(op, a->value, 0, 0));
     if (op == EXPRESSION_NEGATE && a->op == EXPRESSION_NEGATE) return a->in[0];
-    struct expression *e = make(arena, op);
-    e->in[0] = a;
-    return e;
+    return make(arena, op, a, NULL, NULL);
 }
 
 /* What a op b is already, or NULL. x*0 is 0 for every finite x. */
@@ -136,21 +154,14 @@ const struct expression *expression_binary(struct arena *arena, enum expression_
         return expression_constant(arena, expression_operator_value(op, a->value, b->value, 0));
     const struct expression *simple = identity(arena, op, a, b);
     if (simple) return simple;
-    struct expression *e = make(arena, op);
-    e->in[0] = a;
-    e->in[1] = b;
-    return e;
+    return make(arena, op, a, b, NULL);
 }
 
 const struct expression *expression_select(struct arena *arena, const struct expression *condition,
                                            const struct expression *a, const struct expression *b) {
     if (is_constant(condition)) return condition->value != 0 ? a : b;
     if (is_constant(a) && is_value(b, a->value)) return a;
-    struct expression *e = make(arena, EXPRESSION_SELECT);
-    e->in[0] = condition;
-    e->in[1] = a;
-    e->in[2] = b;
-    return e;
+    return make(arena, EXPRESSION_SELECT, condition, a, b);
 }
 
 /* The operator of e over other inputs, through the builders. */
@@ -197,7 +208,13 @@ static bool list_in_scratch(struct arena *scratch, struct expression_list *list,
     return true;
 }
 
+bool expression_reads_below(const struct expression *e, int count) {
+    return count < LAST_BIT && e->operands < bit(count);
+}
+
 bool expression_uses(const struct expression *e, int operand) {
+    if (!(e->operands & bit(operand))) return false;
+    if (operand < LAST_BIT) return true;
     struct arena scratch;
     struct expression_list list;
     bool found = !list_in_scratch(&scratch, &list, e);
@@ -209,12 +226,7 @@ bool expression_uses(const struct expression *e, int operand) {
 }
 
 bool expression_contains(const struct expression *e, enum expression_operator op) {
-    struct arena scratch;
-    struct expression_list list;
-    bool found = !list_in_scratch(&scratch, &list, e);
-    for (int i = 0; !found && i < list.count; i++) found = list.nodes[i].source->op == op;
-    arena_free(&scratch);
-    return found;
+    return e->operators & bit((int)op);
 }
 
 int expression_cost(const struct expression *e) {

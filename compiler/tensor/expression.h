@@ -52,6 +52,8 @@ struct expression {
     double value;                    /* CONSTANT */
     int index;                       /* OPERAND, INDEX, RANDOM */
     const struct expression *in[3];
+    unsigned long operands;          /* bit i: reads operand i; the last bit: one beyond the others */
+    unsigned long operators;         /* bit i: contains operator i */
 };
 
 /** Builders. They fold constants and the identities x+0, x-0, x*1, x*0, x/1, neg(neg x),
@@ -76,6 +78,9 @@ const struct expression *expression_derivative(struct arena *arena, const struct
 const struct expression *expression_substitute(struct arena *arena, const struct expression *e,
                                                const struct expression *const *replacement,
                                                int count);
+
+/** True if e is seen at once to read no operand numbered `count` or more. */
+bool expression_reads_below(const struct expression *e, int count);
 
 /** True if e reads operand i. */
 bool expression_uses(const struct expression *e, int operand);

@@ -99,14 +99,47 @@ bool tensor_equal(const struct tensor *a, const struct tensor *b) {
     return !a->expression || expression_equal(a->expression, b->expression);
 }
 
+static size_t mix(size_t hash, size_t value) {
+    hash = (hash ^ value) * 0x9e3779b97f4a7c15u;
+    return hash ^ (hash >> 29);
+}
+
+/* Of what never changes while a graph is built: a space's shape does. */
+static size_t tensor_hash(const struct tensor *t) {
+    size_t hash = mix((size_t)t->primitive, (size_t)t->index);
+    for (int i = 0; i < t->in_count; i++) hash = mix(hash, (size_t)t->in[i]->number);
+    hash = mix(mix(hash, t->axes + (size_t)t->axis), (size_t)(t->begin ^ t->end));
+    if (!t->expression) return hash;
+    size_t value = 0;
+    memcpy(&value, &t->expression->value, sizeof value);
+    return mix(mix(hash, t->expression->operators), value);
+}
+
+/* The place of an equal tensor in the table, or the free one. */
+static struct tensor **tensor_place(const struct graph *graph, const struct tensor *tensor) {
+    size_t mask = (size_t)graph->table_size - 1, i = tensor_hash(tensor) & mask;
+    while (graph->table[i] && !tensor_equal(graph->table[i], tensor)) i = (i + 1) & mask;
+    return &graph->table[i];
+}
+
+static void table_fill(struct graph *graph) {
+    graph->table_size = graph->table_size ? graph->table_size : 256;
+    while (graph->table_size < 4 * graph->tensor_count) graph->table_size *= 2;
+    graph->table = ARENA_ARRAY(graph->arena, struct tensor *, graph->table_size);
+    for (int i = 0; i < graph->tensor_count; i++)
+        *tensor_place(graph, graph->tensors[i]) = graph->tensors[i];
+}
+
 /* Adds a tensor, or finds the equal one that is there. */
 static struct tensor *add(struct graph *graph, const struct tensor *model,
                           struct tensor *const *in) {
     struct tensor candidate = *model;
     candidate.in = (struct tensor **)in;
-    for (int i = graph->tensor_count - 1; i >= 0; i--)
-        if (tensor_equal(graph->tensors[i], &candidate)) return graph->tensors[i];
+    if (!graph->table || graph->table_size < 2 * (graph->tensor_count + 1)) table_fill(graph);
+    struct tensor **place = tensor_place(graph, &candidate);
+    if (*place) return *place;
     struct tensor *tensor = ARENA_NEW(graph->arena, struct tensor);
+    *place = tensor;
     *tensor = candidate;
     tensor->in = ARENA_ARRAY(graph->arena, struct tensor *, candidate.in_count);
     for (int i = 0; i < candidate.in_count; i++) tensor->in[i] = in[i];

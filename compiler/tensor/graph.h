@@ -149,6 +149,8 @@ struct graph {
     struct arena *arena;
     struct tensor **tensors;
     int tensor_count, tensor_capacity;
+    struct tensor **table; /* the tensors by what they are, for the builders; NULL: to be made */
+    int table_size;        /* a power of 2 */
     struct output *outputs;
     int output_count, output_capacity;
     struct update *updates;

@@ -18,6 +18,9 @@ bool map_check(const struct graph *graph, const struct tensor *tensor, struct er
         if (!broadcasts_to(&tensor->in[i]->shape, &tensor->shape))
             return error_set(error, "operand %d cannot be broadcast to the map's shape", i);
     if (!tensor->expression) return error_set(error, "the map has no expression");
+    if (expression_reads_below(tensor->expression, tensor->in_count) &&
+        !expression_contains(tensor->expression, EXPRESSION_INDEX))
+        return true;
     struct expression_list list;
     expression_list_init(&list, graph->arena);
     expression_list_add(&list, tensor->expression);
@@ -134,8 +137,7 @@ void map_reference(const struct tensor *tensor, const struct evaluation *evaluat
             operands[i] =
                 evaluation
                     ->in[i][broadcast_element(&tensor->in[i]->shape, position, tensor->shape.rank)];
-        evaluation->out[context.element] =
-            expression_list_value(&list, values, operands, &context);
+        evaluation->out[context.element] = expression_list_value(&list, values, operands, &context);
         context.element++; /* not above: the value reads it */
     } while (next_position(tensor->shape.size, tensor->shape.rank, position));
 }
