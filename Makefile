@@ -20,7 +20,7 @@ LUA_CFLAGS = -I/usr/include/lua5.4
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(LUA_CFLAGS) -pthread
 # Modules that a C compiler built and jit loaded call lathe_sgemm of the executable.
 EXPORTS = -Wl,--export-dynamic-symbol=lathe_sgemm
-LIBRARIES = -llua5.4 -ltcc -lcjson -lpng -lprotobuf-c -lz -ldl -lm -pthread
+LIBRARIES = -llua5.4 $(BUILD)/libtcc.a -lcjson -lpng -lprotobuf-c -lz -ldl -lm -pthread
 
 # The tcc library: microkernels printed by the compiler itself, one set a target.
 TARGETS = $(if $(filter x86_64,$(shell uname -m)),x86-64-v4 x86-64-v3 generic,generic)
@@ -45,9 +45,13 @@ lathe: $(BUILD)/lathe
 	cp $< $@
 $(BUILD)/lathe: $(BUILD)/compiler/main.o $(BUILD)/liblathe.a
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(EXPORTS) $(LIBRARIES)
-$(BUILD)/liblathe.a: $(OBJECTS)
+$(BUILD)/liblathe.a: $(OBJECTS) | $(BUILD)/libtcc.a
 	rm -f $@
-	ar rcs $@ $^
+	ar rcs $@ $(OBJECTS)
+# libtcc takes its memory from jit/tcc_memory.c.
+$(BUILD)/libtcc.a: $(shell $(CC) -print-file-name=libtcc.a)
+	@mkdir -p $(@D)
+	objcopy $(foreach f,malloc calloc realloc free,--redefine-sym $f=libtcc_$f) $< $@
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)

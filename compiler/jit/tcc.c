@@ -7,6 +7,7 @@
 
 #include "../../runtime/generic.h"
 #include "../kernel/driver.h"
+#include "tcc_memory.h"
 
 #include <libtcc.h>
 #include <math.h>
@@ -133,7 +134,7 @@ static bool build(TCCState *state, const char *text, const struct tcc_symbol *sy
     int size = tcc_relocate(state, NULL);
     if (size <= 0) return false;
     void *memory = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE | PROT_EXEC,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (memory == MAP_FAILED) {
         collect_message((void *)(size_t)messages, "no executable memory");
         return false;
@@ -161,6 +162,7 @@ struct tcc_module *tcc_module_new(const char *text, const struct tcc_symbol *sym
         done = build(state, text, symbols, module, &messages);
         tcc_delete(state);
     }
+    tcc_memory_release();
     pthread_mutex_unlock(&libtcc);
     if (done) return module;
     error_set(error, "libtcc cannot compile the generated C:\n%s",
