@@ -86,6 +86,11 @@ bool compile_has_plain_images(enum mode mode, long batch, const struct target *t
 struct compilation *compile_model(struct arena *arena, const struct model *model,
                                   const struct compile_options *options, struct error *error);
 
+/** A copy, in another arena, of what is wanted of a compilation once its text is compiled: without
+ * text, symbols and dump. The name of the program stays the model's. */
+struct compilation *compilation_without_text(struct arena *arena,
+                                             const struct compilation *compilation);
+
 /** The names --dump takes, in order; ends with NULL. */
 const char *const *compile_pass_names(void);
 

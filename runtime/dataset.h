@@ -77,7 +77,7 @@ struct split_options {
 
 /* Two lists of sample numbers, each ascending. */
 struct dataset_split {
-    long *train, *validation;
+    long *train, *validation; /* train NULL: all samples */
     long train_count, validation_count;
 };
 

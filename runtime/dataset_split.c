@@ -36,16 +36,6 @@ static void divide(const struct split_options *options, const long *order, long 
     }
 }
 
-/* All samples are for training: nothing to draw. */
-static bool split_nothing(const struct dataset *dataset, struct dataset_split *split,
-                          struct error *error) {
-    split->train = malloc(sizeof(long) * ((size_t)dataset->count + 1));
-    if (!split->train) return error_set(error, "out of memory for the validation split");
-    split->train_count = dataset->count;
-    for (long i = 0; i < dataset->count; i++) split->train[i] = i;
-    return true;
-}
-
 static bool check(const struct dataset *dataset, const struct split_options *options,
                   struct error *error) {
     if (!(options->fraction >= 0.0 && options->fraction < 1.0))
@@ -61,7 +51,10 @@ bool dataset_split(const struct dataset *dataset, const struct split_options *op
                    uint32_t seed, struct dataset_split *split, struct error *error) {
     *split = (struct dataset_split){0};
     if (!check(dataset, options, error)) return false;
-    if (options->fraction == 0.0 && !options->folds) return split_nothing(dataset, split, error);
+    if (options->fraction == 0.0 && !options->folds) { /* all samples are for training */
+        split->train_count = dataset->count;
+        return true;
+    }
     size_t count = (size_t)dataset->count;
     bool by_class = options->stratified && dataset->labels;
     long *order = malloc(sizeof *order * (count + 1));

@@ -214,7 +214,8 @@ static void shuffle(struct trainer *trainer) {
     if (trainer->prefetch) prefetch_pause(trainer->prefetch);
     random_permutation(trainer->options.seed, (uint32_t)trainer->state.epoch, trainer->order,
                        count);
-    for (long i = 0; i < count; i++) trainer->order[i] = trainer->split.train[trainer->order[i]];
+    for (long i = 0; trainer->split.train && i < count; i++)
+        trainer->order[i] = trainer->split.train[trainer->order[i]];
     if (trainer->prefetch)
         prefetch_epoch(trainer->prefetch, (uint32_t)trainer->state.epoch, trainer->order, count,
                        trainer->state.batch);

@@ -8,9 +8,9 @@
 #include <sys/mman.h>
 #endif
 
-/* An arena for a single question stays small. One for a compilation soon takes huge pages, where
- * the system has them: page by page, first touches would be half of the time that compiling takes.
- */
+/* An arena for a single question, or for a model, stays small. One for a compilation soon takes
+ * huge pages, where the system has them: page by page, first touches would be half of the time that
+ * compiling takes. */
 enum { FIRST_CHUNK = 4 << 10, CHUNK_GROWTH = 8, HUGE_PAGE = 2 << 20, ALIGNMENT = 16 };
 
 struct arena_chunk {
@@ -44,7 +44,7 @@ static size_t aligned(size_t size) {
 static struct arena_chunk *chunk_new(size_t room) {
     struct arena_chunk *chunk;
     size_t size = aligned(sizeof *chunk) + room;
-    if (size > FIRST_CHUNK * CHUNK_GROWTH) {
+    if (size >= HUGE_PAGE / 4) {
         size = (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
         if (posix_memalign((void **)&chunk, HUGE_PAGE, size) != 0) return NULL;
 #ifdef MADV_HUGEPAGE

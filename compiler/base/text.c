@@ -4,13 +4,23 @@
 #include <stdio.h>
 #include <string.h>
 
+static void set_capacity(struct text *text, size_t capacity) {
+    text->data = arena_grow(text->arena, text->data, text->capacity, capacity);
+    text->capacity = capacity;
+}
+
 static void reserve(struct text *text, size_t more) {
     size_t needed = text->length + more + 1;
     if (needed <= text->capacity) return;
     size_t capacity = text->capacity ? text->capacity * 2 : 256;
     while (capacity < needed) capacity *= 2;
-    text->data = arena_grow(text->arena, text->data, text->capacity, capacity);
-    text->capacity = capacity;
+    set_capacity(text, capacity);
+}
+
+void text_reserve(struct text *text, size_t length) {
+    if (text->capacity > length) return;
+    set_capacity(text, length + 1);
+    text->data[text->length] = '\0';
 }
 
 void text_put(struct text *text, const char *string) {

@@ -10,6 +10,9 @@ struct text {
     size_t length, capacity;
 };
 
+/** Makes room for a text of this length in one piece. */
+void text_reserve(struct text *text, size_t length);
+
 /** Appends a formatted string (printf rules). */
 void text_add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

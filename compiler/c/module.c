@@ -223,6 +223,9 @@ static void write_entry(struct writer *w, const struct program_plan *plan, const
     write_close(w);
 }
 
+/* Room for most modules: a text that grows leaves its former selves behind in the arena. */
+enum { PRELUDE_BYTES = 320 << 10, BODY_BYTES = 256 << 10 };
+
 struct module_text write_module(struct arena *arena, struct program_plan *const plans[MODE_COUNT],
                                 const struct compile_options *options, const char *prefix,
                                 const char *provenance) {
@@ -233,6 +236,7 @@ struct module_text write_module(struct arena *arena, struct program_plan *const 
     w->target = options->target;
     w->module = prefix;
     w->mathematics = options->own_mathematics ? "own_" : NULL;
+    text_reserve(&w->text, BODY_BYTES);
     for (int mode = 0; mode < MODE_COUNT; mode++) {
         if (!plans[mode]) continue;
         w->plan = plans[mode];
@@ -242,8 +246,9 @@ struct module_text write_module(struct arena *arena, struct program_plan *const 
         if (w->plan->prepared_elements)
             write_entry(w, w->plan, preparation_name, options->standalone);
     }
-    const char *body = text_string(&w->text);
+    const struct text body = w->text;
     w->text = (struct text){.arena = arena};
+    text_reserve(&w->text, body.length + PRELUDE_BYTES);
     if (!options->standalone) write_comment(w, "%s", provenance);
     if (options->use_double) write_line(w, "#define LATHE_DOUBLE 1");
     if (w->dialect == DIALECT_TCC)
@@ -251,7 +256,7 @@ struct module_text write_module(struct arena *arena, struct program_plan *const 
     else
         write_cc_prelude(w);
     write_call_struct(w, !options->standalone);
-    text_put(&w->text, body);
+    text_put(&w->text, text_string(&body));
     w->symbols[w->symbol_count] = NULL;
     return (struct module_text){text_string(&w->text), w->symbols};
 }

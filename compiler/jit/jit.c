@@ -9,18 +9,25 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 static const double poll_seconds = 2e-3;
+static const char out_of_memory[] = "out of memory while compiling the model";
 
 /* One of the two ways to run the model. */
 struct end {
-    struct compilation *compilation;
+    struct arena work;               /* all that the compilation made; empty once it is loaded */
+    const char *c_text;              /* in work */
+    const char *const *symbols;      /* in work */
+    struct compilation *compilation; /* what is kept of it */
     struct program program;
     double generate_ms, compile_ms;
 };
 
 struct jit {
-    struct arena arena;
+    struct arena arena; /* what is kept */
     struct end tcc, cc;
     struct tcc_module *tcc_module;
     struct cc_module *cc_module;
@@ -41,14 +48,28 @@ static double seconds(void) {
 }
 
 static bool generate(struct jit *jit, struct end *end, enum dialect dialect, struct error *error) {
+    if (setjmp(end->work.exhausted)) return error_set(error, out_of_memory);
     struct compile_options options = jit->options.compile;
     double start = seconds();
     options.dialect = dialect;
-    end->compilation = compile_model(&jit->arena, jit->model, &options, error);
+    struct compilation *compilation = compile_model(&end->work, jit->model, &options, error);
     end->generate_ms = (seconds() - start) * 1e3;
-    if (!end->compilation) return false;
+    if (!compilation) return false;
+    end->c_text = compilation->c_text;
+    end->symbols = compilation->symbols;
+    end->compilation = compilation_without_text(&jit->arena, compilation);
     end->program = end->compilation->program;
     return true;
+}
+
+/* Gives the memory of a compilation back, to the system: training would hold it for hours. */
+static void forget_text(struct end *end) {
+    arena_free(&end->work);
+    end->c_text = NULL;
+    end->symbols = NULL;
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }
 
 typedef void *find_function(const void *module, const char *name);
@@ -91,7 +112,7 @@ static const struct tcc_symbol *library_symbols(struct jit *jit, const struct ta
                                                 const char *const *names) {
     int count = 0, found = 0;
     while (names && names[count]) count++;
-    struct tcc_symbol *symbols = ARENA_ARRAY(&jit->arena, struct tcc_symbol, count + 1);
+    struct tcc_symbol *symbols = ARENA_ARRAY(&jit->tcc.work, struct tcc_symbol, count + 1);
     for (int i = 0; i < count; i++) {
         microkernel_function *function = microkernel_symbol(target, names[i]);
         if (!function) continue;
@@ -105,10 +126,11 @@ static bool load_tcc(struct jit *jit, struct error *error) {
     const struct compile_options *options = &jit->options.compile;
     if (!generate(jit, &jit->tcc, DIALECT_TCC, error)) return false;
     double start = seconds();
-    const struct tcc_symbol *symbols =
-        library_symbols(jit, options->target, jit->tcc.compilation->symbols);
-    jit->tcc_module = tcc_module_new(jit->tcc.compilation->c_text, symbols, error);
+    if (setjmp(jit->tcc.work.exhausted)) return error_set(error, out_of_memory);
+    const struct tcc_symbol *symbols = library_symbols(jit, options->target, jit->tcc.symbols);
+    jit->tcc_module = tcc_module_new(jit->tcc.c_text, symbols, error);
     jit->tcc.compile_ms = (seconds() - start) * 1e3;
+    forget_text(&jit->tcc);
     jit->current = &jit->tcc;
     return jit->tcc_module && set_entries(&jit->tcc, options, find_in_tcc, jit->tcc_module, error);
 }
@@ -116,8 +138,8 @@ static bool load_tcc(struct jit *jit, struct error *error) {
 /* Generates the text for cc; the cache may have it built already. */
 static bool prepare_cc(struct jit *jit, struct error *error) {
     if (!generate(jit, &jit->cc, DIALECT_CC, error)) return false;
-    jit->cc_module = cc_module_new(jit->cc.compilation->c_text, jit->options.cc,
-                                   jit->options.compile.target, error);
+    jit->cc_module =
+        cc_module_new(jit->cc.c_text, jit->options.cc, jit->options.compile.target, error);
     return jit->cc_module != NULL;
 }
 
@@ -138,12 +160,12 @@ static bool load_cc(struct jit *jit, struct error *error) {
             return false;
         jit->cc.compile_ms = (seconds() - start) * 1e3;
     }
+    forget_text(&jit->cc);
     return use_cc(jit, error);
 }
 
 static bool load(struct jit *jit, struct error *error) {
-    if (setjmp(jit->arena.exhausted))
-        return error_set(error, "out of memory while compiling the model");
+    if (setjmp(jit->arena.exhausted)) return error_set(error, out_of_memory);
     const char *prefix = jit->options.compile.prefix;
     if (!jit->options.compile.target) jit->options.compile.target = target_native();
     jit->options.compile.prefix = arena_string(&jit->arena, prefix ? prefix : "model");
@@ -159,6 +181,8 @@ struct jit *jit_new(const struct model *model, const struct jit_options *options
         return NULL;
     }
     arena_init(&jit->arena);
+    arena_init(&jit->tcc.work);
+    arena_init(&jit->cc.work);
     jit->model = model;
     jit->options = *options;
     if (load(jit, error)) return jit;
@@ -178,8 +202,7 @@ static bool agree(struct jit *jit, struct error *error) {
 
 /* Loads the build from the cache, or starts it. */
 static bool start_build(struct jit *jit, struct error *error) {
-    if (setjmp(jit->arena.exhausted))
-        return error_set(error, "out of memory while compiling the model");
+    if (setjmp(jit->arena.exhausted)) return error_set(error, out_of_memory);
     if (!prepare_cc(jit, error) || !agree(jit, error)) return false;
     if (cc_module_poll(jit->cc_module, false, NULL) == CC_READY) return true;
     return cc_module_start(jit->cc_module, true, error);
@@ -193,6 +216,7 @@ static void follow_build(struct jit *jit) {
         if (!jit->asked) return;
         jit->pending = start_build(jit, &jit->note);
         jit->started = seconds();
+        if (!jit->pending) forget_text(&jit->cc);
     } else if (now - jit->polled < poll_seconds) {
         return;
     }
@@ -201,6 +225,7 @@ static void follow_build(struct jit *jit) {
     enum cc_state state = cc_module_poll(jit->cc_module, false, &jit->note);
     if (state == CC_RUNNING) return;
     jit->pending = false;
+    forget_text(&jit->cc);
     if (now > jit->started) jit->cc.compile_ms = (now - jit->started) * 1e3;
     if (state == CC_READY) use_cc(jit, &jit->note);
 }
@@ -242,6 +267,8 @@ void jit_free(struct jit *jit) {
     if (!jit) return;
     tcc_module_free(jit->tcc_module);
     cc_module_free(jit->cc_module);
+    arena_free(&jit->tcc.work);
+    arena_free(&jit->cc.work);
     arena_free(&jit->arena);
     free(jit);
 }
