@@ -132,4 +132,5 @@ def main(mode, *words):
         infer(model, float(words[2]), [int(word) for word in words[3:]])
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

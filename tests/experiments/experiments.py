@@ -30,7 +30,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 RESULTS = os.path.join(TOP, "build", "experiments")
 LATHE = os.path.join(TOP, "lathe")
-# Rows that end sooner are trained with three seeds: the model's own and these.
+# Rows that end sooner, by their fastest epoch and with all processors, are trained with more seeds:
+# the model's own and these.
 SHORT_SECONDS, MORE_SEEDS = 120, (1, 2)
 SPEED_EPOCHS = 3
 
@@ -40,6 +41,8 @@ def parse_options():
     parser.add_argument("rows", nargs="*", metavar="ID", help="rows of this id, or whose id begins with this word (default: all)")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)),
                         help="trainings at the same time, one thread each (default: the processors)")
+    parser.add_argument("--seeds", type=int, default=1 + len(MORE_SEEDS), choices=range(1, 2 + len(MORE_SEEDS)),
+                        help="trainings of a short row (default: %(default)s)")
     parser.add_argument("--heavy", action="store_true", help="run heavy rows in whole")
     parser.add_argument("--speed", action="store_true", help="measure seconds of an epoch instead")
     parser.add_argument("--table", action="store_true", help="run nothing, print the table")
@@ -136,13 +139,17 @@ def train(row, heavy, seed, threads=1, jobs=1):
     return write(path + ".json", result)
 
 
-def train_seeds(row, heavy):
+def is_short(result, processors):
+    epochs = result["epoch_seconds"]
+    return min(epochs) * len(epochs) < SHORT_SECONDS * processors
+
+
+def train_seeds(row, options):
     """Runs a row with the model's seed and, when it is short, with two more; says how it went."""
     begin = time.monotonic()
-    ok = train(row, heavy, None)
-    path = result_path(row, "seed_own") + ".json"
-    if ok and "model" in row and not row.get("heavy") and read(path)["wall_seconds"] < SHORT_SECONDS:
-        ok = all([train(row, heavy, seed) for seed in MORE_SEEDS])
+    ok = train(row, options.heavy, None)
+    if ok and is_short(read(result_path(row, "seed_own") + ".json"), options.jobs):
+        ok = all([train(row, options.heavy, seed) for seed in MORE_SEEDS[:options.seeds - 1]])
     print("%-28s %s %7.1f s" % (row["id"], "done  " if ok else "FAILED", time.monotonic() - begin),
           flush=True)
     return ok
@@ -153,7 +160,7 @@ def run_all(rows, options):
     singles = [row for row in rows if "model" in row and not row.get("heavy")]
     others = [row for row in rows if row not in singles]
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        ok = all(list(pool.map(lambda row: train_seeds(row, options.heavy), singles)))
+        ok = all(list(pool.map(lambda row: train_seeds(row, options), singles)))
     for row in others:
         if "sweep" in row:
             done = train(row, options.heavy, None, jobs=options.jobs)
