@@ -115,6 +115,36 @@ static void sorts_layers_by_kind(void **state) {
     arena_free(&arena);
 }
 
+/* The backward pass of pooling and normalization ends in the gradient of the convolution's output:
+ * its time is not the convolution's. */
+static void counts_fused_loops_for_their_first_layer(void **state) {
+    (void)state;
+    struct arena arena;
+    struct bench bench;
+    struct error error = {""};
+    open_model(&bench, &arena,
+               "return model 'm' { input { 8, 8, 2 },"
+               " conv2d { 4, kernel_size = 3, activation = 'relu' }, batch_norm {},"
+               " max_pool2d { 2 }, flatten {}, dense { 10, activation = 'softmax' }, " TRAINING,
+               MODE_TRAINING);
+    const struct compile_options options = {
+        .training = true, .target = target_find("x86-64-v4"), .batch = 16};
+    const struct compilation *c = compile_model(&arena, bench.model, &options, &error);
+    assert_non_null(c);
+    int of_convolution = 0, of_pool = 0;
+    for (int i = 0; i < c->kernel_count[MODE_TRAINING]; i++) {
+        const struct kernel_summary *kernel = &c->kernels[MODE_TRAINING][i];
+        if (kernel->part != PART_OTHER || !kernel->layer) continue;
+        if (strcmp(kernel->layer, "conv2d") == 0) of_convolution++;
+        if (bench_kind(bench.model, bench_row(bench.model, kernel->layer)) == KIND_POOL &&
+            strstr(kernel->name, "conv2d"))
+            of_pool++;
+    }
+    assert_int_equal(of_convolution, 0);
+    assert_int_equal(of_pool, 1);
+    arena_free(&arena);
+}
+
 /* --- the machine --- */
 
 /* Multiplications that each wait for the one before take three or four cycles: the clock, in GHz,
@@ -257,6 +287,7 @@ int main(void) {
         cmocka_unit_test(counts_operations_and_bytes),
         cmocka_unit_test(counts_nothing_for_frozen_layers),
         cmocka_unit_test(sorts_layers_by_kind),
+        cmocka_unit_test(counts_fused_loops_for_their_first_layer),
         cmocka_unit_test(measures_the_machine),
         cmocka_unit_test(refuses_a_target_it_cannot_run),
         cmocka_unit_test(finds_the_bound),
