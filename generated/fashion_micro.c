@@ -1102,13 +1102,15 @@ static void fashion_micro_run_train_dense_value_17(const void *context, long beg
         for (int i = 0; i < 10; i++) {
             const real x0 = dense_value_14_row[i];
             const real v0 = real_exp((x0 - dense_value_16_value));
-            sum1[i - 0] += v0;
+            const real v1 = sum1[i - 0] + v0;
             const real v2 = ((real)(index1 + i * 1) == value_19_value ? (x0 - dense_value_16_value) : (real)0.0);
-            sum3[i - 0] += v2;
+            const real v3 = sum3[i - 0] + v2;
             const real v4 = (x0 == dense_maximum_15_value ? (-(real)(index1 + i * 1)) : (real)-1e+01);
             const real v5 = v4;
-            sum5[i - 0] = v5 > sum5[i - 0] ? v5 : sum5[i - 0];
             dense_value_17_row[i] = v0;
+            sum1[i - 0] = v1;
+            sum3[i - 0] = v3;
+            sum5[i - 0] = v5 > sum5[i - 0] ? v5 : sum5[i - 0];
         }
         for (long k = 0; k < 8; k++) sum1[k] += sum1[k + 8];
         for (long k = 0; k < 4; k++) sum1[k] += sum1[k + 4];
@@ -1142,7 +1144,8 @@ static void fashion_micro_run_train_sum_24(const void *context, long begin, long
         const real x0 = dense_sum_18_[k];
         const real x1 = sum_21_[k];
         const real v0 = ((real)(index0 + k * 1) < value_22_value ? (real_log(x0) - x1) : (real)0.0);
-        sum1[k] += v0;
+        const real v1 = sum1[k] + v0;
+        sum1[k] = v1;
     }
     for (long k = 0; k < 8; k++) sum1[k] += sum1[k + 8];
     for (long k = 0; k < 4; k++) sum1[k] += sum1[k + 4];
@@ -1168,7 +1171,8 @@ static void fashion_micro_run_train_sum_29(const void *context, long begin, long
         const real x0 = maximum_27_[k];
         const real x1 = value_19_[k];
         const real v0 = ((real)(index0 + k * 1) < value_22_value ? (real)(x0 == (-x1)) : (real)0.0);
-        sum1[k] += v0;
+        const real v1 = sum1[k] + v0;
+        sum1[k] = v1;
     }
     for (long k = 0; k < 8; k++) sum1[k] += sum1[k + 8];
     for (long k = 0; k < 4; k++) sum1[k] += sum1[k + 4];
@@ -1238,8 +1242,9 @@ static void fashion_micro_run_train_dense_value_35(const void *context, long beg
         for (int i = 0; i < 10; i++) {
             const real x1 = dense_value_17_row[i];
             const real v0 = (((real)(index1 + i * 1) == value_19_value ? value_34_value : (real)0.0) + (value_33_value * x1));
-            sum1[i] += v0;
+            const real v1 = sum1[i] + v0;
             dense_value_35_row[i] = v0;
+            sum1[i] = v1;
         }
     }
     for (long i = 0; i < 10; i++) dense_sum_36_[i] = sum1[i - 0];
@@ -1343,15 +1348,17 @@ static void fashion_micro_run_train_conv2d_value_41(const void *context, long be
                     const real x0 = flatten_view_40_row[(i + k)];
                     const real x1 = conv2d_output_row[(i + k)];
                     const real v0 = ((real)0.0 < x1 ? x0 : (real)0.0);
-                    sum1[k] += v0;
+                    const real v1 = sum1[k] + v0;
                     conv2d_value_41_row[(i + k)] = v0;
+                    sum1[k] = v1;
                 }
             for (int i = 96; i < 100; i++) {
                 const real x0 = flatten_view_40_row[i];
                 const real x1 = conv2d_output_row[i];
                 const real v0 = ((real)0.0 < x1 ? x0 : (real)0.0);
-                sum1[i - 96] += v0;
+                const real v1 = sum1[i - 96] + v0;
                 conv2d_value_41_row[i] = v0;
+                sum1[i - 96] = v1;
             }
         }
         for (long k = 0; k < 8; k++) sum1[k] += sum1[k + 8];
@@ -1691,13 +1698,15 @@ static void fashion_micro_run_evaluate_dense_value_17(const void *context, long 
         for (int i = 0; i < 10; i++) {
             const real x0 = dense_value_14_row[i];
             const real v0 = real_exp((x0 - dense_value_16_value));
-            sum1[i - 0] += v0;
+            const real v1 = sum1[i - 0] + v0;
             const real v2 = ((real)(index1 + i * 1) == value_19_value ? (x0 - dense_value_16_value) : (real)0.0);
-            sum3[i - 0] += v2;
+            const real v3 = sum3[i - 0] + v2;
             const real v4 = (x0 == dense_maximum_15_value ? (-(real)(index1 + i * 1)) : (real)-1e+01);
             const real v5 = v4;
-            sum5[i - 0] = v5 > sum5[i - 0] ? v5 : sum5[i - 0];
             dense_value_17_row[i] = v0;
+            sum1[i - 0] = v1;
+            sum3[i - 0] = v3;
+            sum5[i - 0] = v5 > sum5[i - 0] ? v5 : sum5[i - 0];
         }
         for (long k = 0; k < 8; k++) sum1[k] += sum1[k + 8];
         for (long k = 0; k < 4; k++) sum1[k] += sum1[k + 4];
@@ -1731,7 +1740,8 @@ static void fashion_micro_run_evaluate_sum_24(const void *context, long begin, l
         const real x0 = dense_sum_18_[k];
         const real x1 = sum_21_[k];
         const real v0 = ((real)(index0 + k * 1) < value_22_value ? (real_log(x0) - x1) : (real)0.0);
-        sum1[k] += v0;
+        const real v1 = sum1[k] + v0;
+        sum1[k] = v1;
     }
     for (long k = 0; k < 8; k++) sum1[k] += sum1[k + 8];
     for (long k = 0; k < 4; k++) sum1[k] += sum1[k + 4];
@@ -1757,7 +1767,8 @@ static void fashion_micro_run_evaluate_sum_29(const void *context, long begin, l
         const real x0 = maximum_27_[k];
         const real x1 = value_19_[k];
         const real v0 = ((real)(index0 + k * 1) < value_22_value ? (real)(x0 == (-x1)) : (real)0.0);
-        sum1[k] += v0;
+        const real v1 = sum1[k] + v0;
+        sum1[k] = v1;
     }
     for (long k = 0; k < 8; k++) sum1[k] += sum1[k + 8];
     for (long k = 0; k < 4; k++) sum1[k] += sum1[k + 4];
@@ -2007,8 +2018,9 @@ static void fashion_micro_run_predict_dense_value_17(const void *context, long b
         for (int i = 0; i < 10; i++) {
             const real x0 = dense_value_14_row[i];
             const real v0 = real_exp((x0 - dense_value_16_value));
-            sum1[i - 0] += v0;
+            const real v1 = sum1[i - 0] + v0;
             dense_value_17_row[i] = v0;
+            sum1[i - 0] = v1;
         }
         for (long k = 0; k < 8; k++) sum1[k] += sum1[k + 8];
         for (long k = 0; k < 4; k++) sum1[k] += sum1[k + 4];

@@ -780,8 +780,9 @@ static void fashion_tiny_run_predict_dense_value_24(const void *context, long be
     for (int i = 0; i < 10; i++) {
         const real x0 = dense_value_21_[i];
         const real v0 = real_exp((x0 - dense_value_23_value));
-        sum1[i - 0] += v0;
+        const real v1 = sum1[i - 0] + v0;
         dense_value_24_[i] = v0;
+        sum1[i - 0] = v1;
     }
     for (long k = 0; k < 8; k++) sum1[k] += sum1[k + 8];
     for (long k = 0; k < 4; k++) sum1[k] += sum1[k + 4];

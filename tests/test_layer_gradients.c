@@ -151,6 +151,24 @@ static void test_batch_norm_far_from_zero(void **state) {
                       "activation { function(x) return 1000 + x end }, batch_norm {}, dense { 2 }");
 }
 
+/* The pool goes before the maps that raise a channel's pixels alike: gradients through both. */
+static void test_pooled_batch_norm(void **state) {
+    (void)state;
+    static const char *const pools[] = {"2", "{ 2, 3 }, padding = 'same'",
+                                        "3, strides = 2, padding = 'same'"};
+    for (size_t i = 0; i < sizeof pools / sizeof *pools; i++) {
+        char layers[400];
+        snprintf(layers, sizeof layers,
+                 "conv2d { 3, kernel_size = 2 },\n"
+                 "batch_norm { gamma_initializer = 'random_normal' }, %s\n"
+                 "max_pool2d { %s }, dense { 2 }",
+                 i == 1 ? "" : "activation 'relu',", pools[i]);
+        check_layers("6, 7, 2", layers);
+    }
+    check_layers("6, 6, 1", "conv2d { 2, kernel_size = 1 }, batch_norm { scale = false },\n"
+                            "batch_norm {}, max_pool2d { 2 }, dropout { 0.3 }");
+}
+
 static void test_dropout(void **state) {
     (void)state;
     check_layers("6", "dense { 9 }, dropout { 0.4 }, dense { 5, activation = 'tanh' },\n"
@@ -232,6 +250,7 @@ int main(void) {
         cmocka_unit_test(test_pooling),
         cmocka_unit_test(test_batch_norm),
         cmocka_unit_test(test_batch_norm_far_from_zero),
+        cmocka_unit_test(test_pooled_batch_norm),
         cmocka_unit_test(test_dropout),
         cmocka_unit_test(test_merging),
         cmocka_unit_test(test_reshapes_and_frozen_layers),

@@ -238,6 +238,65 @@ static void test_batch_norm(void **state) {
     check_batch_norm("2", 1, false);
 }
 
+/* Statistics are taken around what the middle rows of the images tell: far from zero, and where
+ * that row is unlike the others, nothing may cancel. */
+static void test_batch_norm_of_large_means(void **state) {
+    (void)state;
+    enum { ROWS = 3, COLUMNS = 2, SAMPLES = 4 };
+    for (int trial = 0; trial < 2; trial++) {
+        struct reference_model m;
+        reference_open(&m,
+                       "return model 'm' { input { 3, 2, 2 }, batch_norm {},\n"
+                       "  training = { loss = 'mse', optimizer = sgd {} } }",
+                       SAMPLES);
+        for (long i = 0; i < SAMPLES * ROWS * COLUMNS * 2; i++) {
+            bool is_middle = i / (COLUMNS * 2) % ROWS == 1;
+            m.samples[i] += trial == 0 ? 1e6 : is_middle ? 1e4 : 0;
+        }
+        double mean, variance;
+        moments(m.samples, SAMPLES * ROWS * COLUMNS, 2, 1, &mean, &variance);
+        double before = weights(&m, "batch_norm/moving_variance")[1];
+        double count = SAMPLES * ROWS * COLUMNS;
+        double expected = 0.99 * before + 0.01 * variance * count / (count - 1);
+        reference_run(&m, MODE_TRAINING);
+        double value = weights(&m, "batch_norm/moving_variance")[1];
+        assert_close(value, expected, 1e-12 * variance + (trial == 0 ? 1e-11 : 0));
+        reference_close(&m);
+    }
+}
+
+/* Max pooling goes before a normalization, whatever the signs of gamma: the values are those of
+ * pooling after it. */
+static void test_pooled_batch_norm(void **state) {
+    (void)state;
+    enum { SIDE = 4, SAMPLES = 3 };
+    struct reference_model m;
+    reference_open(&m,
+                   "return model 'm' { input { 4, 4, 2 }, batch_norm {}, activation 'relu',\n"
+                   "  max_pool2d { 2 }, training = { loss = 'mse', optimizer = sgd {} } }",
+                   SAMPLES);
+    double gamma[2] = {-1.25, 0.5}, beta[2] = {0.1, -0.2}, loss = 0;
+    for (int c = 0; c < 2; c++) {
+        double mean, variance;
+        weights(&m, "batch_norm/gamma")[c] = gamma[c];
+        weights(&m, "batch_norm/beta")[c] = beta[c];
+        moments(m.samples, SAMPLES * SIDE * SIDE, 2, c, &mean, &variance);
+        for (long window = 0; window < SAMPLES * 4; window++) {
+            double top = 0; /* relu */
+            for (long p = 0; p < 4; p++) {
+                long row = window / 2 * 2 + p / 2, column = window % 2 * 2 + p % 2;
+                double x = m.samples[(row * SIDE + column) * 2 + c];
+                top = fmax(top, (x - mean) / sqrt(variance + 1e-3) * gamma[c] + beta[c]);
+            }
+            loss += top * top / (SAMPLES * 4 * 2);
+        }
+    }
+    for (int i = 0; i < SAMPLES * 4 * 2; i++) m.labels[i] = 0;
+    reference_run(&m, MODE_TRAINING);
+    assert_close(m.loss, loss, 1e-13);
+    reference_close(&m);
+}
+
 /* A frozen layer works as in inference, and nothing of it changes. */
 static void test_frozen_batch_norm(void **state) {
     (void)state;
@@ -418,6 +477,8 @@ int main(void) {
         cmocka_unit_test(test_activations),
         cmocka_unit_test(test_softmax),
         cmocka_unit_test(test_batch_norm),
+        cmocka_unit_test(test_batch_norm_of_large_means),
+        cmocka_unit_test(test_pooled_batch_norm),
         cmocka_unit_test(test_frozen_batch_norm),
         cmocka_unit_test(test_dropout),
         cmocka_unit_test(test_losses),

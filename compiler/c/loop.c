@@ -178,26 +178,27 @@ static const char *statement_value(struct writer *w, const struct nest *nest, in
 }
 
 /* All statements for one element; sums go to sum<N>[slot]. Stores come last, so that a result may
- * take the place of an operand. */
+ * take the place of an operand; those of sums, too: GCC keeps several sums in registers only if all
+ * are read before one is stored. */
 static void write_body(struct writer *w, const struct nest *nest, const char *variable,
                        const char *slot) {
     const struct loop_kernel *loop = &nest->kernel->loop;
     write_reads(w, nest, variable);
     for (int i = 0; i < loop->statement_count; i++) {
         const char *value = statement_value(w, nest, i, variable);
-        if (loop->statements[i].kind == STATEMENT_VALUE) {
+        if (loop->statements[i].kind == STATEMENT_SUM)
+            write_line(w, "const real v%d = sum%d[%s] + %s;", i, i, slot, value);
+        else
             write_line(w, "const real v%d = %s;", i, value);
-        } else if (loop->statements[i].kind == STATEMENT_SUM) {
-            write_line(w, "sum%d[%s] += %s;", i, slot, value);
-        } else {
-            write_line(w, "const real v%d = %s;", i, value);
-            write_line(w, "sum%d[%s] = v%d > sum%d[%s] ? v%d : sum%d[%s];", i, slot, i, i, slot, i,
-                       i, slot);
-        }
     }
     for (int i = 0; i < loop->statement_count; i++) {
         const struct statement *s = &loop->statements[i];
-        if (s->kind == STATEMENT_VALUE && s->is_stored)
+        if (s->kind == STATEMENT_SUM)
+            write_line(w, "sum%d[%s] = v%d;", i, slot, i);
+        else if (s->kind == STATEMENT_MAXIMUM)
+            write_line(w, "sum%d[%s] = v%d > sum%d[%s] ? v%d : sum%d[%s];", i, slot, i, i, slot, i,
+                       i, slot);
+        else if (s->is_stored)
             write_line(w, "%s = v%d;",
                        element_text(w, nest, nest_find(nest, loop_view(nest, s)), variable), i);
     }

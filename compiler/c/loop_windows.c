@@ -126,7 +126,8 @@ static bool find_needed(struct body *b) {
     return is_any;
 }
 
-/* Everything is read before anything is stored: a result may take the place of an operand. */
+/* Everything is read before anything is stored: a result may take the place of an operand, and GCC
+ * keeps several sums in registers only then. */
 static void write_reads(const struct body *b) {
     const struct loop_kernel *loop = &b->nest->kernel->loop;
     bool is_read[MAX_ADDRESSES] = {false};
@@ -134,6 +135,7 @@ static void write_reads(const struct body *b) {
         const struct statement *s = &loop->statements[i];
         if (!b->is_needed[i] || (s->window == WINDOW_GRADIENT && !b->is_pooled)) continue;
         for (int j = 0; j < s->operand_count; j++) write_read(b, &s->operands[j], is_read);
+        if (s->kind == STATEMENT_SUM) write_line(b->w, "real total%d = sum%d[k];", i, i);
     }
 }
 
@@ -219,7 +221,7 @@ static void write_value(const struct body *b, int number) {
         for (long p = 0; p < (s->is_pooled ? 1 : pixels_of(b)); p++) {
             const char *value = expression_text(b, number, p);
             if (s->kind == STATEMENT_SUM)
-                write_line(b->w, "sum%d[k] += %s;", number, value);
+                write_line(b->w, "total%d += %s;", number, value);
             else
                 write_line(b->w, "const real %s = %s;", value_name(b, number, p), value);
         }
@@ -235,6 +237,8 @@ static void write_body(const struct body *b) {
         if (b->is_needed[i]) write_value(b, i);
     for (int i = 0; i < loop->statement_count; i++) {
         const struct statement *s = &loop->statements[i];
+        if (b->is_needed[i] && s->kind == STATEMENT_SUM)
+            write_line(b->w, "sum%d[k] = total%d;", i, i);
         if (!b->is_needed[i] || !s->is_stored || s->kind != STATEMENT_VALUE) continue;
         int a = nest_find(b->nest, loop_view(b->nest, s));
         for (long p = 0; p < (s->is_pooled ? 1 : pixels_of(b)); p++)

@@ -34,6 +34,12 @@ bool check_elements(const struct layer *layer, const long *size, int count, cons
 bool check_activation(const struct layer *layer, const struct function *activation,
                       struct error *error);
 
+/* Max pooling of an image, before the maps that make the image where that changes nothing: those
+ * that multiply each channel by a number, add one, or take the larger of both. For training: what
+ * is left to do is done for the pooled image only. pool_first.c */
+struct tensor *lower_max_pool(struct graph *graph, const struct window *window, long out_height,
+                              long out_width, struct tensor *image);
+
 /* "{ 28, 28, 1 }", as it is written in Lua; text has room for size characters. */
 void shape_write(char *text, size_t size, const struct shape *shape);
 

@@ -28,37 +28,49 @@ struct statistics {
     struct tensor *count; /* rank 0: values that the mean is of */
 };
 
-/* The sum over all axes but one, of the valid rows only: the rest of the batch is padding. */
-static struct tensor *valid_sum(struct graph *graph, const struct expression *value,
-                                struct tensor *x, struct tensor *shift, unsigned axes) {
-    struct tensor *samples = graph_scalar(graph, SCALAR_SAMPLES);
-    struct tensor *in[] = {x, shift ? shift : samples, samples};
-    int count = shift ? 3 : 2;
-    const struct expression *e = valid_row(graph->arena, count - 1, value);
-    return graph_reduce(graph, REDUCTION_SUM, axes, graph_map(graph, e, in, count));
+/* The sum of an image's rows that stand for all: the middle one of each sample; of other shapes,
+ * all. Returns its values' number for one sample. */
+static long lower_pilot(struct graph *graph, struct tensor *x, unsigned axes, struct tensor **sum) {
+    long positions = 1, middle = x->shape.size[1] / 2;
+    if (x->shape.rank == 4 && (axes & 2)) x = graph_slice(graph, 1, middle, middle + 1, x);
+    for (int i = 1; i < x->shape.rank; i++)
+        if (axes >> i & 1) positions *= x->shape.size[i];
+    struct tensor *in[] = {x, graph_scalar(graph, SCALAR_SAMPLES)};
+    const struct expression *valid =
+        valid_row(graph->arena, 1, expression_operand(graph->arena, X));
+    *sum = graph_reduce(graph, REDUCTION_SUM, axes, graph_map(graph, valid, in, 2));
+    return positions;
 }
 
-/* The variance is taken around a shift near the mean, E (x - s)^2 - (mean - s)^2: one sum, and no
- * cancellation, because |mean - s| stays below the square root of epsilon. floor makes the shift a
- * number without derivative, so that the backward pass needs two sums over x only. */
+/* Sums of x - s and of (x - s)^2 are taken in one pass over x, with a shift s near the mean:
+ * variance = E (x - s)^2 - (E (x - s))^2 does not cancel, because the mean m of a share f of the
+ * values differs from that of all by at most sqrt(variance (1 - f) / f), and s from m by the square
+ * root of epsilon. floor makes the shift a number without derivative, so that the backward pass
+ * needs two sums over x only. */
 static struct statistics lower_statistics(const struct layer *layer, struct graph *graph,
                                           struct tensor *x, unsigned axes) {
     struct arena *arena = graph->arena;
     struct statistics s;
+    struct tensor *sum, *samples = graph_scalar(graph, SCALAR_SAMPLES);
     long positions = 1;
     for (int i = 1; i < x->shape.rank; i++)
         if (axes >> i & 1) positions *= x->shape.size[i];
-    s.count = graph_scale(graph, graph_scalar(graph, SCALAR_SAMPLES), (double)positions);
-    struct tensor *sum = valid_sum(graph, expression_operand(arena, X), x, NULL, axes);
-    s.mean = graph_binary(graph, EXPRESSION_DIVIDE, sum, s.count);
+    s.count = graph_scale(graph, samples, (double)positions);
+    long pilot = lower_pilot(graph, x, axes, &sum);
+    struct tensor *near =
+        graph_binary(graph, EXPRESSION_DIVIDE, sum, graph_scale(graph, samples, (double)pilot));
     double step = sqrt(layer->epsilon);
     s.shift = graph_scale(
-        graph, graph_unary(graph, EXPRESSION_FLOOR, graph_scale(graph, s.mean, 1 / step)), step);
-    s.distance = graph_binary(graph, EXPRESSION_SUBTRACT, s.mean, s.shift);
+        graph, graph_unary(graph, EXPRESSION_FLOOR, graph_scale(graph, near, 1 / step)), step);
+    struct tensor *in[] = {x, s.shift, samples};
     const struct expression *centered = expression_binary(
         arena, EXPRESSION_SUBTRACT, expression_operand(arena, X), expression_operand(arena, SHIFT));
-    struct tensor *squares = valid_sum(
-        graph, expression_binary(arena, EXPRESSION_MULTIPLY, centered, centered), x, s.shift, axes);
+    struct tensor *valid = graph_map(graph, valid_row(arena, 2, centered), in, 3);
+    s.distance = graph_binary(graph, EXPRESSION_DIVIDE,
+                              graph_reduce(graph, REDUCTION_SUM, axes, valid), s.count);
+    s.mean = graph_binary(graph, EXPRESSION_ADD, s.shift, s.distance);
+    struct tensor *squares = graph_reduce(graph, REDUCTION_SUM, axes,
+                                          graph_binary(graph, EXPRESSION_MULTIPLY, valid, valid));
     s.variance =
         graph_binary(graph, EXPRESSION_MAXIMUM,
                      graph_binary(graph, EXPRESSION_SUBTRACT,

@@ -15,9 +15,10 @@ static bool infer_shape(struct layer *layer, struct error *error) {
 
 static struct tensor *lower_maximum(const struct layer *layer, struct graph *graph,
                                     struct tensor *const *in, bool training) {
-    (void)training;
     struct window window = layer_window(layer);
-    return graph_max_pool(graph, &window, layer->output.size[0], layer->output.size[1], in[0]);
+    const long *out = layer->output.size;
+    return training ? lower_max_pool(graph, &window, out[0], out[1], in[0])
+                    : graph_max_pool(graph, &window, out[0], out[1], in[0]);
 }
 
 /* How many rows (or columns) of a window lie inside the image, as an expression of the output's
