@@ -103,6 +103,7 @@ struct standalone {
     const char *assembly;          /* text of NAME_weights.S, or NULL */
     const char *main;              /* text of NAME_main.c, or NULL */
     long block_bytes, state_bytes; /* of the caller's block, and what must be kept of it */
+    long stack_bytes;              /* that a call needs at most */
     struct memory_report memory;   /* of its workspace */
 };
 struct standalone *compile_standalone(struct arena *arena, const struct model *model,

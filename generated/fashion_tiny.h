@@ -38,7 +38,8 @@ extern const char *const fashion_tiny_class_names[FASHION_TINY_OUTPUT_SIZE];
 /* Samples of one call. */
 #define FASHION_TINY_BATCH 1
 
-/* The caller's block. In bytes: workspace 7872. */
+/* The caller's block. In bytes: workspace 7872,
+ * of which 7872 are in use at once. */
 #define FASHION_TINY_BLOCK_BYTES 7872
 #define FASHION_TINY_ALIGNMENT 16
 /* Stack that a call needs at most, when compiled with optimization. */

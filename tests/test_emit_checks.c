@@ -1,6 +1,6 @@
 /* test_emit_checks.c: what tools say about emitted C: nm, the sanitizers, GCC's analyzer and
- * cppcheck, GCC's account of the stack; and a program that trains an emitted model on real images
- * without lathe. cross/checks.c is the same for all models. */
+ * cppcheck, GCC's account of the stack; the workspace beside its bound; and a program that trains
+ * an emitted model on real images without lathe. cross/checks.c is the same for all models. */
 #include "tests/emit_check.h"
 #include "tests/emit_stack.h"
 
@@ -106,6 +106,57 @@ static void check_emitted(void **state) {
     tear_down(&f);
 }
 
+/* ---- memory ---- */
+
+#ifndef ALL_MODELS
+static void check_workspace(struct arena *arena, const struct model *model, enum mode mode,
+                            const struct compile_options *options, const char *what) {
+    struct error error = {""};
+    const struct standalone *s = compile_standalone(arena, model, mode, options, NULL, &error);
+    if (!s) fail_msg("%s: %s", model->name, error.text);
+    const struct memory_report *memory = &s->memory;
+    assert_true(memory->arena_bytes >= memory->lower_bound);
+    /* (Whole cache lines: what tiny models lose by that is no plan's fault.) */
+    if ((double)memory->arena_bytes > 1.05 * (double)memory->lower_bound + 64)
+        fail_msg("%s, %s: a workspace of %ld bytes, of which %ld are in use at once", model->name,
+                 what, memory->arena_bytes, memory->lower_bound);
+}
+
+/* Every model, both modes, the options that change the plan: within 5 % of what is alive at once
+ * (which test_memory.c reckons moment by moment). */
+static void workspaces_are_near_their_bound(void **state) {
+    const struct compile_options forms[] = {
+        {.target = target_find("generic")},
+        {.target = target_find("x86-64-v4")},
+        {.target = target_find("cortex-m"), .form = {.small_code = true}},
+        {.target = target_find("generic"), .use_double = true},
+    };
+    glob_t found;
+    int checked = 0;
+    (void)state;
+    assert_int_equal(glob("models/*.lua", 0, NULL, &found), 0);
+    assert_int_equal(glob("models/variants/*.lua", GLOB_APPEND, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        const char *path = found.gl_pathv[i];
+        if (strstr(path, "/blocks.lua") || strstr(path, "/shared.lua")) continue; /* modules */
+        struct arena arena;
+        arena_init(&arena);
+        if (setjmp(arena.exhausted)) fail_msg("out of memory");
+        const struct model *model = read_model(&arena, path);
+        for (size_t k = 0; k < sizeof forms / sizeof forms[0]; k++) {
+            struct compile_options options = forms[k];
+            check_workspace(&arena, model, MODE_TRAINING, &options, "training");
+            options.batch = 1;
+            check_workspace(&arena, model, MODE_PREDICTION, &options, "predictions");
+        }
+        arena_free(&arena);
+        checked++;
+    }
+    globfree(&found);
+    assert_true(checked > 50);
+}
+#endif
+
 /* ---- training without lathe ---- */
 
 #ifndef ALL_MODELS
@@ -152,7 +203,7 @@ int main(int argc, char **argv) {
     for (int p = 0; p < path_count; p++) {
         glob_t found;
         if (glob(paths[p], 0, NULL, &found) != 0) return 1;
-        for (size_t i = 0; i < 2 * found.gl_pathc && count < MOST_MODELS - 1; i++) {
+        for (size_t i = 0; i < 2 * found.gl_pathc && count < MOST_MODELS - 2; i++) {
             const char *path = found.gl_pathv[i / 2], *file = strrchr(path, '/') + 1;
             if (!strcmp(file, "blocks.lua")) continue; /* a module, not a model */
             struct checked_model *model = &models[count];
@@ -166,6 +217,7 @@ int main(int argc, char **argv) {
         globfree(&found);
     }
 #ifndef ALL_MODELS
+    tests[count++] = (struct CMUnitTest)cmocka_unit_test(workspaces_are_near_their_bound);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(trains_without_lathe);
 #endif
     return _cmocka_run_group_tests("checks of emitted C", tests, count, start, finish);

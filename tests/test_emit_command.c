@@ -3,6 +3,8 @@
 #include "runtime/files.h"
 #include "tests/emit_check.h"
 
+#include <cjson/cJSON.h>
+
 static const char tiny[] = "models/fashion_tiny.lua --weights generated/fashion_tiny.safetensors";
 static const char micro[] = "models/fashion_micro.lua --mode training";
 
@@ -56,6 +58,48 @@ static void contradictions_are_refused(void **state) {
     snprintf(arguments, sizeof arguments, "%s --target z80", tiny);
     refuses(arguments, "lathe: unknown target \"z80\"; there are: x86-64-v4, x86-64-v3, aarch64, "
                        "armv7, riscv64, cortex-m, generic\n");
+}
+
+/* ---- memory ---- */
+
+/* The number of a header's `#define FASHION_MICRO_name`, or -1. */
+static double header_number(const char *header, const char *name) {
+    char define[128];
+    double value = -1;
+    snprintf(define, sizeof define, "#define FASHION_MICRO_%s ", name);
+    const char *at = strstr(header, define);
+    return at && sscanf(at + strlen(define), "%lf", &value) == 1 ? value : -1;
+}
+
+static double json_number(const cJSON *json, const char *name) {
+    const cJSON *item = cJSON_GetObjectItem(json, name);
+    assert_non_null(item);
+    return item->valuedouble;
+}
+
+static void json_tells_the_memory(void **state) {
+    char arguments[128], path[160];
+    (void)state;
+    snprintf(arguments, sizeof arguments, "%s --json", micro);
+    assert_int_equal(run_emit("memory", arguments), 0);
+    snprintf(path, sizeof path, "%s/output", folder);
+    char *output = files_read(path, NULL, NULL);
+    snprintf(path, sizeof path, "%s/memory/fashion_micro.h", folder);
+    char *header = files_read(path, NULL, NULL);
+    assert_non_null(output);
+    assert_non_null(header);
+    cJSON *json = cJSON_Parse(output);
+    assert_non_null(json);
+    assert_true(json_number(json, "block_bytes") == header_number(header, "BLOCK_BYTES"));
+    assert_true(json_number(json, "state_bytes") == header_number(header, "STATE_BYTES"));
+    assert_true(json_number(json, "stack_bytes") == header_number(header, "STACK_BYTES"));
+    double rest = json_number(json, "block_bytes") - json_number(json, "state_bytes");
+    double workspace = json_number(json, "workspace_bytes");
+    assert_true(workspace <= rest && workspace > 0);
+    assert_true(json_number(json, "workspace_lower_bound") <= workspace);
+    cJSON_Delete(json);
+    free(output);
+    free(header);
 }
 
 /* ---- large weights ---- */
@@ -197,6 +241,7 @@ static void the_training_program_learns(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(contradictions_are_refused),
+        cmocka_unit_test(json_tells_the_memory),
         cmocka_unit_test(large_weights_stay_out_of_the_source),
         cmocka_unit_test(every_form_predicts_the_same),
         cmocka_unit_test(the_training_program_learns),

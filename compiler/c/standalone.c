@@ -214,11 +214,15 @@ static struct compile_options standalone_compile(struct arena *arena, const char
     return compile;
 }
 
-static struct memory_report largest_memory(const struct compilation *compilation) {
+/* Of the arena that all entry points share: it serves each of them. */
+static struct memory_report shared_memory(const struct compilation *compilation) {
     struct memory_report report = {0, 0, 0};
-    for (int mode = 0; mode < MODE_COUNT; mode++)
-        if (compilation->memory[mode].arena_bytes > report.arena_bytes)
-            report = compilation->memory[mode];
+    for (int mode = 0; mode < MODE_COUNT; mode++) {
+        const struct memory_report *own = &compilation->memory[mode];
+        if (own->arena_bytes > report.arena_bytes) report.arena_bytes = own->arena_bytes;
+        if (own->lower_bound > report.lower_bound) report.lower_bound = own->lower_bound;
+        if (own->buffers > report.buffers) report.buffers = own->buffers;
+    }
     return report;
 }
 
@@ -254,12 +258,14 @@ struct standalone *compile_standalone(struct arena *arena, const struct model *m
         .weights = weights,
         .is_training = mode == MODE_TRAINING,
         .pieces = pieces,
+        .memory = shared_memory(compilation),
     };
     if (!weights_are_finite(e, error)) return NULL;
     lay_out(e);
     e->stack_bytes = stack_bytes(compilation->c_text, e->target, e->number_bytes);
     struct standalone *standalone = ARENA_NEW(arena, struct standalone);
-    standalone->memory = largest_memory(compilation);
+    standalone->memory = e->memory;
+    standalone->stack_bytes = e->stack_bytes;
     standalone->block_bytes = e->block.numbers * e->number_bytes;
     standalone->state_bytes = e->block.state_numbers * e->number_bytes;
     if (weights && options->form.weights_form != WEIGHTS_EMBEDDED)

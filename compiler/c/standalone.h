@@ -21,15 +21,16 @@ struct emission {
     const struct program *program; /* its batch is that of one piece of a training step */
     const struct target *target;
     const struct standalone_options *form;
-    const char *name, *upper;    /* prefix of every symbol, and of every macro */
-    const char *number;          /* the type of all numbers: "float", "double" */
+    const char *name, *upper; /* prefix of every symbol, and of every macro */
+    const char *number;       /* the type of all numbers: "float", "double" */
     long number_bytes;
     const char *mathematics;     /* prefix of the functions of math.h: "", or "own_" */
     const float *const *weights; /* by space; NULL: none */
     bool is_training;
     long pieces; /* micro-batches of a training step */
     struct block_layout block;
-    long stack_bytes; /* that calls need at most */
+    struct memory_report memory; /* of the workspace */
+    long stack_bytes;            /* that calls need at most */
 };
 
 /** Appends a text in which @ stands for the prefix of symbols, $ for that of macros, ~ for the type
@@ -95,8 +96,8 @@ const char *main_program(struct emission *e);
  * (standalone_unused.c). */
 const char *without_unused(struct arena *arena, const char *module, const char *functions);
 
-/** Bytes of stack that a call of the public functions needs at most when the source is compiled with
- * optimization, without what the functions of math.h use (standalone_stack.c). */
+/** Bytes of stack that a call of the public functions needs at most when the source is compiled
+ * with optimization, without what the functions of math.h use (standalone_stack.c). */
 long stack_bytes(const char *source, const struct target *target, long real_bytes);
 
 #endif

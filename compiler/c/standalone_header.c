@@ -111,7 +111,10 @@ static void emit_block(struct emission *e) {
     emit_part(e, "samples", b->samples, p->rows * p->sample_size);
     emit_part(e, "labels", b->labels, p->rows * p->label_size);
     emit_part(e, "predictions", b->predictions, p->rows * p->output_size);
-    emit_format(e, "workspace %zu. */\n", p->arena_bytes);
+    emit_format(e, "workspace %zu", p->arena_bytes);
+    if (e->memory.lower_bound > 0)
+        emit_format(e, ",\n * of which %ld are in use at once", e->memory.lower_bound);
+    emit_text(e, ". */\n");
     define(e, "BLOCK_BYTES", e->number_bytes * b->numbers);
     define(e, "ALIGNMENT", b->alignment);
     emit_text(e, "/* Stack that a call needs at most, when compiled with optimization. */\n");

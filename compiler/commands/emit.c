@@ -4,6 +4,7 @@
 #include "../../runtime/memory.h"
 #include "../../runtime/weights.h"
 
+#include <cjson/cJSON.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@
 struct emit_options {
     const char *point, *weights, *target, *prefix, *output, *class_names;
     long mode, batch_size, micro_batches, optimize, layout, form;
-    bool use_double, no_libm, threads, main, no_winograd;
+    bool use_double, no_libm, threads, main, no_winograd, json;
 };
 enum { EMIT_INFERENCE, EMIT_TRAINING };
 enum { OPTIMIZE_DEFAULT = -1, OPTIMIZE_SPEED, OPTIMIZE_SIZE };
@@ -59,6 +60,8 @@ static const struct command_option options[] = {
     {"prefix", 0, COMMAND_TEXT, FIELD(prefix), "NAME", NULL,
      "of every symbol and of the files (default: the model's name)"},
     {"output", 'o', COMMAND_TEXT, FIELD(output), "DIR", ".", "where the files go"},
+    {"json", 0, COMMAND_FLAG, FIELD(json), NULL, NULL,
+     "print the memory that the model needs as one line of JSON, not the names of the files"},
 };
 
 static const struct command_line line = {
@@ -148,33 +151,48 @@ static bool load_weights(const char *path, const struct program *program,
     return weights_load(path, program, space, error);
 }
 
-static bool write_file(const char *folder, const char *name, const char *suffix, const void *data,
-                       size_t size, struct error *error) {
+static bool write_file(const struct emit_options *o, const char *name, const char *suffix,
+                       const void *data, size_t size, struct error *error) {
     char file[128];
 
     snprintf(file, sizeof file, "%s%s", name, suffix);
-    char *path = files_join(folder, file);
+    char *path = files_join(o->output, file);
     if (!path) return error_set(error, "out of memory");
     bool written = files_write(path, &(struct file_part){data, size}, 1, error);
-    if (written) printf("%s\n", path);
+    if (written && !o->json) printf("%s\n", path);
     free(path);
     return written;
 }
 
-static bool write_text(const char *folder, const char *name, const char *suffix, const char *text,
-                       struct error *error) {
-    return !text || write_file(folder, name, suffix, text, strlen(text), error);
+static bool write_text(const struct emit_options *o, const char *name, const char *suffix,
+                       const char *text, struct error *error) {
+    return !text || write_file(o, name, suffix, text, strlen(text), error);
 }
 
 static bool write_files(const struct emit_options *o, const char *name, const struct standalone *s,
                         struct error *error) {
     return files_make_folder(o->output, error) &&
-           (!s->weights ||
-            write_file(o->output, name, ".weights", s->weights, s->weights_bytes, error)) &&
-           write_text(o->output, name, "_weights.S", s->assembly, error) &&
-           write_text(o->output, name, ".h", s->header, error) &&
-           write_text(o->output, name, ".c", s->source, error) &&
-           write_text(o->output, name, "_main.c", s->main, error);
+           (!s->weights || write_file(o, name, ".weights", s->weights, s->weights_bytes, error)) &&
+           write_text(o, name, "_weights.S", s->assembly, error) &&
+           write_text(o, name, ".h", s->header, error) &&
+           write_text(o, name, ".c", s->source, error) &&
+           write_text(o, name, "_main.c", s->main, error);
+}
+
+/* Bytes: of the caller's block, of what must be kept of it (training), of its part for what comes
+ * and goes in a call beside the least that this could be, of stack. */
+static void print_memory(const struct standalone *s, bool is_training) {
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddNumberToObject(json, "block_bytes", (double)s->block_bytes);
+    if (is_training) cJSON_AddNumberToObject(json, "state_bytes", (double)s->state_bytes);
+    cJSON_AddNumberToObject(json, "workspace_bytes", (double)s->memory.arena_bytes);
+    cJSON_AddNumberToObject(json, "workspace_lower_bound", (double)s->memory.lower_bound);
+    cJSON_AddNumberToObject(json, "stack_bytes", (double)s->stack_bytes);
+    cJSON_AddNumberToObject(json, "weights_file_bytes", (double)s->weights_bytes);
+    char *text = cJSON_PrintUnformatted(json);
+    if (text) puts(text);
+    cJSON_free(text);
+    cJSON_Delete(json);
 }
 
 /* The pieces must be equal. */
@@ -250,7 +268,10 @@ static bool emit(struct arena *arena, const struct model *model, const struct em
     const float *const *weights = o->weights ? (const float *const *)space : NULL;
     const struct standalone *standalone =
         compile_standalone(arena, model, mode, &compile, weights, error);
-    return standalone && write_files(o, o->prefix ? o->prefix : model->name, standalone, error);
+    if (!standalone || !write_files(o, o->prefix ? o->prefix : model->name, standalone, error))
+        return false;
+    if (o->json) print_memory(standalone, mode == MODE_TRAINING);
+    return true;
 }
 
 static int work(struct arena *arena, const struct arguments *arguments, void *values,
