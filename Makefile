@@ -98,7 +98,8 @@ smoke: $(BUILD)/lathe $(SMOKE_TESTS)
 test: test_programs $(if $(SANITIZE),,lathe sanitized_programs)
 	sh tests/run.sh $(call longest_first,$(TESTS) $(SANITIZED))
 slow: test_programs lathe $(SLOW_TESTS) sanitized_programs
-	sh tests/run.sh $(call longest_first,$(SLOW_TESTS) $(TESTS) $(SANITIZED))
+	TEST_SECONDS=20000 sh tests/run.sh $(BUILD)/tests/slow_emit
+	sh tests/run.sh $(call longest_first,$(filter-out %/slow_emit,$(SLOW_TESTS)) $(TESTS) $(SANITIZED))
 # Emitted models on other processors.
 cross: lathe $(CROSS_TESTS)
 	sh tests/setup.sh cross
@@ -116,6 +117,12 @@ bench-convolutions: lathe
 experiments: lathe
 	sh tests/setup.sh experiments
 	/usr/bin/python3 -B tests/experiments/experiments.py $(EXPERIMENTS) $(EXPERIMENT_OPTIONS)
+# Predictions of emitted C beside the process and textbook loops: tests/bench/emitted.py --help
+bench-emitted: lathe
+	/usr/bin/python3 tests/bench/emitted.py $(BENCH_OPTIONS)
+# The memory of training: emitted C beside PyTorch: tests/bench/memory.py --help
+bench-memory: lathe
+	/usr/bin/python3 tests/bench/memory.py $(BENCH_OPTIONS)
 # Chromium is large: only this target installs it.
 report-test: $(BUILD)/lathe $(BUILD)/tests/test_report $(BUILD)/tests/slow_report
 	sh tests/setup.sh report
@@ -128,7 +135,7 @@ install: lathe
 	install -m 755 lathe $(DESTDIR)$(PREFIX)/bin/lathe
 	install -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/lathe
 
-.PHONY: all bench bench-convolutions clean cross demo experiments install report-test sanitized_programs slow smoke test test_programs
+.PHONY: all bench bench-convolutions bench-emitted bench-memory clean cross demo experiments install report-test sanitized_programs slow smoke test test_programs
 .SECONDARY:
 clean:
 	rm -rf build lathe

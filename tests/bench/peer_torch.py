@@ -2,6 +2,7 @@
 
     peer_torch.py train MODEL THREADS SECONDS contiguous|channels_last    training steps
     peer_torch.py infer MODEL THREADS SECONDS BATCH...     frozen and optimized for inference
+    peer_torch.py memory MODEL THREADS contiguous|channels_last           peak of a training step
     peer_torch.py export MODEL FILE.onnx                   for ONNX Runtime
     peer_torch.py version
 
@@ -82,7 +83,8 @@ def report(net, times, **what):
                           parameters=parameters(net))), flush=True)
 
 
-def train(model, seconds, layout):
+def training_step(model, layout):
+    """The model and a function that trains it for a step."""
     net = network(model["layers"]).train()
     x, y = torch.rand(model["batch"], 1, 28, 28), torch.randint(10, (model["batch"],))
     if layout == "channels_last":
@@ -98,7 +100,48 @@ def train(model, seconds, layout):
         loss_of(net(x), y).backward()
         optimizer.step()
 
+    return net, step
+
+
+def train(model, seconds, layout):
+    net, step = training_step(model, layout)
     report(net, repeat(step, seconds), layout=layout, batch=model["batch"])
+
+
+def status_bytes(field):
+    """A line of /proc/self/status in bytes: VmRSS, or VmHWM, the most that it was."""
+    with open("/proc/self/status", encoding="ascii") as lines:
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
+
+
+def tensor_peak(work):
+    """The most bytes that tensors made meanwhile take at once: the profiler's account of what each
+    operator allocates and frees, in the order of time. (What it frees again itself is not seen.)"""
+    with torch.autograd.profiler.profile(profile_memory=True) as profile:
+        work()
+    now = most = 0
+    for event in sorted(profile.function_events, key=lambda event: event.time_range.start):
+        now += event.self_cpu_memory_usage
+        most = max(most, now)
+    return most
+
+
+def memory(model, layout):
+    """Two steps, so that the optimizer's state is there: first for the growth of the process, then
+    with the profiler, which needs memory itself."""
+    small = dict(model, batch=1, layers=[("conv", 1, 3, "same", "relu"), ("flatten",),
+                                         ("dense", 10, "linear")])
+    training_step(small, layout)[1]()  # loads libraries
+    before = status_bytes("VmRSS")
+
+    def work():
+        step = training_step(model, layout)[1]
+        step()
+        step()
+
+    work()
+    grown = status_bytes("VmHWM") - before
+    print(json.dumps({"process_bytes": grown, "tensor_bytes": tensor_peak(work)}), flush=True)
 
 
 def infer(model, seconds, batches):
@@ -126,7 +169,9 @@ def main(mode, *words):
         export(model, words[1])
         return
     torch.set_num_threads(int(words[1]))
-    if mode == "train":
+    if mode == "memory":
+        memory(model, words[2])
+    elif mode == "train":
         train(model, float(words[2]), words[3])
     else:
         infer(model, float(words[2]), [int(word) for word in words[3:]])
