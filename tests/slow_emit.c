@@ -1,33 +1,226 @@
-/* slow_emit.c: every model of models/, emitted in both modes, by every compiler of the table: no
- * warning, and what the process gives. Small batches: the scalar forms are slow. */
+/* slow_emit.c: every model of models/ and models/variants/, emitted in both modes: no warning, and
+ * what the process gives, ten steps of training included. Those of models/ by every compiler of the
+ * table; their variants, which consist of the same layers, by the first six of it (EMIT_ALL=1:
+ * all). Training has small batches: the scalar forms are slow.
+ *
+ * build/tests/slow_emit MODEL.lua... takes single models; a child process for each, one a
+ * processor. The differences are kept in build/emitted/, so that the tables there may be made in
+ * pieces. */
 #include "tests/emit_check.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 
-enum { MOST_MODELS = 64, TRAINING_BATCH = 4 };
+enum { TRAINING_BATCH = 4, MOST_PATH = 192 };
 
-int main(void) {
-    static struct CMUnitTest tests[2 * MOST_MODELS];
-    static struct training_case trainings[MOST_MODELS];
-    static struct inference_case inferences[MOST_MODELS];
-    static char names[2 * MOST_MODELS][96];
-    glob_t models;
-    size_t count = 0;
-    if (glob("models/*.lua", 0, NULL, &models) != 0 || models.gl_pathc > MOST_MODELS) return 1;
-    for (size_t i = 0; i < models.gl_pathc; i++) {
-        const char *path = models.gl_pathv[i], *file = strrchr(path, '/') + 1;
-        char *name = strndup(file, strlen(file) - strlen(".lua"));
-        if (!strcmp(name, "blocks")) continue; /* a module, not a model */
-        inferences[i] = (struct inference_case){path, name, "generic", 1, ALL_COMPILERS};
-        trainings[i] = (struct training_case){path, name, TRAINING_BATCH, ALL_COMPILERS, true};
-        snprintf(names[count], sizeof names[count], "predictions of %s agree", name);
-        tests[count] =
-            (struct CMUnitTest){names[count], inference_agrees, NULL, NULL, &inferences[i]};
-        count++;
-        snprintf(names[count], sizeof names[count], "training of %s agrees", name);
-        tests[count] =
-            (struct CMUnitTest){names[count], training_agrees, NULL, NULL, &trainings[i]};
-        count++;
+#define RESULTS "build/emitted"
+
+static const char *model_name(const char *path) {
+    static char name[96];
+    const char *file = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(file, "."), file);
+    return name;
+}
+
+/* ---- one model, in a process of its own ---- */
+
+static const char *result_path(const char *name) {
+    static char path[MOST_PATH];
+    snprintf(path, sizeof path, RESULTS "/%s.differences", name);
+    return path;
+}
+
+static const char *current;
+
+static void keep_difference(const char *mode, int compiler, double difference, double allowed) {
+    FILE *file = fopen(result_path(current), "a");
+    assert_non_null(file);
+    fprintf(file, "%s %d %.2e %.2e\n", mode, compiler, difference, allowed);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* A model of 229 million weights: ten steps would need static arrays of 8 GB. */
+static bool is_too_large_to_train(const char *name) {
+    return !strcmp(name, "mnist_mlp_ten_layers");
+}
+
+static void training_compiles(void **state) {
+    const struct training_case *test = *state;
+    struct fixture f = {0};
+    arena_init(&f.arena);
+    if (setjmp(f.arena.exhausted)) fail_msg("out of memory");
+    f.model = read_model(&f.arena, test->path);
+    write_standalone(test->name, emit(&f, MODE_TRAINING, test->batch, "generic", NULL));
+    for (int i = 0; i < test->compilers; i++) compile_emitted(compilers[i], test->name);
+    arena_free(&f.arena);
+}
+
+static int test_model(const char *path) {
+    char name[96], titles[2][128];
+    snprintf(name, sizeof name, "%s", model_name(path));
+    snprintf(folder, sizeof folder, RESULTS "/%.40s", name);
+    current = name;
+    record = keep_difference;
+    remove(result_path(name));
+    if (mkdir(folder, 0777) != 0 && errno != EEXIST) return 1;
+    bool is_large = is_too_large_to_train(name);
+    bool is_variant = strstr(path, "variants/") && !getenv("EMIT_ALL");
+    int used = is_variant ? USUAL_COMPILERS : ALL_COMPILERS;
+    struct inference_case inference = {path, name, "generic", 1, used};
+    struct training_case training = {path, name, TRAINING_BATCH, used, true};
+    snprintf(titles[0], sizeof titles[0], "predictions of %s agree", name);
+    snprintf(titles[1], sizeof titles[1], "training of %s %s", name,
+             is_large ? "compiles" : "agrees");
+    const struct CMUnitTest tests[] = {
+        {titles[0], inference_agrees, NULL, NULL, &inference},
+        {titles[1], is_large ? training_compiles : training_agrees, NULL, NULL, &training},
+    };
+    int failed = _cmocka_run_group_tests(name, tests, 2, NULL, NULL);
+    finish(NULL);
+    return failed;
+}
+
+/* ---- all of them ---- */
+
+static void start_model(const char *path) {
+    char log[MOST_PATH];
+    snprintf(log, sizeof log, RESULTS "/%s.log", model_name(path));
+    fflush(NULL);
+    if (fork() != 0) return;
+    int file = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    if (file < 0 || dup2(file, 1) < 0 || dup2(file, 2) < 0) _exit(1);
+    exit(test_model(path) != 0);
+}
+
+/* Waits for one child; 0 if it passed, 1 if not or if it crashed. */
+static int wait_for_one(void) {
+    int status;
+    if (wait(&status) < 0) return 1;
+    return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+}
+
+static int test_models(char *const *paths, int count) {
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    int running = 0, failed = 0;
+    for (int i = 0; i < count; i++) {
+        if (running == processors) failed += wait_for_one(), running--;
+        start_model(paths[i]);
+        running++;
     }
-    return _cmocka_run_group_tests("emit, all models", tests, count, start, finish);
+    while (running--) failed += wait_for_one();
+    for (int i = 0; i < count; i++) {
+        char command[MOST_PATH + 16];
+        snprintf(command, sizeof command, "cat " RESULTS "/%s.log", model_name(paths[i]));
+        if (system(command) != 0) failed++;
+    }
+    return failed;
+}
+
+/* ---- tables ---- */
+
+struct differences {
+    double largest[2][ALL_COMPILERS]; /* of predictions, of training; -1: none */
+    double allowed;                   /* of training */
+    int models[ALL_COMPILERS];
+};
+
+static void add_differences(struct differences *d, const char *path) {
+    FILE *file = fopen(path, "r");
+    char mode[16];
+    int compiler;
+    double difference, allowed;
+    if (!file) return;
+    while (fscanf(file, "%15s %d %lf %lf", mode, &compiler, &difference, &allowed) == 4) {
+        if (compiler < 0 || compiler >= ALL_COMPILERS) continue;
+        int row = !strcmp(mode, "training");
+        d->largest[row][compiler] = fmax(d->largest[row][compiler], difference);
+        d->allowed = fmax(d->allowed, allowed);
+        d->models[compiler] += !row;
+    }
+    fclose(file);
+}
+
+static struct differences no_differences(void) {
+    struct differences d = {.allowed = 0};
+    for (int i = 0; i < ALL_COMPILERS; i++) d.largest[0][i] = d.largest[1][i] = -1;
+    return d;
+}
+
+/* "gcc -O3 -ffast-math" */
+static const char *short_compiler(int i) {
+    static char text[64];
+    const char *flags = strstr(compilers[i], STRICT);
+    snprintf(text, sizeof text, "%.*s %s", (int)strcspn(compilers[i], " "), compilers[i],
+             flags ? flags + strlen(STRICT) : "");
+    return text;
+}
+
+static void print_cell(double difference) {
+    if (difference < 0)
+        printf(" |");
+    else
+        printf(" %.1e |", difference);
+}
+
+/* One line a model, one column a compiler: predictions, then training. */
+static void print_models(const glob_t *results, int mode) {
+    printf("\n| %s |", mode ? "ten steps of training" : "predictions");
+    for (int i = 0; i < ALL_COMPILERS; i++) printf(" %s |", short_compiler(i));
+    printf("%s\n|---|", mode ? " allowed |" : "");
+    for (int i = 0; i < ALL_COMPILERS + mode; i++) printf("---|");
+    printf("\n");
+    for (size_t i = 0; i < results->gl_pathc; i++) {
+        struct differences d = no_differences();
+        add_differences(&d, results->gl_pathv[i]);
+        printf("| %s |", model_name(results->gl_pathv[i]));
+        for (int k = 0; k < ALL_COMPILERS; k++) print_cell(d.largest[mode][k]);
+        if (mode) print_cell(d.allowed);
+        printf("\n");
+    }
+}
+
+static void print_tables(void) {
+    glob_t results;
+    struct differences d = no_differences();
+    if (glob(RESULTS "/*.differences", 0, NULL, &results) != 0) return;
+    print_models(&results, 0);
+    print_models(&results, 1);
+    for (size_t i = 0; i < results.gl_pathc; i++) add_differences(&d, results.gl_pathv[i]);
+    printf("\n| compiler | models | predictions differ by | ten steps of training differ by |\n"
+           "|---|---|---|---|\n");
+    for (int i = 0; i < ALL_COMPILERS; i++) {
+        printf("| %s | %d |", short_compiler(i), d.models[i]);
+        print_cell(d.largest[0][i]);
+        print_cell(d.largest[1][i]);
+        printf("\n");
+    }
+    globfree(&results);
+}
+
+static bool is_module(const char *path) {
+    return !strcmp(path, "models/blocks.lua") || !strcmp(path, "models/variants/shared.lua");
+}
+
+int main(int argc, char **argv) {
+    glob_t models;
+    int count = 0;
+    if ((mkdir("build", 0777) != 0 && errno != EEXIST) ||
+        (mkdir(RESULTS, 0777) != 0 && errno != EEXIST))
+        return 1;
+    if (argc > 1) {
+        int failed = test_models(argv + 1, argc - 1);
+        print_tables();
+        return failed != 0;
+    }
+    if (glob("models/*.lua", 0, NULL, &models) != 0 ||
+        glob("models/variants/*.lua", GLOB_APPEND, NULL, &models) != 0)
+        return 1;
+    for (size_t i = 0; i < models.gl_pathc; i++)
+        if (!is_module(models.gl_pathv[i])) models.gl_pathv[count++] = models.gl_pathv[i];
+    int failed = test_models(models.gl_pathv, count);
+    print_tables();
+    return failed != 0;
 }

@@ -72,12 +72,11 @@ static void predictions_agree_on_targets(void **state) {
     const struct training_case *test = *state;
     struct fixture f = {0};
     set_up(&f, test->path, 1, true);
-    const float *const weights[] = {f.memory.space[0], f.memory.space[1], f.memory.space[2]};
-    write_standalone(test->name, emit(&f, MODE_PREDICTION, 1, "generic", weights));
+    const char *flags = write_inference(&f, test->name, "generic", 1);
     int count = predict_in_process(&f, expected);
     for (int i = 0; i < TARGETS; i++) {
         struct cross_target *target = &targets_tested[i];
-        double difference = run_on(target, "predict.c", test->name, "", expected, count, NULL);
+        double difference = run_on(target, "predict.c", test->name, flags, expected, count, NULL);
         target->predictions = fmax(target->predictions, difference);
     }
     tear_down(&f);
