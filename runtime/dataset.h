@@ -31,9 +31,9 @@ struct dataset_pair {
     char *folder;                   /* where they were found */
 };
 
-/** Opens the four IDX files (plain or gzipped) of a data set: train-images-idx3-ubyte,
- * train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, also with '.' before
- * "idx". A file classes.txt beside them names the classes, one a line. name is a folder, or a name
+/** Opens the four IDX files (plain or gzipped) of a data set: {train,t10k}-images-idx3-ubyte and
+ * {train,t10k}-labels-idx1-ubyte, also with '.' before "idx"; labels are class numbers or one-hot
+ * rows. A file classes.txt beside them names the classes, one a line. name is a folder, or a name
  * that is searched in $LATHE_DATA, /usr/share/datasets (Debian) and the user's data folder. The
  * message of a failure lists the places. On success the caller closes the pair; a failure leaves
  * nothing to close. */

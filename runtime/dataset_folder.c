@@ -1,6 +1,7 @@
 /* dataset_folder.c: finding and opening a data set of four IDX files (see dataset.h). */
 #include "dataset.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,11 +9,15 @@
 
 enum { TRAIN_SAMPLES, TRAIN_LABELS, TEST_SAMPLES, TEST_LABELS, FILES };
 
-/* The two halves of each name stand around a '-' or a '.'. */
-static const char *const file_names[FILES][2] = {{"train-images", "idx3-ubyte"},
-                                                 {"train-labels", "idx1-ubyte"},
-                                                 {"t10k-images", "idx3-ubyte"},
-                                                 {"t10k-labels", "idx1-ubyte"}};
+/* A '-' or a '.' stands between the beginning and an ending. What a file holds is told by its
+ * content: the other endings are those that one-hot labels would have. */
+enum { ENDINGS = 3 };
+static const struct {
+    const char *beginning, *endings[ENDINGS];
+} file_names[FILES] = {{"train-images", {"idx3-ubyte"}},
+                       {"train-labels", {"idx1-ubyte", "idx2-ubyte", "idx2-float"}},
+                       {"t10k-images", {"idx3-ubyte"}},
+                       {"t10k-labels", {"idx1-ubyte", "idx2-ubyte", "idx2-float"}}};
 
 /* --- one half: samples and labels --- */
 
@@ -72,19 +77,78 @@ bool dataset_load(struct dataset *dataset, struct error *error) {
     return true;
 }
 
+/* --- labels: class numbers, or one-hot rows, which become class numbers --- */
+
+/* One byte a sample. */
+static bool read_numbers(const char *path, const struct array *array, int *labels,
+                         struct error *error) {
+    if (array->type != ARRAY_U8)
+        return error_set(error, "%s: labels of one axis are class numbers: bytes", path);
+    for (long i = 0; i < array->size[0]; i++) labels[i] = array->data[i];
+    return true;
+}
+
+/* The class of a row: where its 1 is; -1 unless all else is 0. values: floats or bytes. */
+static int class_of_row(const float *floats, const uint8_t *bytes, long classes) {
+    int found = -1;
+    for (long k = 0; k < classes; k++) {
+        bool one = floats ? floats[k] == 1 : bytes[k] == 1;
+        bool zero = floats ? floats[k] == 0 : bytes[k] == 0;
+        if (zero) continue;
+        if (!one || found >= 0) return -1;
+        found = (int)k;
+    }
+    return found;
+}
+
+static bool read_one_hot(const char *path, const struct array *array, int *labels,
+                         struct error *error) {
+    long classes = array->size[1];
+    float *floats = array->type == ARRAY_U8 ? NULL : array_floats(array);
+    bool good = array->type == ARRAY_U8 || floats;
+
+    if (!good) error_set(error, "%s: out of memory", path);
+    for (long i = 0; good && i < array->size[0]; i++) {
+        labels[i] =
+            class_of_row(floats ? floats + i * classes : NULL, array->data + i * classes, classes);
+        if (labels[i] < 0)
+            good = error_set(error,
+                             "%s: row %ld (from 0) is no one-hot label: a row has a 1 at its class "
+                             "and %ld times 0",
+                             path, i, classes - 1);
+    }
+    free(floats);
+    return good;
+}
+
+static bool check_labels(const char *path, const char *samples_path, const struct array *array,
+                         const struct class_names *names, const char *named_by, long samples,
+                         struct error *error) {
+    if (array->rank > 2 || (array->rank == 2 && (array->size[1] < 2 || array->size[1] > INT_MAX)))
+        return error_set(error,
+                         "%s: labels must be one axis of class numbers, or one-hot: two axes, "
+                         "samples x classes, of at least 2 classes",
+                         path);
+    if (array->size[0] != samples)
+        return error_set(error, "%s: holds %ld labels, but %s holds %ld samples", path,
+                         array->size[0], samples_path, samples);
+    if (array->rank == 2 && names->names && array->size[1] != names->count)
+        return error_set(error, "%s: one-hot labels of %ld classes, but %s has %d", path,
+                         array->size[1], named_by, names->count);
+    return true;
+}
+
 static bool set_labels(const char *path, const char *samples_path, const struct array *array,
                        const struct class_names *names, const char *named_by,
                        struct dataset *dataset, struct error *error) {
-    if (array->rank != 1 || array->type != ARRAY_U8)
-        return error_set(error, "%s: labels must be one axis of bytes", path);
-    if (array->size[0] != dataset->count)
-        return error_set(error, "%s: holds %ld labels, but %s holds %ld samples", path,
-                         array->size[0], samples_path, dataset->count);
+    if (!check_labels(path, samples_path, array, names, named_by, dataset->count, error))
+        return false;
     int *labels = malloc(sizeof *labels * (size_t)dataset->count);
     if (!labels) return error_set(error, "%s: out of memory", path);
     dataset->labels = dataset->owned[1] = labels;
+    if (!(array->rank == 1 ? read_numbers : read_one_hot)(path, array, labels, error)) return false;
+    if (array->rank == 2) dataset->classes = (int)array->size[1];
     for (long i = 0; i < dataset->count; i++) {
-        labels[i] = array->data[i];
         if (labels[i] >= dataset->classes) dataset->classes = labels[i] + 1;
         if (names->names && labels[i] >= names->count)
             return error_set(error, "%s: label %d of sample %ld: %s has the classes 0 to %d", path,
@@ -133,11 +197,13 @@ static bool find_class_names(const char *folder, const char *name, struct class_
 }
 
 /* The path of a file in any of its spellings; plain ones first. NULL: not there. */
-static char *find_file(const char *folder, const char *const halves[2]) {
-    for (int i = 0; i < 4; i++) {
+static char *find_file(const char *folder, int file) {
+    for (int i = 0; i < 4 * ENDINGS; i++) {
         char name[64];
-        snprintf(name, sizeof name, i % 2 ? "%s.%s%s" : "%s-%s%s", halves[0], halves[1],
-                 i < 2 ? "" : ".gz");
+        const char *ending = file_names[file].endings[i / 4];
+        if (!ending) break;
+        snprintf(name, sizeof name, "%s%c%s%s", file_names[file].beginning, i % 2 ? '.' : '-',
+                 ending, i % 4 < 2 ? "" : ".gz");
         char *path = files_join(folder, name);
         if (!path || files_exist(path)) return path;
         free(path);
@@ -172,7 +238,7 @@ static enum outcome open_folder(const char *folder, const char *name, struct dat
     char *path[FILES];
     int found = 0, present = 0, missing = 0;
     for (int i = 0; i < FILES; i++) {
-        path[i] = find_file(folder, file_names[i]);
+        path[i] = find_file(folder, i);
         found += path[i] != NULL;
         *(path[i] ? &present : &missing) = i;
     }
@@ -184,8 +250,9 @@ static enum outcome open_folder(const char *folder, const char *name, struct dat
         outcome = opened ? OPENED : FAILED;
         free(named_by);
     } else if (found > 0) {
-        error_set(error, "%s: holds %s-%s, but not %s-%s[.gz]", folder, file_names[present][0],
-                  file_names[present][1], file_names[missing][0], file_names[missing][1]);
+        error_set(error, "%s: holds %s-%s, but not %s-%s[.gz]", folder,
+                  file_names[present].beginning, file_names[present].endings[0],
+                  file_names[missing].beginning, file_names[missing].endings[0]);
         outcome = FAILED;
     }
     for (int i = 0; i < FILES; i++) free(path[i]);

@@ -220,6 +220,48 @@ static void augmentation_has_the_same_bits(void **state) {
     for (int i = 0; i < 3; i++) free(losses[i]);
 }
 
+/* A copy of one half of the data whose labels are one-hot bytes. */
+static void write_one_hot(const char *directory, const char *samples, const char *labels,
+                          int count) {
+    unsigned char *rows = calloc(1, 12 + (size_t)count * 3);
+    memcpy(rows, "\0\0\x08\x02\0\0\0\0\0\0\0\x03", 12);
+    rows[6] = (unsigned char)(count >> 8);
+    rows[7] = (unsigned char)count;
+    for (int i = 0; i < count; i++) rows[12 + i * 3 + i % 3] = 1;
+    write_file(path_in(directory, labels), rows, 12 + (size_t)count * 3);
+    assert_int_equal(symlink(path_in(data_folder, samples), path_in(directory, samples)), 0);
+    free(rows);
+}
+
+/* One-hot labels give the bits of class numbers, whichever the loss takes. */
+static void labels_may_be_one_hot(void **state) {
+    char one_hot[256], *losses[2];
+    static const char loss[] = "\"sparse_";
+    (void)state;
+    snprintf(one_hot, sizeof one_hot, "%s/one_hot", folder);
+    assert_true(files_make_folder(one_hot, NULL));
+    write_one_hot(one_hot, "train-images-idx3-ubyte", "train-labels-idx2-ubyte", 600);
+    write_one_hot(one_hot, "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte", 150);
+    for (int categorical = 0; categorical < 2; categorical++) {
+        const char *place = strstr(model_text, loss);
+        char text[1000], *file = path_in(folder, "labels.lua");
+        snprintf(text, sizeof text, "%.*s%s%s", (int)(place - model_text), model_text,
+                 categorical ? "\"" : loss, place + strlen(loss));
+        write_file(file, text, strlen(text));
+        for (int i = 0; i < 2; i++) {
+            char *log = path_in(folder, "losses.csv");
+            assert_int_equal(RUN("train", file, "--data", i ? one_hot : data_folder, "--quiet",
+                                 "--epochs", "2", "--backend", "tcc", "--losses", log),
+                             0);
+            losses[i] = files_read(log, NULL, NULL);
+            assert_non_null(losses[i]);
+        }
+        assert_string_equal(losses[0], losses[1]);
+        free(losses[0]);
+        free(losses[1]);
+    }
+}
+
 /* Mean and spread over the folds are those of the last validations in the folds' histories. */
 static void folds_are_averaged(void **state) {
     char *directory = path_in(folder, "folds"),
@@ -437,6 +479,7 @@ int main(void) {
         cmocka_unit_test(training_ends_with_json),
         cmocka_unit_test(callbacks_of_the_command_line_run),
         cmocka_unit_test(augmentation_has_the_same_bits),
+        cmocka_unit_test(labels_may_be_one_hot),
         cmocka_unit_test(folds_are_averaged),
         cmocka_unit_test(a_loss_that_is_not_finite_is_traced),
         cmocka_unit_test(evaluation_repeats_the_figures),

@@ -138,8 +138,7 @@ static void samples_go_and_come_back(void **state) {
         if (!dataset_load(halves[i], &error)) fail_msg("%s", error.text);
         assert_ptr_equal(halves[i]->bytes, bytes);
         dataset_gather(halves[i], &index, 1, sample, &label, 1);
-        for (int e = 0; e < SIZE; e++)
-            assert_true(sample[e] == (float)pixel(index, e) / 255.0f);
+        for (int e = 0; e < SIZE; e++) assert_true(sample[e] == (float)pixel(index, e) / 255.0f);
         assert_true(label == (float)(index % 3));
     }
     dataset_unload(&pair.train);
@@ -225,6 +224,98 @@ static void wrong_files_are_named(void **state) {
     bytes[8 + 5] = 10;
     write_bytes(path_of("other/mnist/train-labels.idx1-ubyte"), bytes, size);
     expect_failure("other/mnist", "label 10 of sample 5: mnist has the classes 0 to 9");
+}
+
+/* --- one-hot labels --- */
+
+enum { CLASSES = 4 }; /* one more than the labels of make_idx use */
+
+static void put_big_endian(uint8_t *out, const void *number, size_t size) {
+    const uint8_t *bytes = number; /* of this machine, little-endian */
+    for (size_t i = 0; i < size; i++) out[i] = bytes[size - 1 - i];
+}
+
+/* The labels of make_idx as one-hot rows of bytes (element size 1), floats or doubles. */
+static size_t make_one_hot(uint8_t *out, long count, size_t size) {
+    const uint8_t header[] = {
+        0, 0, size == 1 ? 8 : size == 4 ? 13 : 14, 2, 0, 0, 0, (uint8_t)count, 0, 0, 0, CLASSES};
+    memcpy(out, header, sizeof header);
+    for (long i = 0; i < count * CLASSES; i++) {
+        uint8_t byte = i / CLASSES % 3 == i % CLASSES,
+                *place = out + sizeof header + (size_t)i * size;
+        float single = byte;
+        double number = byte;
+        put_big_endian(place,
+                       size == 1   ? (void *)&byte
+                       : size == 4 ? (void *)&single
+                                   : &number,
+                       size);
+    }
+    return sizeof header + (size_t)(count * CLASSES) * size;
+}
+
+static void one_hot_labels_are_class_numbers(void **state) {
+    static const char *const names[] = {"idx1-ubyte", "idx2-ubyte", "idx2-float"};
+    static const size_t sizes[] = {1, 4, 8};
+    uint8_t bytes[12 + COUNT * CLASSES * 8];
+    char path[256];
+    (void)state;
+    make_dataset("one_hot");
+    unlink(path_of("one_hot/train-labels.idx1-ubyte"));
+    for (int i = 0; i < 3; i++) {
+        struct dataset_pair pair;
+        snprintf(path, sizeof path, "%s/one_hot/train-labels-%s", folder, names[i]);
+        write_bytes(path, bytes, make_one_hot(bytes, COUNT, sizes[i]));
+        if (!dataset_open(path_of("one_hot"), &pair, &error)) fail_msg("%s", error.text);
+        for (int k = 0; k < COUNT; k++) assert_int_equal(pair.train.labels[k], k % 3);
+        assert_int_equal(pair.train.classes, CLASSES);
+        assert_int_equal(pair.test.classes, CLASSES);
+        dataset_pair_close(&pair);
+        unlink(path);
+    }
+}
+
+static void wrong_rows_are_named(void **state) {
+    static const char rule[] = " (from 0) is no one-hot label: a row has a 1 at its class and 3 "
+                               "times 0";
+    uint8_t bytes[12 + COUNT * CLASSES * 8];
+    char path[256], expected[200];
+    (void)state;
+    make_dataset("rows");
+    snprintf(path, sizeof path, "%s", path_of("rows/train-labels.idx1-ubyte"));
+    size_t size = make_one_hot(bytes, COUNT, 1);
+    static const uint8_t wrong[][CLASSES] = {{0}, {1, 0, 0, 1}, {0, 255, 0, 0}, {0, 1, 2, 0}};
+    for (int i = 0; i < 4; i++) {
+        make_one_hot(bytes, COUNT, 1);
+        memcpy(bytes + 12 + (7 + i) * CLASSES, wrong[i], CLASSES);
+        memset(bytes + 12 + 30 * CLASSES, 9, CLASSES); /* the first one is told */
+        write_bytes(path, bytes, size);
+        snprintf(expected, sizeof expected, "train-labels.idx1-ubyte: row %d%s", 7 + i, rule);
+        expect_failure("rows", expected);
+    }
+    size = make_one_hot(bytes, COUNT, 4);
+    put_big_endian(bytes + 12 + 4 * (COUNT - 1) * CLASSES, &(float){0.5f}, 4);
+    write_bytes(path, bytes, size);
+    snprintf(expected, sizeof expected, "row %d%s", COUNT - 1, rule);
+    expect_failure("rows", expected);
+    put_big_endian(bytes + 12 + 4 * (COUNT - 1) * CLASSES, &(float){NAN}, 4);
+    write_bytes(path, bytes, size);
+    expect_failure("rows", expected);
+
+    size = make_one_hot(bytes, COUNT, 1);
+    bytes[7] = 2 * COUNT;
+    bytes[11] = CLASSES / 2;
+    write_bytes(path, bytes, size);
+    expect_failure("rows", "train-labels.idx1-ubyte: holds 100 labels, but ");
+    bytes[7] = COUNT * CLASSES;
+    bytes[11] = 1;
+    write_bytes(path, bytes, size);
+    expect_failure("rows", "labels must be one axis of class numbers, or one-hot: two axes");
+    size = make_one_hot(bytes, COUNT, 1);
+    write_bytes(path, bytes, size);
+    write_bytes(path_of("rows/classes.txt"), "a\nb\nc\n", 6);
+    expect_failure("rows", "one-hot labels of 4 classes, but ");
+    expect_failure("rows", "rows/classes.txt has 3");
 }
 
 /* What opening the set says when its classes.txt is `text`. */
@@ -462,6 +553,8 @@ int main(void) {
         cmocka_unit_test(samples_go_and_come_back),
         cmocka_unit_test(names_are_searched),
         cmocka_unit_test(wrong_files_are_named),
+        cmocka_unit_test(one_hot_labels_are_class_numbers),
+        cmocka_unit_test(wrong_rows_are_named),
         cmocka_unit_test(a_folder_names_its_classes),
         cmocka_unit_test(damaged_files_never_crash),
         cmocka_unit_test(splits_are_stratified),
