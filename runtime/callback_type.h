@@ -19,6 +19,9 @@ struct callback_type {
     bool monitors, writes; /* uses options->monitor; needs the directory */
     /** At the end of an epoch; NULL: nothing. */
     bool (*epoch_end)(struct callback *callback, struct callback_epoch *epoch, struct error *error);
+    /** At the end of a step; NULL: nothing. */
+    bool (*step_end)(struct callback *callback, const struct callback_step *step,
+                     struct error *error);
     /** The learning rate for a scheduled one; NULL: the same. */
     double (*learning_rate)(const struct callback *callback, double scheduled);
     /** Gives the resource back; NULL: there is none. */

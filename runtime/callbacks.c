@@ -133,6 +133,16 @@ double callbacks_learning_rate(const struct callbacks *callbacks, double schedul
     return scheduled;
 }
 
+bool callbacks_step_end(struct callbacks *callbacks, const struct callback_step *step,
+                        struct error *error) {
+    for (int i = 0; i < callbacks->count; i++) {
+        struct callback *callback = &callbacks->list[i];
+        if (type_of(callback)->step_end && !type_of(callback)->step_end(callback, step, error))
+            return false;
+    }
+    return true;
+}
+
 bool callbacks_epoch_end(struct callbacks *callbacks, struct callback_epoch *epoch,
                          struct error *error) {
     for (int i = 0; i < callbacks->count; i++) {

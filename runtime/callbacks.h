@@ -48,6 +48,7 @@ struct callback_options {
     const char *path; /* below the directory of the run */
     char separator;
     long histogram_freq; /* epochs; 0: no histograms */
+    long update_freq;    /* steps; 0: figures of epochs only */
 };
 
 /* The end of an epoch, as callbacks see it, and what they ask for. */
@@ -59,6 +60,13 @@ struct callback_epoch {
     int metadata_count;
     bool stop; /* out: end the training */
     bool keep; /* out: these weights are to be restored in the end */
+};
+
+/* The end of a step, as callbacks see it: the means over the epoch so far. */
+struct callback_step {
+    long step; /* from 1, over all epochs */
+    double loss, accuracy;
+    bool has_accuracy, has_validation;
 };
 
 struct callbacks;
@@ -86,6 +94,10 @@ bool callbacks_restore(struct callbacks *callbacks, const double *state, long si
 
 /** The learning rate that a step gets for the one of its schedule. */
 double callbacks_learning_rate(const struct callbacks *callbacks, double scheduled);
+
+/** Tells them of a step. False + message when a file cannot be written. */
+bool callbacks_step_end(struct callbacks *callbacks, const struct callback_step *step,
+                        struct error *error);
 
 /** Runs them all, in their order. False + message when a file cannot be written. */
 bool callbacks_epoch_end(struct callbacks *callbacks, struct callback_epoch *epoch,

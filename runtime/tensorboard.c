@@ -1,6 +1,7 @@
 /* tensorboard.c: writes the figures of each epoch, and histograms of the weights, for TensorBoard.
  * Folders and names are those of Keras: train/ and validation/, epoch_loss, epoch_accuracy, ...;
- * epochs count from 0. */
+ * epochs count from 0. With update_freq also the means over the epoch so far, batch_loss and
+ * batch_accuracy; steps count from 1. */
 #include "callback_type.h"
 #include "event_file.h"
 #include "files.h"
@@ -27,10 +28,12 @@ static struct event_file *open_part(const struct callback *callback, const char 
     return file;
 }
 
-/* The first epoch of a process opens the files. */
-static struct tensorboard *open_files(struct callback *callback, const struct callback_epoch *epoch,
+/* The first epoch or step of a process opens the files. A resumed run tells readers to forget the
+ * epochs that it trains again, but not when there are figures of steps: they would be forgotten by
+ * the number of the epoch. */
+static struct tensorboard *open_files(struct callback *callback, bool has_validation, long epoch,
                                       struct error *error) {
-    long first = callback->resumed_step ? callback_last(epoch)->epoch - 1 : 0;
+    long first = callback->resumed_step && !callback->options->update_freq ? epoch : 0;
 
     if (callback->resource) return callback->resource;
     struct tensorboard *files = callback->resource = calloc(1, sizeof *files);
@@ -38,7 +41,7 @@ static struct tensorboard *open_files(struct callback *callback, const struct ca
     if (!files) return NULL;
     files->train = open_part(callback, "train", first, error);
     if (!files->train) return NULL;
-    if (!epoch->history->has_validation) return files;
+    if (!has_validation) return files;
     files->validation = open_part(callback, "validation", first, error);
     return files->validation ? files : NULL;
 }
@@ -64,13 +67,25 @@ static bool write_figures(struct event_file *file, int64_t step, bool has_accura
            (!has_accuracy || event_file_scalar(file, step, "epoch_accuracy", accuracy, error));
 }
 
+/* As Keras does: every update_freq steps, counted over all epochs. */
+static bool step_end(struct callback *callback, const struct callback_step *step,
+                     struct error *error) {
+    long frequency = callback->options->update_freq;
+
+    if (!frequency || step->step % frequency != 0) return true;
+    struct tensorboard *files = open_files(callback, step->has_validation, 0, error);
+    return files && event_file_scalar(files->train, step->step, "batch_loss", step->loss, error) &&
+           (!step->has_accuracy ||
+            event_file_scalar(files->train, step->step, "batch_accuracy", step->accuracy, error));
+}
+
 static bool epoch_end(struct callback *callback, struct callback_epoch *epoch,
                       struct error *error) {
     const struct history_epoch *last = callback_last(epoch);
     bool has_accuracy = epoch->history->has_accuracy;
     long frequency = callback->options->histogram_freq, step = last->epoch - 1;
 
-    struct tensorboard *files = open_files(callback, epoch, error);
+    struct tensorboard *files = open_files(callback, epoch->history->has_validation, step, error);
     if (!files) return false;
     if (!write_figures(files->train, step, has_accuracy, last->loss, last->accuracy, error) ||
         !event_file_scalar(files->train, step, "epoch_learning_rate", last->learning_rate, error))
@@ -93,5 +108,8 @@ static void close_files(struct callback *callback) {
     free(files);
 }
 
-const struct callback_type callback_tensorboard = {
-    .name = "tensorboard", .writes = true, .epoch_end = epoch_end, .close = close_files};
+const struct callback_type callback_tensorboard = {.name = "tensorboard",
+                                                   .writes = true,
+                                                   .epoch_end = epoch_end,
+                                                   .step_end = step_end,
+                                                   .close = close_files};

@@ -274,7 +274,14 @@ static bool train_step(struct trainer *trainer, struct error *error) {
     trainer->timed_samples += count;
     state->loss_sum += call.results[0] * (double)count;
     state->accuracy_sum += call.results[1] * (double)count;
-    return true;
+    struct callback_step end = {
+        .step = state->step,
+        .loss = state->loss_sum / (double)state->sample_count,
+        .accuracy = state->accuracy_sum / (double)state->sample_count,
+        .has_accuracy = trainer->program->has_accuracy != 0,
+        .has_validation = trainer->split.validation_count > 0,
+    };
+    return callbacks_step_end(trainer->callbacks, &end, error);
 }
 
 /* Lets the callbacks decide, and keeps the weights if they are the best. */

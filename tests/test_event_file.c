@@ -1,22 +1,14 @@
 /* test_event_file.c: TensorBoard's files, read back by a reader of its own: records, checksums by
  * table, the wire format of protocol buffers; it shares nothing with the writer. */
+#include "tests/command_run.h"
 #include "runtime/event_file.h"
-#include "runtime/files.h"
 
 #include <dirent.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <cmocka.h>
 
-static char folder[] = "/tmp/lathe_events_XXXXXX";
 static struct error error;
+static char logs[256]; /* the folder of a file */
 
 /* --- CRC-32C with a table made from its polynomial, most significant bit first --- */
 
@@ -179,15 +171,15 @@ static void read_event(const uint8_t *at, size_t size, struct event *event) {
 }
 
 /* All events of the only file of a folder, which is removed; every checksum is checked. */
-static int read_file(struct event *events, int most) {
+static int read_file(const char *name, struct event *events, int most) {
     char path[600] = "";
-    DIR *directory = opendir(folder);
+    DIR *directory = opendir(name);
     assert_non_null(directory);
     for (struct dirent *entry; (entry = readdir(directory));) {
         if (entry->d_name[0] == '.') continue;
         assert_int_equal(strncmp(entry->d_name, "events.out.tfevents.", 20), 0);
         assert_string_equal(path, "");
-        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        snprintf(path, sizeof path, "%s/%s", name, entry->d_name);
     }
     closedir(directory);
     size_t size;
@@ -222,14 +214,14 @@ static void scalars_come_back(void **state) {
     struct event events[8];
 
     (void)state;
-    struct event_file *file = event_file_new(folder, 0, &error);
+    struct event_file *file = event_file_new(logs, 0, &error);
     if (!file) fail_msg("%s", error.text);
     assert_true(event_file_scalar(file, 0, "epoch_loss", 2.25, &error));
     assert_true(event_file_scalar(file, 300, "epoch_accuracy", 0, &error));
     assert_true(event_file_scalar(file, 5000000000, "epoch_loss", -1e-3, &error));
     assert_true(event_file_flush(file, &error));
     event_file_close(file);
-    assert_int_equal(read_file(events, 8), 4);
+    assert_int_equal(read_file(logs, events, 8), 4);
     assert_string_equal(events[0].version, "brain.Event:2");
     assert_true(events[0].wall_time > 1.7e9 && events[3].wall_time >= events[0].wall_time);
     assert_true(events[1].has_scalar && events[1].scalar == 2.25f && events[1].step == 0);
@@ -242,10 +234,10 @@ static void a_resumed_run_says_where(void **state) {
     struct event events[4];
 
     (void)state;
-    struct event_file *file = event_file_new(folder, 12, &error);
+    struct event_file *file = event_file_new(logs, 12, &error);
     assert_non_null(file);
     event_file_close(file);
-    assert_int_equal(read_file(events, 4), 2);
+    assert_int_equal(read_file(logs, events, 4), 2);
     assert_true(events[1].starts && events[1].step == 12);
 }
 
@@ -260,7 +252,7 @@ static void histograms_count_every_number(void **state) {
         sum += values[i];
         squares += (double)values[i] * values[i];
     }
-    struct event_file *file = event_file_new(folder, 0, &error);
+    struct event_file *file = event_file_new(logs, 0, &error);
     assert_non_null(file);
     assert_true(event_file_histogram(file, 1, "dense/kernel", values, 1000, &error));
     values[1] = NAN;
@@ -268,7 +260,7 @@ static void histograms_count_every_number(void **state) {
     assert_true(event_file_histogram(file, 2, "dense/bias", values + 1, 4, &error));
     event_file_close(file);
     for (int i = 0; i < 5; i++) values[i] = sinf((float)i) * (i % 7 == 0 ? 3 : 1);
-    assert_int_equal(read_file(events, 4), 3);
+    assert_int_equal(read_file(logs, events, 4), 3);
     const struct event *e = &events[1];
     assert_true(e->has_histogram && e->number == 1000);
     assert_true(fabs(e->sum - sum) < 1e-9 && fabs(e->squares - squares) < 1e-9);
@@ -287,14 +279,93 @@ static void histograms_count_every_number(void **state) {
     assert_true(e->limits[0] > 0 && e->limits[29] == 1 && e->counts[15] == 3);
 }
 
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
+/* --- figures of steps: update_freq --- */
+
+enum { STEPS = 10, EPOCHS = 2, BATCH = 64, SAMPLES = 600 };
+
+/* Trains with --callbacks; returns the losses of all steps. */
+static void train(const char *callbacks, double losses[EPOCHS * STEPS]) {
+    static const char text[] = "return model \"tiny\" { input { 8, 8, 1 }, flatten {}, dense { 3, "
+                               "activation = \"softmax\" },\n"
+                               "  training = { loss = \"sparse_categorical_crossentropy\", "
+                               "batch_size = 64, epochs = 2 } }";
+    char *file = path_in(folder, "tiny.lua"), *log = path_in(folder, "losses.csv"), *line;
+    write_file(file, text, strlen(text));
+    assert_int_equal(RUN("train", file, "--data", data_folder, "--backend", "tcc", "--quiet",
+                         "--no-plots", "--save", path_in(folder, "run"), "--losses", log,
+                         "--callbacks", (char *)callbacks),
+                     0);
+    char *csv = line = files_read(log, NULL, NULL);
+    assert_non_null(csv);
+    for (int i = 0; i < EPOCHS * STEPS; i++) {
+        line = strchr(line, '\n') + 1;
+        losses[i] = atof(strchr(line, ',') + 1);
+    }
+    free(csv);
 }
 
-static int remove_folder(void **state) {
+/* batch_loss is the mean over the samples of the epoch so far, every `frequency` steps; figures of
+ * epochs stand beside. */
+static void check_steps(const char *callbacks, int frequency) {
+    static struct event events[100];
+    double losses[EPOCHS * STEPS], sum = 0, last_loss = 0;
+    char name[300];
+    train(callbacks, losses);
+    snprintf(name, sizeof name, "%s/run/logs/train", folder);
+    int count = read_file(name, events, 100), next = 1;
+    for (int i = 0; i < EPOCHS * STEPS; i++) {
+        int samples = i % STEPS == STEPS - 1 ? SAMPLES : (i % STEPS + 1) * BATCH;
+        int own = i % STEPS == STEPS - 1 ? SAMPLES - (STEPS - 1) * BATCH : BATCH;
+        sum = (i % STEPS ? sum : 0) + losses[i] * own;
+        if ((i + 1) % frequency == 0) {
+            assert_true(next + 1 < count);
+            assert_string_equal(events[next].tag, "batch_loss");
+            assert_int_equal(events[next].step, i + 1);
+            last_loss = events[next].scalar;
+            assert_true(fabs(last_loss - sum / samples) < 1e-6 * last_loss);
+            assert_string_equal(events[next + 1].tag, "batch_accuracy");
+            assert_int_equal(events[next + 1].step, i + 1);
+            assert_true(events[next + 1].scalar >= 0 && events[next + 1].scalar <= 1);
+            next += 2;
+        }
+        if (i % STEPS != STEPS - 1) continue;
+        assert_true(next + 2 < count);
+        assert_string_equal(events[next].tag, "epoch_loss");
+        assert_int_equal(events[next].step, i / STEPS);
+        if ((i + 1) % frequency == 0) assert_true((double)events[next].scalar == last_loss);
+        assert_string_equal(events[next + 1].tag, "epoch_accuracy");
+        assert_string_equal(events[next + 2].tag, "epoch_learning_rate");
+        next += 3;
+    }
+    assert_int_equal(next, count);
+}
+
+static void steps_are_written_as_asked(void **state) {
     (void)state;
-    return rmdir(folder);
+    check_steps("tensorboard { update_freq = \"batch\" }", 1);
+    check_steps("tensorboard { \"logs\", update_freq = 4 }", 4);
+    check_steps("tensorboard {}", 1000);
+}
+
+static void wrong_frequencies_are_told(void **state) {
+    static const char *const wrong[] = {"0", "\"step\"", "1.5", "true"};
+    char callbacks[60];
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        snprintf(callbacks, sizeof callbacks, "tensorboard { update_freq = %s }", wrong[i]);
+        assert_int_equal(RUN("train", path_in(folder, "tiny.lua"), "--data", data_folder,
+                             "--callbacks", callbacks),
+                         2);
+        assert_non_null(strstr(errors, "--callbacks:1: tensorboard: update_freq is "));
+        assert_non_null(strstr(errors, "; use \"epoch\", \"batch\" or a number of batches"));
+    }
+}
+
+static int set_up(void **state) {
+    (void)state;
+    if (make_data() != 0) return -1;
+    snprintf(logs, sizeof logs, "%s/logs", folder);
+    return 0;
 }
 
 int main(void) {
@@ -303,6 +374,8 @@ int main(void) {
         cmocka_unit_test(scalars_come_back),
         cmocka_unit_test(a_resumed_run_says_where),
         cmocka_unit_test(histograms_count_every_number),
+        cmocka_unit_test(steps_are_written_as_asked),
+        cmocka_unit_test(wrong_frequencies_are_told),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, set_up, remove_files);
 }

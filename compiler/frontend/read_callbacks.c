@@ -40,6 +40,7 @@ static const struct option csv_logger_options[] = {
 static const struct option tensorboard_options[] = {
     {"log_dir", OPTION_FILE, FIELD(path), "'logs'", true},
     {"histogram_freq", OPTION_WHOLE, FIELD(histogram_freq), "0", false},
+    {"update_freq", OPTION_UPDATE_FREQ, FIELD(update_freq), "'epoch'", false},
 };
 
 #define TABLE(options) options, (int)(sizeof(options) / sizeof *(options))

@@ -35,6 +35,7 @@ const char *option_expects(const struct option *option) {
     case OPTION_MONITOR_MODE: return "\"auto\", \"min\" or \"max\"";
     case OPTION_FILE: return "a path below the directory of the run, as \"logs\", without ..";
     case OPTION_LETTER: return "a text of one character";
+    case OPTION_UPDATE_FREQ: return "\"epoch\", \"batch\" or a number of batches, at least 1";
     case OPTION_CALLBACKS: return "a list of callbacks, as { early_stopping { patience = 5 } }";
     case OPTION_AUGMENTATION:
         return "a table, as { width_shift_range = 2, horizontal_flip = true }";
@@ -196,6 +197,13 @@ static bool read_letter(lua_State *L, char *letter) {
 
 static bool read_initializer(const struct reader *reader, const struct subject *subject,
                              const struct option *option, struct initializer *initializer) {
+static bool read_update_freq(lua_State *L, long *steps) {
+    static const char *const names[] = {"epoch", "batch", NULL};
+    if (lua_type(L, -1) == LUA_TNUMBER) return whole_number(L, 1, INT_MAX, steps);
+    *steps = read_choice(L, names);
+    return *steps >= 0;
+}
+
     static const struct option constant[] = {{"value", OPTION_NUMBER, 0, NULL, true}};
     static const char *const none[] = {NULL};
     lua_State *L = reader->L;
@@ -261,6 +269,7 @@ bool read_value(const struct reader *reader, const struct subject *subject,
     case OPTION_LEARNING_RATE: return read_learning_rate(reader, subject, field);
     case OPTION_ACTIVATION:
         if (lua_type(L, -1) != LUA_TSTRING && !lua_isfunction(L, -1)) break;
+    case OPTION_UPDATE_FREQ: good = read_update_freq(L, field); break;
         return read_function(reader, subject, option->name, activation_names(), 1, field);
     case OPTION_LOSS:
         if (lua_type(L, -1) != LUA_TSTRING && !lua_isfunction(L, -1)) break;

@@ -32,6 +32,7 @@ enum option_kind {
     OPTION_MONITOR_MODE,  /* "auto", "min" or "max" */
     OPTION_FILE,          /* a path below the directory of a run */
     OPTION_LETTER,        /* a text of one character */
+    OPTION_UPDATE_FREQ,   /* "epoch" (0), "batch" (1) or an integer of at least 1: steps */
     OPTION_CALLBACKS,     /* a list of callbacks */
     OPTION_AUGMENTATION,  /* a table of its options */
     OPTION_FILL_MODE,     /* "nearest" or "constant" */
@@ -126,7 +127,8 @@ enum mode {
     MODE_EVALUATION, /* outputs loss, accuracy, predictions */
     MODE_PREDICTION, /* output predictions */
     /* A training step in pieces: */
-    MODE_GRADIENT, /* outputs loss, accuracy; adds the piece's gradient, times its samples, to a sum */
+    MODE_GRADIENT, /* outputs loss, accuracy; adds the piece's gradient, times its samples, to a sum
+                    */
     MODE_UPDATE,   /* updates weights and slots by the sum over all samples, and clears it */
     MODE_COUNT
 };
