@@ -18,7 +18,9 @@ static const char model_text[] =
     "  flatten {},\n"
     "  dense { 3, activation = \"softmax\" },\n"
     "  training = { loss = \"sparse_categorical_crossentropy\", batch_size = 32, epochs = 1,\n"
-    "               validation_split = 0.2, optimizer = adam { learning_rate = 0.0005 } },\n"
+    "               validation_split = 0.2, optimizer = adam { learning_rate = 0.0005 },\n"
+    "               callbacks = { early_stopping { patience = 7, baseline = 90 },\n"
+    "                             csv_logger { \"a&b.csv\", separator = \";\" } } },\n"
     "}\n";
 static const char class_text[] = "row <1>\nb&w \"x\"\nblock's\n";
 
@@ -161,6 +163,68 @@ static void a_report_stands_alone(void **state) {
     check_page(page);
     assert_int_equal(html_count(page, "<img "), 2); /* not tested */
     assert_null(strstr(page, "test accuracy"));
+    free(page);
+}
+
+/* run.json and the page tell the whole training table, with the defaults of what it leaves out. */
+static void the_recipe_is_told(void **state) {
+    static const char text[] =
+        "return model \"m\" { input { 8, 8, 1 }, flatten {}, dense { 3 },\n"
+        "  training = { loss = \"sparse_categorical_crossentropy\", from_logits = true,\n"
+        "    validation_split = 0.2, stratified = false, epochs = 1,\n"
+        "    optimizer = sgd { momentum = 0.9, learning_rate = piecewise_constant_decay {\n"
+        "      boundaries = { 10, 20 }, values = { 0.1, 0.01, 0.001 } } },\n"
+        "    callbacks = { reduce_lr_on_plateau { monitor = \"loss\", factor = 0.5 },\n"
+        "                  early_stopping { \"accuracy\", mode = \"max\" }, terminate_on_nan {} "
+        "},\n"
+        "    augmentation = { width_shift_range = 2, horizontal_flip = true } } }";
+    static const char expected[] =
+        "{\"loss\":\"sparse_categorical_crossentropy\",\"from_logits\":true,"
+        "\"metrics\":[\"accuracy\"],\"optimizer\":\"sgd\","
+        "\"optimizer_options\":{\"momentum\":0.9,\"nesterov\":false},\"learning_rate\":0.1,"
+        "\"schedule\":{\"name\":\"piecewise_constant_decay\",\"boundaries\":[10,20],"
+        "\"values\":[0.1,0.01,0.001]},\"callbacks\":[{\"name\":\"reduce_lr_on_plateau\","
+        "\"monitor\":\"loss\",\"mode\":\"auto\",\"min_delta\":0.0001,\"factor\":0.5,\"patience\":"
+        "10,"
+        "\"cooldown\":0,\"min_lr\":0},{\"name\":\"early_stopping\",\"monitor\":\"accuracy\","
+        "\"mode\":\"max\",\"min_delta\":0,\"patience\":0,\"restore_best_weights\":false,"
+        "\"start_from_epoch\":0},{\"name\":\"terminate_on_nan\"}],"
+        "\"augmentation\":{\"width_shift_range\":2,\"height_shift_range\":0,"
+        "\"rotation_range\":0,\"zoom_range\":0,\"horizontal_flip\":true,\"vertical_flip\":false,"
+        "\"fill_mode\":\"nearest\",\"cval\":0,\"noise\":0,\"cutout\":0},"
+        "\"batch_size\":32,\"epochs\":1,\"validation_split\":0.2,\"stratified\":false,"
+        "\"best\":\"latest\",\"seed\":1}";
+    char *file = path_in(folder, "m.lua"), *directory = path_in(folder, "recipe");
+    (void)state;
+    write_file(file, text, strlen(text));
+    assert_int_equal(RUN("train", file, "--data", data_folder, "--backend", "tcc", "--save",
+                         directory, "--quiet", "--no-plots"),
+                     0);
+    assert_int_equal(RUN("report", directory), 0);
+    cJSON *json = read_record(directory);
+    char *recipe = cJSON_PrintUnformatted(cJSON_GetObjectItem(json, "recipe"));
+    assert_string_equal(recipe, expected);
+    cJSON_free(recipe);
+    cJSON_Delete(json);
+    char *page = read_text(directory, "report.html");
+    check_page(page);
+    static const char *const rows[] = {
+        "sparse_categorical_crossentropy, from logits<",
+        ">piecewise_constant_decay: boundaries (10, 20), values (0.1, 0.01, 0.001)<",
+        ">reduce_lr_on_plateau: monitor loss, mode auto, min_delta 0.0001, factor 0.5, patience "
+        "10, "
+        "cooldown 0, min_lr 0<",
+        ">early_stopping: monitor accuracy, mode max, min_delta 0, patience 0, start_from_epoch 0<",
+        ">terminate_on_nan<",
+        ">width_shift_range 2, horizontal_flip yes, fill_mode nearest<",
+        "<th>stratified</th><td>no<",
+        ">momentum 0.9<"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (!strstr(page, rows[i])) fail_msg("the page has no %s", rows[i]);
+    free(page);
+    page = read_text(run, "report.html");
+    assert_non_null(strstr(page, "patience 7, baseline 90, start_from_epoch 0<"));
+    assert_non_null(strstr(page, ">csv_logger: filename a&amp;b.csv, separator ;<"));
     free(page);
 }
 
@@ -369,6 +433,7 @@ int main(void) {
         cmocka_unit_test(a_run_is_recorded),
         cmocka_unit_test(the_worst_mistakes_are_the_worst),
         cmocka_unit_test(a_report_stands_alone),
+        cmocka_unit_test(the_recipe_is_told),
         cmocka_unit_test(runs_stand_side_by_side),
         cmocka_unit_test(a_cross_validation_is_a_run),
         cmocka_unit_test(a_sweep_has_a_page),

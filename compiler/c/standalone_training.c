@@ -13,7 +13,7 @@ static const char state_struct[] = "\n/* What the block begins with. */\n"
 
 /* The learning rate of a step, counted from 0. */
 static void emit_learning_rate(struct emission *e) {
-    const struct expression *rate = e->model->training.optimizer.learning_rate;
+    const struct expression *rate = e->model->training.optimizer.learning_rate.expression;
     struct writer w = {
         .arena = e->arena, .text = {.arena = e->arena}, .depth = 1, .mathematics = e->mathematics};
     const char *const operands[] = {"step"};

@@ -164,17 +164,67 @@ static void put_data(struct text *html, const struct run_folder *run) {
     text_put(html, "</table>\n</div>\n");
 }
 
+static void add_value(struct text *text, const cJSON *value) {
+    const cJSON *item;
+    if (cJSON_IsNumber(value)) text_add(text, "%.6g", value->valuedouble);
+    if (cJSON_IsBool(value)) text_put(text, cJSON_IsTrue(value) ? "yes" : "no");
+    if (cJSON_IsString(value)) text_put(text, value->valuestring);
+    if (!cJSON_IsArray(value)) return;
+    text_put(text, "(");
+    cJSON_ArrayForEach(item, value) {
+        if (item->prev && item != value->child) text_put(text, ", ");
+        if (!cJSON_IsArray(item)) add_value(text, item);
+    }
+    text_put(text, ")");
+}
+
+/* "patience 5, min_delta 0": options that are off, `false`, are left out; zeros too, where they say
+ * the same. */
+static const char *options_text(struct arena *arena, const cJSON *options, bool zeros) {
+    struct text text = {.arena = arena};
+    const cJSON *option;
+    cJSON_ArrayForEach(option, options) {
+        if (cJSON_IsFalse(option) || !option->string || strcmp(option->string, "name") == 0)
+            continue;
+        if (!zeros && cJSON_IsNumber(option) && option->valuedouble == 0) continue;
+        text_add(&text, "%s%s ", text.length ? ", " : "", option->string);
+        add_value(&text, option);
+    }
+    return text_string(&text);
+}
+
+/* "early_stopping: monitor val_loss, ..." */
+static const char *named_text(struct arena *arena, const cJSON *json) {
+    const char *name = cJSON_GetStringValue(member(json, "name"));
+    const char *options = options_text(arena, json, true);
+    return arena_format(arena, "%s%s%s", name ? name : "", *options ? ": " : "", options);
+}
+
 static void put_recipe(struct text *html, const struct run_folder *run) {
+    const cJSON *recipe = member(run->record, "recipe"), *callback;
     double split = run_number(run, "recipe", "validation_split");
 
     text_put(html, "<div>\n<h2>Recipe</h2>\n<table>\n");
-    put_row(html, "loss", run_text(run, "recipe", "loss"));
+    put_row(html, "loss",
+            arena_format(html->arena, "%s%s", run_text(run, "recipe", "loss"),
+                         cJSON_IsTrue(member(recipe, "from_logits")) ? ", from logits" : ""));
     put_row(html, "optimizer", run_text(run, "recipe", "optimizer"));
-    put_number_row(html, "learning rate", run_number(run, "recipe", "learning_rate"));
+    put_row(html, "", options_text(html->arena, member(recipe, "optimizer_options"), true));
+    if (member(recipe, "schedule"))
+        put_row(html, "learning rate", named_text(html->arena, member(recipe, "schedule")));
+    else
+        put_number_row(html, "learning rate", run_number(run, "recipe", "learning_rate"));
     put_number_row(html, "batch size", run_number(run, "recipe", "batch_size"));
     put_number_row(html, "epochs", run_number(run, "recipe", "epochs"));
     put_number_row(html, "validation split", split > 0 ? split : NAN);
     put_number_row(html, "folds", run_number(run, "recipe", "folds"));
+    if (split > 0 || isfinite(run_number(run, "recipe", "folds")))
+        put_row(html, "stratified", cJSON_IsFalse(member(recipe, "stratified")) ? "no" : "yes");
+    cJSON_ArrayForEach(callback, member(recipe, "callbacks"))
+        put_row(html, "callback", named_text(html->arena, callback));
+    put_row(html, "augmentation", options_text(html->arena, member(recipe, "augmentation"), false));
+    if (strcmp(run_text(run, "recipe", "best"), "latest") != 0)
+        put_row(html, "best by", run_text(run, "recipe", "best"));
     put_row(html, "seed", arena_format(html->arena, "%.0f", run_number(run, "recipe", "seed")));
     put_number_row(html, "weights of epoch", run_number(run, "result", "kept_epoch"));
     put_row(html, "ran on",

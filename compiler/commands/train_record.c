@@ -1,6 +1,7 @@
 /* train_record.c: what a run's folder holds besides weights and history, for `lathe report` and
  * `lathe compare`: run.json, the model's files and the worst mistakes. */
 #include "train.h"
+#include "../frontend/recipe.h"
 #include "../frontend/sandbox.h"
 #include "../base/text.h"
 #include "../layers/layer.h"
@@ -74,18 +75,15 @@ static void add_files(cJSON *json, const struct model *model) {
 /* --- the training --- */
 
 static void add_recipe(cJSON *json, const struct run *run) {
-    const struct training *training = &run->model->training;
     cJSON *recipe = cJSON_AddObjectToObject(json, "recipe");
-    const struct optimizer_type *type = optimizer_types();
+    static const char *const best[] = {"latest", "loss", "accuracy"};
 
-    while (type->name && type->kind != training->optimizer.kind) type++;
-    cJSON_AddStringToObject(recipe, "loss", training->loss.name);
-    cJSON_AddStringToObject(recipe, "optimizer", type->name ? type->name : "");
-    cJSON_AddNumberToObject(recipe, "learning_rate",
-                            optimizer_learning_rate(&training->optimizer, 0));
+    recipe_add(recipe, &run->model->training, &run->callbacks);
     cJSON_AddNumberToObject(recipe, "batch_size", (double)run->batch);
     cJSON_AddNumberToObject(recipe, "epochs", (double)run->epochs);
     cJSON_AddNumberToObject(recipe, "validation_split", run->split.fraction);
+    cJSON_AddBoolToObject(recipe, "stratified", run->split.stratified);
+    cJSON_AddStringToObject(recipe, "best", best[run->options->best]);
     if (run->options->folds) cJSON_AddNumberToObject(recipe, "folds", (double)run->options->folds);
     if (run->fold) cJSON_AddNumberToObject(recipe, "fold", (double)run->fold);
     cJSON_AddNumberToObject(recipe, "seed", trainer_seed(run->trainer));

@@ -58,11 +58,20 @@ enum optimizer_kind {
     OPTIMIZER_NADAM
 };
 
+struct schedule_type; /* layers/layer.h */
+struct schedule;
+
+struct learning_rate {
+    const struct expression *expression; /* of operand 0: the step, from 0 */
+    const struct schedule_type *type;    /* what it comes of; NULL: a number or a Lua function */
+    const struct schedule *schedule;     /* the options of that */
+};
+
 struct optimizer {
     enum optimizer_kind kind;
     const char *file;
     int line;
-    const struct expression *learning_rate; /* of operand 0: the step, from 0 */
+    struct learning_rate learning_rate;
     double momentum, rho, beta_1, beta_2, epsilon, initial_accumulator_value;
     bool nesterov, centered, amsgrad;
 };
@@ -82,7 +91,7 @@ struct training {
     long batch_size, epochs;
     double validation_split;
     bool stratified; /* the split: of each class its share */
-    long seed; /* of all random numbers, if the command line gives none */
+    long seed;       /* of all random numbers, if the command line gives none */
     struct callback_list callbacks;
     struct augmentation augmentation;
     bool accuracy; /* metrics = { "accuracy" }; on by default for the crossentropies */

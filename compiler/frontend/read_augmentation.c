@@ -4,8 +4,7 @@
 
 #include <stddef.h>
 
-bool read_augmentation(const struct reader *reader, const struct subject *subject,
-                       struct augmentation *augmentation) {
+const struct option *augmentation_options(int *count) {
 #define FIELD(name) offsetof(struct augmentation, name)
     static const struct option options[] = {
         {"width_shift_range", OPTION_NOT_NEGATIVE, FIELD(width_shift_range), "0", false},
@@ -20,6 +19,12 @@ bool read_augmentation(const struct reader *reader, const struct subject *subjec
         {"cutout", OPTION_WHOLE, FIELD(cutout), "0", false},
     };
 #undef FIELD
+    *count = (int)(sizeof options / sizeof *options);
+    return options;
+}
+
+bool read_augmentation(const struct reader *reader, const struct subject *subject,
+                       struct augmentation *augmentation) {
     static const char *const none[] = {NULL};
     static const struct option option = {"augmentation", OPTION_AUGMENTATION, 0, NULL, false};
     struct subject inner = *subject;
@@ -32,6 +37,7 @@ bool read_augmentation(const struct reader *reader, const struct subject *subjec
     inner.by_key = true;
     augmentation->file = inner.file;
     augmentation->line = inner.line;
-    int count = (int)(sizeof options / sizeof *options);
+    int count;
+    const struct option *options = augmentation_options(&count);
     return read_options(reader, &inner, -1, options, count, none, augmentation);
 }

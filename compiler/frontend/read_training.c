@@ -14,35 +14,39 @@ static bool wrong_learning_rate(const struct reader *reader, const struct subjec
 }
 
 /* The schedule whose private table is on top of the stack. */
-static bool read_schedule(const struct reader *reader, const struct expression **learning_rate) {
+static bool read_schedule(const struct reader *reader, struct learning_rate *learning_rate) {
     struct subject subject = {.file = text_field(reader, "file"),
                               .line = (int)integer_field(reader, "line"),
                               .kind = text_field(reader, "kind")};
     const struct schedule_type *type = schedule_types();
-    struct schedule schedule = {.initial_learning_rate = 0};
+    struct schedule *schedule = ARENA_ARRAY(reader->arena, struct schedule, 1);
     while (strcmp(type->name, subject.kind) != 0) type++;
     lua_getfield(reader->L, -1, "options");
-    if (!read_options(reader, &subject, -1, type->options, type->option_count, none, &schedule))
+    if (!read_options(reader, &subject, -1, type->options, type->option_count, none, schedule))
         return false;
-    const char *mistake = type->mistake ? type->mistake(&schedule) : NULL;
+    const char *mistake = type->mistake ? type->mistake(schedule) : NULL;
     if (mistake) return subject_error(reader, &subject, "%s", mistake);
-    *learning_rate = type->lower(&schedule, reader->arena, expression_operand(reader->arena, 0));
+    *learning_rate = (struct learning_rate){
+        .expression = type->lower(schedule, reader->arena, expression_operand(reader->arena, 0)),
+        .type = type,
+        .schedule = schedule};
     return true;
 }
 
 bool read_learning_rate(const struct reader *reader, const struct subject *subject,
-                        const struct expression **learning_rate) {
+                        struct learning_rate *learning_rate) {
     lua_State *L = reader->L;
     if (lua_type(L, -1) == LUA_TNUMBER) {
         double number = lua_tonumber(L, -1);
-        *learning_rate = expression_constant(reader->arena, number);
+        *learning_rate =
+            (struct learning_rate){expression_constant(reader->arena, number), NULL, NULL};
         if (isfinite(number) && number > 0) return true;
         return wrong_learning_rate(reader, subject);
     }
     if (lua_isfunction(L, -1)) {
         struct function function = {.name = NULL};
         if (!read_function(reader, subject, "learning_rate", none, 1, &function)) return false;
-        *learning_rate = function.expression;
+        *learning_rate = (struct learning_rate){function.expression, NULL, NULL};
         return true;
     }
     const char *type = push_private(reader, -1);

@@ -159,16 +159,24 @@ static bool read_metric(lua_State *L, enum metric *metric) {
     return choice >= 0;
 }
 
-static bool read_monitor_mode(lua_State *L, enum monitor_mode *mode) {
+const char *const *monitor_mode_names(void) {
     static const char *const names[] = {"auto", "min", "max", NULL};
-    int choice = read_choice(L, names);
+    return names;
+}
+
+static bool read_monitor_mode(lua_State *L, enum monitor_mode *mode) {
+    int choice = read_choice(L, monitor_mode_names());
     *mode = choice >= 0 ? (enum monitor_mode)choice : MONITOR_AUTO;
     return choice >= 0;
 }
 
-static bool read_fill_mode(lua_State *L, enum fill_mode *mode) {
+const char *const *fill_mode_names(void) {
     static const char *const names[] = {"nearest", "constant", NULL};
-    int choice = read_choice(L, names);
+    return names;
+}
+
+static bool read_fill_mode(lua_State *L, enum fill_mode *mode) {
+    int choice = read_choice(L, fill_mode_names());
     *mode = choice == 1 ? FILL_CONSTANT : FILL_NEAREST;
     return choice >= 0;
 }
@@ -189,6 +197,13 @@ static bool read_file_path(const struct reader *reader, const char **path) {
     return true;
 }
 
+static bool read_update_freq(lua_State *L, long *steps) {
+    static const char *const names[] = {"epoch", "batch", NULL};
+    if (lua_type(L, -1) == LUA_TNUMBER) return whole_number(L, 1, INT_MAX, steps);
+    *steps = read_choice(L, names);
+    return *steps >= 0;
+}
+
 static bool read_letter(lua_State *L, char *letter) {
     if (lua_type(L, -1) != LUA_TSTRING || lua_rawlen(L, -1) != 1) return false;
     *letter = *lua_tostring(L, -1);
@@ -197,13 +212,6 @@ static bool read_letter(lua_State *L, char *letter) {
 
 static bool read_initializer(const struct reader *reader, const struct subject *subject,
                              const struct option *option, struct initializer *initializer) {
-static bool read_update_freq(lua_State *L, long *steps) {
-    static const char *const names[] = {"epoch", "batch", NULL};
-    if (lua_type(L, -1) == LUA_TNUMBER) return whole_number(L, 1, INT_MAX, steps);
-    *steps = read_choice(L, names);
-    return *steps >= 0;
-}
-
     static const struct option constant[] = {{"value", OPTION_NUMBER, 0, NULL, true}};
     static const char *const none[] = {NULL};
     lua_State *L = reader->L;
@@ -261,6 +269,7 @@ bool read_value(const struct reader *reader, const struct subject *subject,
     case OPTION_FILE: good = read_file_path(reader, field); break;
     case OPTION_LETTER: good = read_letter(L, field); break;
     case OPTION_FILL_MODE: good = read_fill_mode(L, field); break;
+    case OPTION_UPDATE_FREQ: good = read_update_freq(L, field); break;
     case OPTION_AUGMENTATION: return read_augmentation(reader, subject, field);
     case OPTION_CALLBACKS: return read_callbacks(reader, subject, field);
     case OPTION_METRICS: good = read_metrics(reader, field); break;
@@ -269,7 +278,6 @@ bool read_value(const struct reader *reader, const struct subject *subject,
     case OPTION_LEARNING_RATE: return read_learning_rate(reader, subject, field);
     case OPTION_ACTIVATION:
         if (lua_type(L, -1) != LUA_TSTRING && !lua_isfunction(L, -1)) break;
-    case OPTION_UPDATE_FREQ: good = read_update_freq(L, field); break;
         return read_function(reader, subject, option->name, activation_names(), 1, field);
     case OPTION_LOSS:
         if (lua_type(L, -1) != LUA_TSTRING && !lua_isfunction(L, -1)) break;

@@ -89,7 +89,12 @@ bool read_optimizer(const struct reader *reader, const struct subject *subject,
 /** Reads the learning rate on top of the stack: a number, a schedule or a function becomes an
  * expression of the step. */
 bool read_learning_rate(const struct reader *reader, const struct subject *subject,
-                        const struct expression **learning_rate);
+                        struct learning_rate *learning_rate);
+
+/** The texts of these options, in the order of the enumerators; each list ends with NULL
+ * (read_values.c). */
+const char *const *monitor_mode_names(void);
+const char *const *fill_mode_names(void);
 
 struct callback_type_options {
     const char *name; /* the Lua function: "early_stopping" */
@@ -104,6 +109,9 @@ const struct callback_type_options *callback_types(void);
 /** Reads the list of callbacks on top of the stack (read_callbacks.c). */
 bool read_callbacks(const struct reader *reader, const struct subject *subject,
                     struct callback_list *list);
+
+/** The options of an augmentation, of struct augmentation (read_augmentation.c). */
+const struct option *augmentation_options(int *count);
 
 /** Reads the table of augmentation on top of the stack (read_augmentation.c). */
 bool read_augmentation(const struct reader *reader, const struct subject *subject,

@@ -59,7 +59,7 @@ const struct optimizer_type *optimizer_types(void) {
 double optimizer_learning_rate(const struct optimizer *optimizer, long step) {
     double operand = (double)step;
     struct expression_context context = {0};
-    return expression_value(optimizer->learning_rate, &operand, &context);
+    return expression_value(optimizer->learning_rate.expression, &operand, &context);
 }
 
 /* Slots are as long as the weights; one optimizer keeps a number besides. */
