@@ -40,8 +40,11 @@ struct image_change augmentation_draw(const struct augmentation *augmentation, l
 bool augmentation_check(const struct augmentation *augmentation, const struct dataset *dataset,
                         struct error *error);
 
-/** dataset_gather with changed images. Several threads may gather at the same time. scratch has
- * room for one sample. */
+/** Floats of the scratch memory that changing an image takes. */
+long augmentation_scratch_floats(long height, long width, long channels);
+
+/** dataset_gather with changed images. Several threads may gather at the same time, each with
+ * scratch memory of its own. */
 void augmentation_gather(const struct augmentation *augmentation, const struct dataset *dataset,
                          uint32_t seed, uint32_t epoch, const long *indices, long count,
                          float *samples, float *labels, long label_size, float *scratch);

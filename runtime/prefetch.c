@@ -20,7 +20,7 @@ struct slot {
 struct worker {
     struct prefetch *prefetch;
     pthread_t thread;
-    float *scratch; /* one sample */
+    float *scratch; /* of augmentation_gather */
 };
 
 struct prefetch {
@@ -135,6 +135,9 @@ static bool prepare(struct prefetch *prefetch, struct error *error) {
     const struct program *program = prefetch->program;
     size_t samples = (size_t)(program->rows * program->sample_size) * sizeof(float);
     size_t labels = (size_t)(program->rows * program->label_size) * sizeof(float);
+    const long *shape = prefetch->dataset->shape;
+    size_t scratch =
+        (size_t)augmentation_scratch_floats(shape[0], shape[1], shape[2]) * sizeof(float);
     int wanted = pool_processors() / 2;
 
     for (int i = 0; i < SLOTS; i++) {
@@ -149,7 +152,7 @@ static bool prepare(struct prefetch *prefetch, struct error *error) {
     while (prefetch->workers < wanted) {
         struct worker *worker = &prefetch->worker[prefetch->workers];
         worker->prefetch = prefetch;
-        worker->scratch = memory_aligned((size_t)program->sample_size * sizeof(float));
+        worker->scratch = memory_aligned(scratch);
         if (!worker->scratch) return error_set(error, "out of memory for the batches to come");
         if (pthread_create(&worker->thread, NULL, run_worker, worker) != 0) {
             free(worker->scratch);

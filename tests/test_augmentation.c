@@ -23,6 +23,14 @@ static const struct dataset images = {.bytes = bytes,
                                       .shape = {HEIGHT, WIDTH, CHANNELS},
                                       .labels = labels,
                                       .classes = 3};
+/* The same bytes as wide images of one channel, which take a way of their own. */
+static const struct dataset gray = {.bytes = bytes,
+                                    .count = COUNT,
+                                    .sample_size = SIZE,
+                                    .rank = 3,
+                                    .shape = {HEIGHT, WIDTH *CHANNELS, 1},
+                                    .labels = labels,
+                                    .classes = 3};
 static struct error error;
 
 static int make_images(void **state) {
@@ -32,11 +40,28 @@ static int make_images(void **state) {
     return 0;
 }
 
+static void gather(const struct dataset *data, const struct augmentation *augmentation,
+                   uint32_t seed, uint32_t epoch, const long *indices, long count, float *samples,
+                   float *out_labels) {
+    const long *shape = data->shape;
+    long size = augmentation_scratch_floats(shape[0], shape[1], shape[2]);
+    float *scratch = malloc(sizeof *scratch * (size_t)size);
+    assert_non_null(scratch);
+    augmentation_gather(augmentation, data, seed, epoch, indices, count, samples, out_labels, 1,
+                        scratch);
+    free(scratch);
+}
+
+static void change_of(const struct dataset *data, const struct augmentation *augmentation,
+                      uint32_t seed, uint32_t epoch, long sample, float out[SIZE]) {
+    float label;
+    gather(data, augmentation, seed, epoch, &sample, 1, out, &label);
+    assert_true(label == (float)labels[sample]);
+}
+
 static void change(const struct augmentation *augmentation, uint32_t seed, uint32_t epoch,
                    long sample, float out[SIZE]) {
-    float scratch[SIZE], label;
-    augmentation_gather(augmentation, &images, seed, epoch, &sample, 1, out, &label, 1, scratch);
-    assert_true(label == (float)labels[sample]);
+    change_of(&images, augmentation, seed, epoch, sample, out);
 }
 
 static double original(long sample, long row, long column, long channel) {
@@ -94,23 +119,23 @@ static void draws_fill_their_ranges(void **state) {
 
 /* --- pixels --- */
 
-static double value_at(const struct augmentation *a, long sample, long row, long column,
-                       long channel) {
-    bool inside = row >= 0 && row < HEIGHT && column >= 0 && column < WIDTH;
+static double value_at(const struct augmentation *a, const long shape[3], long sample, long row,
+                       long column, long channel) {
+    bool inside = row >= 0 && row < shape[0] && column >= 0 && column < shape[1];
     if (!inside && a->fill_mode == FILL_CONSTANT) return a->cval;
-    row = row < 0 ? 0 : row >= HEIGHT ? HEIGHT - 1 : row;
-    column = column < 0 ? 0 : column >= WIDTH ? WIDTH - 1 : column;
-    return original(sample, row, column, channel);
+    row = row < 0 ? 0 : row >= shape[0] ? shape[0] - 1 : row;
+    column = column < 0 ? 0 : column >= shape[1] ? shape[1] - 1 : column;
+    return bytes[sample * SIZE + (row * shape[1] + column) * shape[2] + channel] / 255.0;
 }
 
 /* A weighted sum over all pixels near enough: the tent function of both distances. */
-static double interpolated(const struct augmentation *a, long sample, double row, double column,
-                           long channel) {
+static double interpolated(const struct augmentation *a, const long shape[3], long sample,
+                           double row, double column, long channel) {
     double sum = 0;
     for (long r = (long)floor(row) - 1; r <= (long)floor(row) + 2; r++)
         for (long c = (long)floor(column) - 1; c <= (long)floor(column) + 2; c++)
             sum += fmax(0, 1 - fabs(row - (double)r)) * fmax(0, 1 - fabs(column - (double)c)) *
-                   value_at(a, sample, r, c, channel);
+                   value_at(a, shape, sample, r, c, channel);
     return sum;
 }
 
@@ -125,17 +150,20 @@ static void pixels_are_interpolated(void **state) {
          .vertical_flip = true}};
 
     (void)state;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 4; i++)
         for (long sample = 0; sample < 50; sample++) {
-            struct image_change c = augmentation_draw(&cases[i], HEIGHT, WIDTH, 3, 4, sample);
+            const struct augmentation *a = &cases[i / 2];
+            const struct dataset *data = i % 2 ? &gray : &images;
+            const long *shape = data->shape;
+            struct image_change c = augmentation_draw(a, shape[0], shape[1], 3, 4, sample);
             float out[SIZE];
-            change(&cases[i], 3, 4, sample, out);
+            change_of(data, a, 3, 4, sample, out);
             for (long place = 0; place < SIZE; place++) {
-                double y = (double)(place / CHANNELS / WIDTH);
-                double x = (double)(place / CHANNELS % WIDTH), at[2];
+                double y = (double)(place / shape[2] / shape[1]);
+                double x = (double)(place / shape[2] % shape[1]), at[2];
                 for (int k = 0; k < 2; k++)
                     at[k] = c.matrix[k][0] * y + c.matrix[k][1] * x + c.matrix[k][2];
-                double expected = interpolated(&cases[i], sample, at[0], at[1], place % CHANNELS);
+                double expected = interpolated(a, shape, sample, at[0], at[1], place % shape[2]);
                 if (fabs(out[place] - expected) > 1e-4)
                     fail_msg("case %d, sample %ld, place %ld: %g, not %g", i, sample, place,
                              out[place], expected);
@@ -261,7 +289,7 @@ static const struct program program = {
 
 static void check_batch(struct prefetch *prefetch, uint32_t epoch, const long *order, long count,
                         long batch) {
-    static float samples[ROWS * SIZE], scratch[SIZE];
+    static float samples[ROWS * SIZE];
     float expected[ROWS];
     const float *inputs[2];
     long size = count - batch * BATCH < BATCH ? count - batch * BATCH : BATCH;
@@ -269,8 +297,7 @@ static void check_batch(struct prefetch *prefetch, uint32_t epoch, const long *o
     prefetch_batch(prefetch, batch, inputs);
     memset(samples, 0, sizeof samples);
     memset(expected, 0, sizeof expected);
-    augmentation_gather(&everything, &images, 9, epoch, order + batch * BATCH, size, samples,
-                        expected, 1, scratch);
+    gather(&images, &everything, 9, epoch, order + batch * BATCH, size, samples, expected);
     assert_memory_equal(inputs[0], samples, sizeof samples);
     assert_memory_equal(inputs[1], expected, sizeof expected);
 }
