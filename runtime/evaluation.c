@@ -46,11 +46,15 @@ static const long *batch_indices(const struct evaluation_input *input, long begi
 }
 
 /* Does one batch of `count` samples from `begin` on: gathers it and calls the entry. */
-static void run_batch(const struct evaluation_input *input, program_entry *entry,
-                      struct program_call *call, long begin, long count, long *list, bool labels) {
-    evaluation_gather(input, batch_indices(input, begin, count, list), count, labels);
+static void run_batch(const struct evaluation_input *input, struct thread_choice *choice,
+                      program_entry *entry, struct program_call *call, long begin, long count,
+                      long *list, bool labels) {
+    struct evaluation_input now = *input;
+    now.pool = call->pool = thread_choice_begin(choice, thread_choice_clock());
+    evaluation_gather(&now, batch_indices(input, begin, count, list), count, labels);
     call->scalars[2] = (double)count;
     entry(call);
+    thread_choice_end(choice, thread_choice_clock());
 }
 
 int evaluation_classes(const struct program *program) {
@@ -86,10 +90,12 @@ bool evaluation_run(const struct evaluation_input *input, struct evaluation *res
     long *list = memory_aligned((size_t)program->batch * sizeof *list);
     if (!list) return error_set(error, "out of memory");
     struct program_call call = program_memory_call(input->memory, pool_parallel, input->pool);
+    struct thread_choice own, *choice = input->choice ? input->choice : &own;
+    if (!input->choice) thread_choice_init(&own, input->pool);
     while (result->samples < input->count && !result->interrupted) {
         long count = input->count - result->samples;
         if (count > program->batch) count = program->batch;
-        run_batch(input, program->evaluate, &call, result->samples, count, list, true);
+        run_batch(input, choice, program->evaluate, &call, result->samples, count, list, true);
         if (confusion || input->mistakes) count_classes(input, result->samples, count, confusion);
         loss_sum += call.results[0] * (double)count;
         accuracy_sum += call.results[1] * (double)count;
@@ -115,10 +121,12 @@ bool evaluation_predict(const struct evaluation_input *input, float *predictions
     long *list = memory_aligned((size_t)program->batch * sizeof *list);
     if (!list) return error_set(error, "out of memory");
     struct program_call call = program_memory_call(input->memory, pool_parallel, input->pool);
+    struct thread_choice choice;
+    thread_choice_init(&choice, input->pool);
     if (program->prepare) program->prepare(&call);
     for (long done = 0, count; done < input->count; done += count) {
         count = input->count - done < program->batch ? input->count - done : program->batch;
-        run_batch(input, program->predict, &call, done, count, list, false);
+        run_batch(input, &choice, program->predict, &call, done, count, list, false);
         memcpy(predictions + done * program->output_size, input->memory->predictions,
                (size_t)(count * program->output_size) * sizeof(float));
     }

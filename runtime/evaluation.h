@@ -7,6 +7,7 @@
 #include "metrics.h"
 #include "mistakes.h"
 #include "parallel.h"
+#include "thread_choice.h"
 
 /* What to evaluate, and with what. */
 struct evaluation_input {
@@ -16,8 +17,10 @@ struct evaluation_input {
     const struct dataset *data;
     const long *indices; /* which samples; NULL: the first `count` */
     long count;
-    struct mistakes *mistakes; /* gets the worst of them; NULL: nobody wants to know */
-    bool (*interrupted)(void); /* asked after each batch; true stops the work. May be NULL. */
+    struct thread_choice *choice; /* of the evaluations before; NULL: none is kept. For
+                                   * evaluation_run, which then uses its pool */
+    struct mistakes *mistakes;    /* gets the worst of them; NULL: nobody wants to know */
+    bool (*interrupted)(void);    /* asked after each batch; true stops the work. May be NULL. */
 };
 
 struct evaluation {

@@ -130,6 +130,9 @@ struct trainer *trainer_new(const struct trainer_options *options, struct error 
         if (options->callbacks[i].restore_best_weights && options->best_by == BEST_LATEST)
             trainer->options.best_by = BEST_CALLBACK;
     trainer->program = options->program(options->program_context);
+    trainer->step_pool = options->pool;
+    thread_choice_init(&trainer->training_threads, options->pool);
+    thread_choice_init(&trainer->evaluation_threads, options->pool);
     if (prepare(trainer, error)) return trainer;
     trainer_free(trainer);
     return NULL;
@@ -221,13 +224,14 @@ static void shuffle(struct trainer *trainer) {
                        trainer->state.batch);
 }
 
-static struct evaluation_input evaluation_input_of(const struct trainer *trainer) {
+static struct evaluation_input evaluation_input_of(struct trainer *trainer) {
     return (struct evaluation_input){
         .program = trainer->program,
         .memory = &trainer->memory,
         .pool = trainer->options.pool,
         .data = trainer->options.data,
         .indices = trainer->split.validation,
+        .choice = &trainer->evaluation_threads,
         .count = trainer->split.validation_count,
         .interrupted = trainer->options.interrupted,
     };
@@ -242,10 +246,12 @@ static double learning_rate(const struct trainer *trainer, long step) {
 
 struct program_call trainer_batch(struct trainer *trainer, long batch, long step) {
     const struct trainer_options *options = &trainer->options;
-    struct program_call call = program_memory_call(&trainer->memory, pool_parallel, options->pool);
+    struct program_call call =
+        program_memory_call(&trainer->memory, pool_parallel, trainer->step_pool);
     struct evaluation_input input = evaluation_input_of(trainer);
     long begin = batch * trainer->program->batch, count = trainer->split.train_count - begin;
 
+    input.pool = trainer->step_pool;
     if (count > trainer->program->batch) count = trainer->program->batch;
     if (trainer->prefetch)
         prefetch_batch(trainer->prefetch, batch, call.inputs);
@@ -261,10 +267,18 @@ struct program_call trainer_batch(struct trainer *trainer, long batch, long step
 static bool train_step(struct trainer *trainer, struct error *error) {
     struct checkpoint *state = &trainer->state;
 
-    trainer->program = trainer->options.program(trainer->options.program_context);
+    struct thread_choice *threads = &trainer->training_threads;
+    const struct program *program = trainer->options.program(trainer->options.program_context);
+    if (program != trainer->program) {
+        thread_choice_restart(threads);
+        thread_choice_restart(&trainer->evaluation_threads);
+    }
+    trainer->program = program;
+    trainer->step_pool = thread_choice_begin(threads, thread_choice_clock());
     struct program_call call = trainer_batch(trainer, state->batch, state->step);
     trainer->learning_rate = call.scalars[0];
-    trainer->program->train(&call);
+    program->train(&call);
+    thread_choice_end(threads, thread_choice_clock());
     trainer->step_loss = call.results[0];
     state->step++;
     if (!isfinite(trainer->step_loss)) return trainer_not_finite(trainer, error);

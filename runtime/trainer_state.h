@@ -5,6 +5,7 @@
 #include "callbacks.h"
 #include "checkpoint.h"
 #include "prefetch.h"
+#include "thread_choice.h"
 #include "trainer.h"
 
 struct trainer {
@@ -21,6 +22,8 @@ struct trainer {
     struct checkpoint state; /* its lists are filled only while it is saved or loaded */
     struct history history;
     struct callbacks *callbacks;
+    struct thread_choice training_threads, evaluation_threads;
+    struct pool *step_pool;      /* for the present step: the options', or NULL for one thread */
     struct prefetch *prefetch;   /* of samples that are changed; else NULL */
     float *best[PROGRAM_SPACES]; /* a copy of the best variables; no optimizer */
     double best_value;           /* of the present criterion, at state.best_epoch */

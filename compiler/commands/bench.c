@@ -25,7 +25,7 @@ static const struct command_option options[] = {
     {"batch", 0, COMMAND_COUNT, offsetof(struct bench_options, batch), "N", NULL,
      "samples of one step (default: the model's)"},
     {"threads", 0, COMMAND_COUNT, offsetof(struct bench_options, threads), "N", "1",
-     "number of threads"},
+     "threads at most: as many, or one where that is faster"},
     {"seconds", 0, COMMAND_COUNT, offsetof(struct bench_options, seconds), "N", "2",
      "time to spend on each of them"},
     {"cc", 0, COMMAND_CHOICE, offsetof(struct bench_options, cc), CC_CHOICES, NULL,

@@ -4,6 +4,7 @@
 
 #include "../../runtime/memory.h"
 #include "../../runtime/progress.h"
+#include "../../runtime/thread_choice.h"
 #include "../generic/generic_program.h"
 #include "../kernel/microkernel.h"
 #include "../tensor/part.h"
@@ -121,6 +122,7 @@ struct variant {
     const struct program *program;
     struct program_memory memory;
     struct program_call call;
+    struct thread_choice threads;
     const struct kernel_summary *kernels;
     int kernel_count;
     double check_loss; /* of the second step, before anything is timed */
@@ -141,6 +143,9 @@ bool variant_open_jit(struct variant *variant, const struct bench *bench, enum v
 /** The same for generic kernels; `like`: see generic_program_new. */
 bool variant_open_generic(struct variant *variant, const struct bench *bench,
                           enum variant_kind kind, const struct program *like, struct error *error);
+
+/** One step, timed by nobody, with call.parallel and call.pool as they are. */
+void variant_call(struct variant *variant, const struct bench *bench);
 
 /** Runs one step; returns its seconds. */
 double variant_step(struct variant *variant, const struct bench *bench);

@@ -47,12 +47,17 @@ static bool profile_step(struct variant *v, const struct bench *bench, double *k
         generic_program_profile(v->generic, NULL);
         return true;
     }
-    struct profile profile = {bench->pool,    v->kernels, v->kernel_count, 0, bench_seconds(),
-                              kernel_seconds, false};
+    struct profile profile = {v->threads.alone ? NULL : bench->pool,
+                              v->kernels,
+                              v->kernel_count,
+                              0,
+                              bench_seconds(),
+                              kernel_seconds,
+                              false};
     struct program_call call = v->call;
     v->call.parallel = profile_parallel;
     v->call.pool = &profile;
-    variant_step(v, bench);
+    variant_call(v, bench);
     profile_gap(&profile, bench_seconds());
     v->call.parallel = call.parallel;
     v->call.pool = call.pool;

@@ -77,6 +77,7 @@ static bool open_memory(struct variant *v, const struct bench *bench, struct err
     program_initialize(v->program, SEED, v->memory.space);
     fill_data(v);
     v->call = program_memory_call(&v->memory, pool_parallel, bench->pool);
+    thread_choice_init(&v->threads, bench->pool);
     v->call.scalars[SCALAR_SAMPLES] = (double)bench->batch;
     v->call.scalars[SCALAR_SEED] = SEED;
     if (v->program->prepare) v->program->prepare(&v->call);
@@ -113,12 +114,19 @@ void variant_close(struct variant *variant) {
 
 /* --- steps --- */
 
-double variant_step(struct variant *v, const struct bench *bench) {
+void variant_call(struct variant *v, const struct bench *bench) {
     program_entry *entry = bench->mode == MODE_TRAINING ? v->program->train : v->program->predict;
     v->call.scalars[SCALAR_STEP] += 1;
-    double start = bench_seconds();
     entry(&v->call);
-    return bench_seconds() - start;
+}
+
+double variant_step(struct variant *v, const struct bench *bench) {
+    double start = bench_seconds();
+    v->call.pool = thread_choice_begin(&v->threads, start);
+    variant_call(v, bench);
+    double end = bench_seconds();
+    thread_choice_end(&v->threads, end);
+    return end - start;
 }
 
 void variant_check(struct variant *v, const struct bench *bench) {

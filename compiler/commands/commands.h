@@ -89,7 +89,8 @@ struct backend_options {
          offsetof(type, field.threads),                                                      \
          "N",                                                                                \
          NULL,                                                                               \
-         "number of threads (default: the processors; one for small models)"},               \
+         "threads at most: as many, or one where that is faster (default: the processors; "  \
+         "one for small models)"},                                                           \
     {                                                                                        \
         "no-winograd", 0, COMMAND_FLAG, offsetof(type, field.no_winograd), NULL, NULL,       \
             "sum 3x3 convolutions directly, with fewer roundings and more operations"        \
