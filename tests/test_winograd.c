@@ -1,4 +1,4 @@
-/* test_winograd.c: convolutions by Winograd's F(4x4, 3x3) against the naive reference in double,
+/* test_winograd.c: convolutions by Winograd's F(4x4, 3x3) and F(2x2, 5x5) against the naive reference in double,
  * both dialects, beside the direct sums: outputs, and gradients by data and by weights. */
 #include "compiler/jit/jit.h"
 #include "runtime/parallel.h"
@@ -174,17 +174,22 @@ static void check_backends(struct reference_model *m, const struct expected *exp
     free(predictions);
 }
 
+/* Both dialects call these functions, and none with --no-winograd. */
+static void check_calls(struct reference_model *m, const char *const calls[]) {
+    for (int i = 0; calls[i]; i++) {
+        assert_true(text_has(m, false, DIALECT_CC, calls[i]));
+        assert_true(text_has(m, false, DIALECT_TCC, calls[i]));
+        assert_false(text_has(m, true, DIALECT_CC, calls[i]));
+    }
+}
+
 static void check_model(const char *layers, const char *shape, long batch) {
     struct reference_model m;
     struct expected expected;
     open_model(&m, &expected, layers, shape, batch);
-    static const char *const calls[] = {"winograd_image", "winograd_result",
-                                        "winograd_weight_gradient"};
-    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
-        assert_true(text_has(&m, false, DIALECT_CC, calls[i]));
-        assert_true(text_has(&m, false, DIALECT_TCC, calls[i]));
-        assert_false(text_has(&m, true, DIALECT_CC, calls[i]));
-    }
+    static const char *const calls[] = {"winograd_image(", "winograd_result(",
+                                        "winograd_weight_gradient(", NULL};
+    check_calls(&m, calls);
     check_backends(&m, &expected, target_native(), layers);
     close_model(&m, &expected);
 }
@@ -233,14 +238,43 @@ static void test_small_batch(void **state) {
                          "conv2d { 65, kernel_size = 3, padding = 'same', activation = 'tanh' },\n"
                          "conv2d { 33, kernel_size = 3, padding = 'valid', use_bias = false }";
     open_model(&m, &expected, layers, "19, 34, 16", 2);
-    static const char *const calls[] = {"winograd_plain_image", "winograd_plain_result"};
-    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
-        assert_true(text_has(&m, false, DIALECT_CC, calls[i]));
-        assert_true(text_has(&m, false, DIALECT_TCC, calls[i]));
-        assert_false(text_has(&m, true, DIALECT_CC, calls[i]));
-    }
+    static const char *const calls[] = {"winograd_plain_image(", "winograd_plain_result(", NULL};
+    check_calls(&m, calls);
     for (const struct target *const *target = targets(); *target; target++)
         if (target_runs(*target)) check_backends(&m, &expected, *target, (*target)->name);
+    close_model(&m, &expected);
+}
+
+/* F(2x2, 5x5): forward and backward-data; borders of odd width, with and without padding. */
+static void test_five_taps(void **state) {
+    (void)state;
+    struct reference_model m;
+    struct expected expected;
+    open_model(&m, &expected,
+               "conv2d { 32, kernel_size = 5, padding = 'same', activation = 'relu' },\n"
+               "conv2d { 27, kernel_size = 5, padding = 'valid', activation = 'relu' },\n"
+               "conv2d { 33, kernel_size = 5, padding = 'same', use_bias = false }",
+               "11, 9, 21", 36);
+    static const char *const calls[] = {"winograd_image_5x5(", "winograd_result_5x5(",
+                                        "winograd_weights_5x5(", NULL};
+    check_calls(&m, calls);
+    for (const struct target *const *target = targets(); *target; target++)
+        if (target_runs(*target)) check_backends(&m, &expected, *target, (*target)->name);
+    close_model(&m, &expected);
+}
+
+static void test_five_taps_of_a_small_batch(void **state) {
+    (void)state;
+    struct reference_model m;
+    struct expected expected;
+    open_model(&m, &expected,
+               "conv2d { 32, kernel_size = 5, activation = 'relu' },\n"
+               "conv2d { 35, kernel_size = 5, padding = 'same', activation = 'tanh' }",
+               "19, 23, 32", 2);
+    static const char *const calls[] = {"winograd_plain_image_5x5(", "winograd_plain_result_5x5(",
+                                        NULL};
+    check_calls(&m, calls);
+    check_backends(&m, &expected, target_native(), "5x5, small batch");
     close_model(&m, &expected);
 }
 
@@ -264,6 +298,7 @@ int main(void) {
         cmocka_unit_test(test_same_padding),  cmocka_unit_test(test_odd_shapes),
         cmocka_unit_test(test_wide),          cmocka_unit_test(test_large_images),
         cmocka_unit_test(test_other_targets), cmocka_unit_test(test_small_batch),
+        cmocka_unit_test(test_five_taps),     cmocka_unit_test(test_five_taps_of_a_small_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* winograd.c: writes the drivers of convolutions and weight gradients by Winograd's F(4x4, 3x3): a
+/* winograd.c: writes the drivers of convolutions and weight gradients by Winograd's algorithm: a
  * chunk of tiles goes to points, then the products at each point, then to results. For libtcc it
  * writes the numbers of a convolution's loops only (kernel/driver.h). */
 #include "../kernel/winograd.h"
@@ -10,6 +10,12 @@ static void open_blocks(struct writer *w, const struct kernel *kernel) {
     write_open(w, "for (long unit = begin; unit < end; unit++)");
     write_line(w, "const long block_end = (unit + 1) * %ld / %ld;", blocks, kernel->units);
     write_line(w, "long block = unit * %ld / %ld;", blocks, kernel->units);
+}
+
+const char *use_winograd(struct writer *w, const char *transform,
+                         const struct convolution_kernel *c) {
+    bool is_wide = c->kernel_size[0] == 5;
+    return use_symbol(w, is_wide ? arena_format(w->arena, "%s_5x5", transform) : transform);
 }
 
 /* ---- the products at one point ---- */
@@ -91,10 +97,10 @@ static void write_image(struct writer *w, const struct kernel *kernel) {
     write_open(w, "for (long i = 0; i < %ld; i++)", c->in_channels);
     write_open(w, "for (long r = 0; r < %ld; r++)", g->chunk[0]);
     write_line(w, "%s(x + block * %ld + i * %ld, v + (i * %ld + r * %ld) * %ld, %ld, %ld,",
-               use_symbol(w, "winograd_image"), w->plan->views[c->image->number]->stride[0], plane,
-               tiles, g->chunk[1], lanes, g->image_point, g->chunk[1]);
-    write_line(w, "    (row + r) * %d - %ld, column * %d - %ld, %ld, %ld);", WINOGRAD_TILE,
-               g->pad[0], WINOGRAD_TILE, g->pad[1], c->in_size[0], c->in_size[1]);
+               use_winograd(w, "winograd_image", c), w->plan->views[c->image->number]->stride[0],
+               plane, tiles, g->chunk[1], lanes, g->image_point, g->chunk[1]);
+    write_line(w, "    (row + r) * %ld - %ld, column * %ld - %ld, %ld, %ld);", g->tile, g->pad[0],
+               g->tile, g->pad[1], c->in_size[0], c->in_size[1]);
     write_close(w);
     write_close(w);
 }
@@ -109,14 +115,13 @@ static void write_result(struct writer *w, const struct kernel *kernel) {
                             w->plan->views[c->epilogue.mask->number]->stride[0]);
     write_open(w, "for (long o = 0; o < %ld; o++)", c->out_channels);
     write_open(w, "for (long r = 0; r < %ld; r++)", g->chunk[0]);
-    write_line(w, "const long at = ((o * %ld + (row + r) * %d) * %ld + column * %d) * %ld;",
-               c->out_size[0], WINOGRAD_TILE, c->out_size[1], WINOGRAD_TILE, lanes);
+    write_line(w, "const long at = ((o * %ld + (row + r) * %ld) * %ld + column * %ld) * %ld;",
+               c->out_size[0], g->tile, c->out_size[1], g->tile, lanes);
     write_line(w, "%s(m + (o * %ld + r * %ld) * %ld, %ld, %s, y + block * %ld + at, %s, %ld,",
-               use_symbol(w, "winograd_result"), tiles, g->chunk[1], lanes, g->result_point,
+               use_winograd(w, "winograd_result", c), tiles, g->chunk[1], lanes, g->result_point,
                c->epilogue.bias ? "bias + o" : "0", kernel->out->stride[0], mask, g->chunk[1]);
-    write_line(w, "    %ld - (row + r) * %d, %ld - column * %d, %ld, %d);", c->out_size[0],
-               WINOGRAD_TILE, c->out_size[1], WINOGRAD_TILE, c->out_size[1] * lanes,
-               epilogue_flags(c));
+    write_line(w, "    %ld - (row + r) * %ld, %ld - column * %ld, %ld, %d);", c->out_size[0],
+               g->tile, c->out_size[1], g->tile, c->out_size[1] * lanes, epilogue_flags(c));
     write_close(w);
     write_close(w);
 }
@@ -134,17 +139,17 @@ static void write_drive(struct writer *w, const struct kernel *kernel) {
     write_tile_table(w, c, is_used);
     write_line(
         w,
-        "static const struct winograd_driver c={%d,%ld,%ld,%ld,%ld,{%ld,%ld},{%ld,%ld},%d,%d,"
+        "static const struct winograd_driver c={%d,%ld,%ld,%ld,%ld,%ld,{%ld,%ld},{%ld,%ld},%d,%d,"
         "%ld,%d,",
-        w->plan->lanes, w->plan->rows / w->plan->lanes, kernel->units, c->in_channels,
+        w->plan->lanes, w->plan->rows / w->plan->lanes, kernel->units, g->tile, c->in_channels,
         c->out_channels, c->in_size[0], c->in_size[1], c->out_size[0], c->out_size[1],
         c->tile_channels, c->tile_pixels, c->channel_block, epilogue_flags(c));
     write_line(w, "{%ld,%ld},{%ld,%ld},{%ld,%ld},%ld,%ld,%ld,%ld,%ld,%ld,%ld,tiles,%s,%s};",
                g->pad[0], g->pad[1], g->tiles[0], g->tiles[1], g->chunk[0], g->chunk[1],
                g->image_point, g->result_point, g->padded_in, g->weights_point,
                views[c->image->number]->stride[0], kernel->out->stride[0],
-               e->mask ? views[e->mask->number]->stride[0] : 0, use_symbol(w, "winograd_image"),
-               use_symbol(w, "winograd_result"));
+               e->mask ? views[e->mask->number]->stride[0] : 0,
+               use_winograd(w, "winograd_image", c), use_winograd(w, "winograd_result", c));
     write_scratch(w, "v", g->scratch);
     write_line(w, "%s(&c,%s,%s,%s,%s,%s,v,begin,end);", use_symbol(w, "winograd_drive"),
                view_address(w, views[c->image->number]), view_address(w, c->packed),
@@ -187,7 +192,7 @@ void write_winograd_weights(struct writer *w, struct kernel *kernel) {
     const struct winograd *g = c->winograd;
     struct split outs = split_evenly(c->out_channels, c->tile_channels);
     long sign = c->is_backward ? -1 : 1;
-    long start = c->is_backward ? 2 * (c->w_tap[0] + c->w_tap[1]) : 0;
+    long start = c->is_backward ? (c->kernel_size[0] - 1) * (c->w_tap[0] + c->w_tap[1]) : 0;
     write_kernel_open(w, kernel);
     write_pointer(w, "w", w->plan->views[c->weights->number], true);
     write_pointer(w, "u", kernel->out, false);
@@ -196,8 +201,8 @@ void write_winograd_weights(struct writer *w, struct kernel *kernel) {
                outs.big);
     write_line(w, "const long outs = unit < %ld ? %ld : %ld;", outs.big, outs.size + 1, outs.size);
     write_line(w, "%s(w + %ld + o * %ld, u + o * %ld, %ld, %ld, %ld, outs,",
-               use_symbol(w, "winograd_weights"), start, c->w_out, g->padded_in, g->weights_point,
-               c->in_channels, c->w_in);
+               use_winograd(w, "winograd_weights", c), start, c->w_out, g->padded_in,
+               g->weights_point, c->in_channels, c->w_in);
     write_line(w, "    %ld, %ld, %ld);", c->w_out, sign * c->w_tap[0], sign * c->w_tap[1]);
     write_close(w);
     write_close(w);
@@ -229,8 +234,8 @@ static void write_gradient_points(struct writer *w, const struct weight_gradient
     long tiles = winograd->chunk[0] * winograd->chunk[1] * winograd->blocks_at_once;
     write_open(w, "for (long b = 0; b < blocks; b++)");
     write_open(w, "for (long r = 0; r < rows; r++)");
-    write_line(w, "const long at = (b * rows + r) * %ld, top = (row + r) * %d;",
-               winograd->tiles[1] * lanes, WINOGRAD_TILE);
+    write_line(w, "const long at = (b * rows + r) * %ld, top = (row + r) * %ld;",
+               winograd->tiles[1] * lanes, winograd->tile);
     write_open(w, "for (long i = 0; i < %ld; i++)", g->in_channels);
     write_line(w, "%s(x + (block + b) * %ld + i * %ld, v + i * %ld + at, %ld, %ld,",
                use_symbol(w, "winograd_image"), w->plan->views[g->image->number]->stride[0],

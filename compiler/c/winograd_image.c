@@ -1,4 +1,4 @@
-/* winograd_image.c: writes the driver of a convolution of plain images by Winograd's F(4x4, 3x3): a
+/* winograd_image.c: writes the driver of a convolution of plain images by Winograd's algorithm: a
  * unit takes some tiles of one image to points, then the products at each point, then to results.
  */
 #include "../kernel/winograd.h"
@@ -73,9 +73,9 @@ static void open_runs(struct writer *w, const struct winograd *g, long count, lo
 static void write_image(struct writer *w, const struct convolution_kernel *c, long count) {
     const struct winograd *g = c->winograd;
     open_runs(w, g, count, c->in_channels, c->plain->lanes);
-    write_line(w, "%s(xs + c, v + t * %ld + c, %ld, run, row * %d - %ld, column * %d - %ld,",
-               use_symbol(w, "winograd_plain_image"), c->in_channels, g->image_point, WINOGRAD_TILE,
-               g->pad[0], WINOGRAD_TILE, g->pad[1]);
+    write_line(w, "%s(xs + c, v + t * %ld + c, %ld, run, row * %ld - %ld, column * %ld - %ld,",
+               use_winograd(w, "winograd_plain_image", c), c->in_channels, g->image_point, g->tile,
+               g->pad[0], g->tile, g->pad[1]);
     write_line(w, "    %ld, %ld, %ld, %ld);", c->in_size[0], c->in_size[1], c->in_channels,
                c->in_channels);
     write_close(w);
@@ -86,11 +86,11 @@ static void write_result(struct writer *w, const struct convolution_kernel *c, l
     const struct winograd *g = c->winograd;
     open_runs(w, g, count, c->out_channels, c->plain->lanes);
     write_line(w, "real *const to = ys + (row * %ld + column) * %ld + c;", c->out_size[1],
-               WINOGRAD_TILE * c->out_channels);
-    write_line(w, "%s(m + t * %ld + c, %ld, %s, to, 0, run, %ld - row * %d,",
-               use_symbol(w, "winograd_plain_result"), c->out_channels, g->result_point,
-               c->epilogue.bias ? "bias + c" : "0", c->out_size[0], WINOGRAD_TILE);
-    write_line(w, "    %ld - column * %d, %ld, %d, %ld, %ld);", c->out_size[1], WINOGRAD_TILE,
+               g->tile * c->out_channels);
+    write_line(w, "%s(m + t * %ld + c, %ld, %s, to, 0, run, %ld - row * %ld,",
+               use_winograd(w, "winograd_plain_result", c), c->out_channels, g->result_point,
+               c->epilogue.bias ? "bias + c" : "0", c->out_size[0], g->tile);
+    write_line(w, "    %ld - column * %ld, %ld, %d, %ld, %ld);", c->out_size[1], g->tile,
                c->out_size[1] * c->out_channels, c->epilogue.relu ? MICROKERNEL_RELU : 0,
                c->out_channels, c->out_channels);
     write_close(w);

@@ -40,12 +40,12 @@ CONVOLUTION_DRIVER;
                            long end)
 CONVOLUTION_DRIVE;
 
-/* Convolution by Winograd's F(4x4, 3x3) over blocks of samples, which lie x_block, y_block and
+/* Convolution by Winograd's algorithm over blocks of samples, which lie x_block, y_block and
  * mask_block numbers apart: the numbers of struct winograd (winograd.h) and of its products' tiles;
  * `blocks` sample blocks are shared by `units`. */
 #define WINOGRAD_DRIVER                                                                        \
     struct winograd_driver {                                                                   \
-        long lanes, blocks, units, in_channels, out_channels, in[2], out[2];                   \
+        long lanes, blocks, units, tile_size, in_channels, out_channels, in[2], out[2];        \
         long tile_channels, tile_pixels, channel_block, flags;                                 \
         long pad[2], tiles[2], chunk[2], image_point, result_point, padded_in, weights_point,  \
             x_block, y_block, mask_block;                                                      \

@@ -1,4 +1,4 @@
-/* driver_winograd.c: the loops of a convolution by Winograd's F(4x4, 3x3), for libtcc (see
+/* driver_winograd.c: the loops of a convolution by Winograd's algorithm, for libtcc (see
  * driver.h). What they do is what c/winograd.c writes for a C compiler. */
 #include "driver.h"
 #include "microkernel.h"
@@ -16,8 +16,8 @@ static void transform_image(const struct winograd_driver *c, const struct chunk 
         for (long r = 0; r < c->chunk[0]; r++)
             c->image(x + chunk->block * c->x_block + i * plane,
                      v + (i * c->chunk[0] + r) * c->chunk[1] * c->lanes, c->image_point,
-                     c->chunk[1], (chunk->row + r) * WINOGRAD_TILE - c->pad[0],
-                     chunk->column * WINOGRAD_TILE - c->pad[1], c->in[0], c->in[1]);
+                     c->chunk[1], (chunk->row + r) * c->tile_size - c->pad[0],
+                     chunk->column * c->tile_size - c->pad[1], c->in[0], c->in[1]);
 }
 
 /* The products of some input channels at a point: v to m, with the weights u. */
@@ -56,7 +56,7 @@ static void transform_result(const struct winograd_driver *c, const struct chunk
                              const float *m, const float *bias, float *y, const float *mask) {
     for (long o = 0; o < c->out_channels; o++)
         for (long r = 0; r < c->chunk[0]; r++) {
-            long row = (chunk->row + r) * WINOGRAD_TILE, column = chunk->column * WINOGRAD_TILE;
+            long row = (chunk->row + r) * c->tile_size, column = chunk->column * c->tile_size;
             long at = ((o * c->out[0] + row) * c->out[1] + column) * c->lanes;
             c->result(m + (o * c->chunk[0] + r) * c->chunk[1] * c->lanes, c->result_point,
                       bias ? bias + o : NULL, y + chunk->block * c->y_block + at,

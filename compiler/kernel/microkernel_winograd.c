@@ -1,9 +1,10 @@
-/* microkernel_winograd.c: the text of the transforms of Winograd's convolution F(4x4, 3x3).
+/* microkernel_winograd.c: the text of the transforms of Winograd's convolutions F(4x4, 3x3) and
+ * F(2x2, 5x5).
  *
- * A tile of 4 x 4 results needs 6 x 6 pixels; both are polynomials' values at the points 0, +-a,
- * +-b and infinity, so that a convolution becomes 36 products instead of 144. Every transform is
- * the same small matrix applied to columns, then to rows. With samples innermost no transform
- * shuffles.
+ * A tile of 4 x 4 results of 3 x 3 taps needs 6 x 6 pixels, and so does one of 2 x 2 results of
+ * 5 x 5 taps; all are polynomials' values at the points 0, +-a, +-b and infinity, so that a
+ * convolution becomes 36 products instead of 144, or 100. Every transform is the same small matrix
+ * applied to columns, then to rows. With samples innermost no transform shuffles.
  *
  *   result = A' [(G weights G') * (B' image B)] A       gradient of weights = G' [...] G
  *
@@ -14,7 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { POINTS = 6, TILE = 4, TAPS = 3, STRIP = 8 }; /* STRIP tiles keep their columns in L1 */
+enum { POINTS = 6, STRIP = 8 }; /* STRIP tiles keep their columns in L1 */
+enum { TILE = 4, TAPS = 3, MOST_TAPS = 5 }; /* TILE, TAPS: of weight gradients */
 
 static const double point[2] = {0.75, 1.5};
 
@@ -24,12 +26,13 @@ struct form {
     int lanes;
     bool is_vector;
     bool is_plain; /* lanes are channels of a row-major image, else samples */
+    int taps, tile; /* along an axis */
     char type[16];
     const char *indent;
 };
 
-static struct form form_of(struct text *text, int lanes, bool is_vector, bool is_plain) {
-    struct form f = {text, lanes, is_vector, is_plain, "real", "    "};
+static struct form form_of(struct text *text, int lanes, bool is_vector, bool is_plain, int taps) {
+    struct form f = {text, lanes, is_vector, is_plain, taps, POINTS + 1 - taps, "real", "    "};
     if (is_vector) snprintf(f.type, sizeof f.type, "vector%d", lanes);
     return f;
 }
@@ -106,11 +109,11 @@ static void result_pixels(const struct form *f, const char *const in[], const ch
     }
     declare(f, out[0], NAME("%s + %s + %s", in[0], sum[0], sum[1]));
     double power = 1;
-    for (int k = 1; k < TILE; k++) {
+    for (int k = 1; k < f->tile; k++) {
         const char *const *term = k % 2 ? difference : sum;
         power *= point[1] / point[0];
         const char *value = NAME("%s + %s * (real)%.17g", term[0], term[1], power);
-        if (k == TILE - 1) value = NAME("%s + %s * (real)%.17g", value, in[5], 1 / result_scale(k));
+        if (k == f->tile - 1) value = NAME("%s + %s * (real)%.17g", value, in[5], 1 / result_scale(k));
         declare(f, out[k], value);
     }
 }
@@ -141,12 +144,18 @@ static void weight_points(const struct form *f, const char *const in[], const ch
     declare(f, out[0], in[0]);
     for (int i = 0; i < 2; i++) {
         const double p = point[i];
-        const char *even = NAME("%s_even", out[1 + 2 * i]);
-        declare(f, even, NAME("%s + %s * (real)%.17g", in[0], in[2], p * p));
-        declare(f, out[1 + 2 * i], NAME("%s + %s * (real)%.17g", even, in[1], p));
-        declare(f, out[2 + 2 * i], NAME("%s - %s * (real)%.17g", even, in[1], p));
+        const char *even = NAME("%s_even", out[1 + 2 * i]), *odd = in[1];
+        const char *sum = NAME("%s + %s * (real)%.17g", in[0], in[2], p * p);
+        if (f->taps == MOST_TAPS) {
+            odd = NAME("%s_odd", out[1 + 2 * i]);
+            declare(f, odd, NAME("%s + %s * (real)%.17g", in[1], in[3], p * p));
+            sum = NAME("%s + %s * (real)%.17g", sum, in[4], p * p * p * p);
+        }
+        declare(f, even, sum);
+        declare(f, out[1 + 2 * i], NAME("%s + %s * (real)%.17g", even, odd, p));
+        declare(f, out[2 + 2 * i], NAME("%s - %s * (real)%.17g", even, odd, p));
     }
-    declare(f, out[5], in[2]);
+    declare(f, out[5], in[f->taps - 1]);
 }
 
 static double weight_scale(int k) {
@@ -209,7 +218,7 @@ static void row_pointers(const struct form *f, char name, int count, const char 
 static void print_image(struct form *f) {
     const char *in[POINTS], *out[POINTS];
     struct text *text = f->text;
-    const int width = STRIP * TILE + 2;
+    const int tile = f->tile, width = STRIP * tile + f->taps - 1;
     f->indent = "        ";
     open_lanes(f);
     text_add(text, "        const %s zero = {0};\n        %s space[%d];\n", f->type, f->type,
@@ -219,14 +228,14 @@ static void print_image(struct form *f) {
     text_add(text,
              "        for (long first = 0; first < tiles; first += %d) {\n"
              "            const long count = tiles - first < %d ? tiles - first : %d;\n"
-             "            for (long c = 0; c < %d * count + 2; c++) {\n"
+             "            for (long c = 0; c < %d * count + %d; c++) {\n"
              "                const long column = left + %d * first + c;\n"
              "                %s *const to = space + c;\n"
              "                if (column < 0 || column >= width) {\n"
              "                    for (long r = 0; r < %d; r++) to[r * %d] = zero;\n"
              "                    continue;\n"
              "                }\n",
-             STRIP, STRIP, STRIP, TILE, TILE, f->type, POINTS, width);
+             STRIP, STRIP, STRIP, tile, f->taps - 1, tile, f->type, POINTS, width);
     f->indent = "                ";
     for (int i = 0; i < POINTS; i++) {
         in[i] = NAME("d%d", i);
@@ -241,7 +250,7 @@ static void print_image(struct form *f) {
              "                for (long r = 0; r < %d; r++) {\n"
              "                    const %s *const from = space + r * %d + %d * q;\n"
              "                    real *const to = v + %d * r * v_point + (first + q) * %s;\n",
-             POINTS, f->type, width, TILE, POINTS, step(f, "v_step"));
+             POINTS, f->type, width, tile, POINTS, step(f, "v_step"));
     f->indent = "                    ";
     for (int i = 0; i < POINTS; i++) declare(f, in[i], NAME("from[%d]", i));
     image_points(f, in, out);
@@ -253,23 +262,23 @@ static void print_result_column(struct form *f, int column) {
     const char *in[POINTS], *out[TILE];
     struct text *text = f->text;
     column_names(f, in, "t", POINTS, column);
-    column_names(f, out, "sum", TILE, column);
+    column_names(f, out, "sum", f->tile, column);
     text_add(text, "            if (valid > %d) {\n", column);
     f->indent = "                ";
     result_pixels(f, in, out);
     text_add(text, "                %s ", f->type);
-    for (int i = 0; i < TILE; i++)
+    for (int i = 0; i < f->tile; i++)
         text_add(text, "%sy%d = %s * (real)%.17g + shift", i ? ", " : "", i, out[i],
                  result_scale(i) * result_scale(column));
     text_add(text, ";\n                if (flags & %d) {\n", MICROKERNEL_RELU);
     int lanes = f->is_vector ? f->lanes : 1;
-    for (int i = 0; i < TILE; i++) {
+    for (int i = 0; i < f->tile; i++) {
         text_put(text, "                    ");
         microkernel_print_select(text, lanes, NAME("y%d", i), NAME("y%d", i));
         text_put(text, "\n");
     }
     text_put(text, "                }\n");
-    for (int i = 0; i < TILE; i++) {
+    for (int i = 0; i < f->tile; i++) {
         const char *at = NAME("at + %d * y_row + %d * %s", i, column, step(f, "y_step"));
         text_add(text, "                if (rows > %d) {\n                    if (flags & %d) ", i,
                  MICROKERNEL_MASK);
@@ -293,7 +302,8 @@ static void print_result(struct form *f) {
              "        for (long q = 0; q < tiles; q++) {\n"
              "            const long valid = columns - %d * q, at = %d * q * %s;\n"
              "            const real *const mq = m + q * %s;\n",
-             f->type, f->type, f->is_plain ? NAME("= %s", read(f, "bias")) : "+= *bias", TILE, TILE,
+             f->type, f->type, f->is_plain ? NAME("= %s", read(f, "bias")) : "+= *bias", f->tile,
+             f->tile,
              step(f, "y_step"), step(f, "m_step"));
     for (int r = 0; r < POINTS; r++) {
         f->indent = "            ";
@@ -301,10 +311,10 @@ static void print_result(struct form *f) {
             in[i] = NAME("m%d_%d", r, i);
             declare(f, in[i], read(f, NAME("mq + %d * m_point", r * POINTS + i)));
         }
-        row_names(f, out, "t", TILE, r);
+        row_names(f, out, "t", f->tile, r);
         result_pixels(f, in, out);
     }
-    for (int column = 0; column < TILE; column++) print_result_column(f, column);
+    for (int column = 0; column < f->tile; column++) print_result_column(f, column);
     text_put(text, "        }\n    }\n");
 }
 
@@ -363,8 +373,9 @@ static void print_gradient(struct form *f) {
 }
 
 static void print_weights(struct form *f) {
-    const char *in[TAPS], *out[POINTS];
+    const char *in[MOST_TAPS], *out[POINTS];
     struct text *text = f->text;
+    const int taps = f->taps;
     text_add(text,
              "    real taps[%d] = {0};\n"
              "    for (long c = 0; c < channels; c++, w += w_channel, u += outs)\n"
@@ -375,20 +386,20 @@ static void print_weights(struct form *f) {
              "                w + first * w_out + k / %d * w_row + k %% %d * w_column;\n"
              "            for (long o = 0; o < count; o++) taps[k * %d + o] = from[o * w_out];\n"
              "        }\n",
-             TAPS * TAPS * f->lanes, f->lanes, f->lanes, f->lanes, TAPS * TAPS, TAPS, TAPS,
+             taps * taps * f->lanes, f->lanes, f->lanes, f->lanes, taps * taps, taps, taps,
              f->lanes);
     f->indent = "            ";
     open_lanes(f);
-    for (int column = 0; column < TAPS; column++) {
-        for (int i = 0; i < TAPS; i++) {
+    for (int column = 0; column < taps; column++) {
+        for (int i = 0; i < taps; i++) {
             in[i] = NAME("w%d_%d", i, column);
-            declare(f, in[i], read(f, NAME("taps + %d", (i * TAPS + column) * f->lanes)));
+            declare(f, in[i], read(f, NAME("taps + %d", (i * taps + column) * f->lanes)));
         }
         column_names(f, out, "t", POINTS, column);
         weight_points(f, in, out);
     }
     for (int r = 0; r < POINTS; r++) {
-        row_names(f, in, "t", TAPS, r);
+        row_names(f, in, "t", taps, r);
         row_names(f, out, "u", POINTS, r);
         weight_points(f, in, out);
         for (int i = 0; i < POINTS; i++)
@@ -548,6 +559,7 @@ struct transform {
     const char *name, *parameters, *comment;
     void (*print)(struct form *f);
     bool needs_nothing, is_plain;
+    bool is_general; /* there is one for 5 x 5 taps, NAME_5x5 */
 };
 static const struct transform transforms[] = {
     {"winograd_image",
@@ -556,49 +568,57 @@ static const struct transform transforms[] = {
      "/* v[k] of each tile of a row: 6 x 6 pixels from row `top`, column `left` + 4 q, at 36 "
      "points.\n"
      " * Pixels outside the image are 0. */\n",
-     print_image, true, false},
+     print_image, true, false, true},
     {"winograd_result",
      "const real *m, long m_point, const real *bias, real *y, const real *mask,\n"
      "        long tiles, long rows, long columns, long y_row, long flags",
      "/* y of each tile of a row: 4 x 4 pixels, as far as there are rows and columns, from the\n"
      " * products m[k] at 36 points; plus bias, relu, masked as the flags say. */\n",
-     print_result, false, false},
+     print_result, false, false, true},
     {"winograd_weights",
      "const real *w, real *u, long u_point, long channels, long w_channel,\n"
      "        long outs, long w_out, long w_row, long w_column",
      "/* u[k][channel][out] at 36 points for a tile of output channels. It writes whole vectors: "
      "some\n"
      " * numbers behind the end are overwritten. */\n",
-     print_weights, false, false},
+     print_weights, false, false, true},
     {"winograd_gradient",
      "const real *g, real *v, long v_point, long tiles, long rows, long columns,\n"
      "        long g_row",
      "/* v[k] of each tile of a row: the gradient of its 4 x 4 results at 36 points; rows and "
      "columns\n"
      " * that are not there count as 0. */\n",
-     print_gradient, true, false},
+     print_gradient, true, false, false},
     {"winograd_weight_gradient",
      "real *w, const real *sums, long s_point, long parts, long s_part, long outs,\n"
      "        long ins, long w_out, long w_in, long w_row, long w_column",
      "/* The weights' gradient of a tile of channels from the sums at 36 points, in parts. */\n",
-     print_weight_gradient, false, false},
+     print_weight_gradient, false, false, false},
     {"winograd_plain_image",
      "const real *x, real *v, long v_point, long tiles, long top, long left,\n"
      "        long height, long width, long x_step, long v_step",
      "/* The same for some channels of a row-major image: pixels x_step apart, tiles v_step. */\n",
-     print_image, true, true},
+     print_image, true, true, true},
     {"winograd_plain_result",
      "const real *m, long m_point, const real *bias, real *y, const real *mask,\n"
      "        long tiles, long rows, long columns, long y_row, long flags, long m_step,\n"
      "        long y_step",
      "/* The same for some channels of a row-major image: tiles m_step apart, pixels y_step. */\n",
-     print_result, false, true},
+     print_result, false, true, true},
 };
 enum { TRANSFORMS = sizeof transforms / sizeof *transforms };
 
-static const struct transform *find_transform(const char *name) {
-    for (int i = 0; i < TRANSFORMS; i++)
-        if (!strcmp(transforms[i].name, name)) return &transforms[i];
+static const char suffix[] = "_5x5";
+
+/* taps: that the name asks for, along an axis. */
+static const struct transform *find_transform(const char *name, int *taps) {
+    for (int i = 0; i < TRANSFORMS; i++) {
+        size_t length = strlen(transforms[i].name);
+        if (strncmp(transforms[i].name, name, length)) continue;
+        *taps = name[length] ? MOST_TAPS : TAPS;
+        if (!name[length] || (transforms[i].is_general && !strcmp(name + length, suffix)))
+            return &transforms[i];
+    }
     return NULL;
 }
 
@@ -608,20 +628,22 @@ static bool is_products(const char *name, int *outs, int *ins) {
 
 bool microkernel_print_winograd(struct text *text, const char *name, int lanes,
                                 const char *qualifiers) {
-    const struct transform *transform = find_transform(name);
-    int outs, ins;
+    int outs, ins, taps;
+    const struct transform *transform = find_transform(name, &taps);
     if (is_products(name, &outs, &ins)) {
         print_products_function(text, outs, ins, lanes, qualifiers);
         return true;
     }
     if (!transform) return false;
+    if (taps == MOST_TAPS)
+        text_put(text, "/* As for 3 x 3 taps, for 5 x 5 and tiles of 2 x 2 results: */\n");
     text_add(text, "%s%s%sLATHE_FUSED void %s(%s) {\n    LATHE_FUSE\n", transform->comment,
              qualifiers, *qualifiers ? " " : "", name, transform->parameters);
     if (transform->needs_nothing)
         text_add(text, "    static const real nothing[%d] = {0};\n", lanes);
     text_put(text, "#ifdef LATHE_VECTORS\n");
-    struct form vectors = form_of(text, lanes, true, transform->is_plain);
-    struct form numbers = form_of(text, lanes, false, transform->is_plain);
+    struct form vectors = form_of(text, lanes, true, transform->is_plain, taps);
+    struct form numbers = form_of(text, lanes, false, transform->is_plain, taps);
     transform->print(&vectors);
     text_put(text, "#else\n");
     transform->print(&numbers);
@@ -630,8 +652,8 @@ bool microkernel_print_winograd(struct text *text, const char *name, int lanes,
 }
 
 bool microkernel_print_winograd_prototype(struct text *text, const char *name) {
-    const struct transform *transform = find_transform(name);
-    int outs, ins;
+    int outs, ins, taps;
+    const struct transform *transform = find_transform(name, &taps);
     if (!transform && !is_products(name, &outs, &ins)) return false;
     text_add(text, "void %s(%s);\n", name, transform ? transform->parameters : products_parameters);
     return true;
@@ -640,7 +662,11 @@ bool microkernel_print_winograd_prototype(struct text *text, const char *name) {
 void microkernel_each_winograd(const struct target *target,
                                void (*visit)(void *context, const char *name), void *context,
                                struct arena *arena) {
-    for (int i = 0; i < TRANSFORMS; i++) visit(context, transforms[i].name);
+    for (int i = 0; i < TRANSFORMS; i++) {
+        visit(context, transforms[i].name);
+        if (transforms[i].is_general)
+            visit(context, arena_format(arena, "%s%s", transforms[i].name, suffix));
+    }
     for (int outs = 1; outs <= target->gradient_out; outs++)
         for (int ins = 1; ins <= target->gradient_in; ins++)
             visit(context, arena_format(arena, "winograd_products_%dx%d", outs, ins));

@@ -1,4 +1,5 @@
-/* winograd.c: which convolutions are computed by Winograd's F(4x4, 3x3), and their schedules. */
+/* winograd.c: which convolutions are computed by Winograd's F(4x4, 3x3) or F(2x2, 5x5), and their
+ * schedules. */
 #include "winograd.h"
 
 enum { REAL_SIZE = 4, MOST_BYTES = 16 << 20 };
@@ -25,12 +26,13 @@ static const double image_cost = 190, result_cost = 130, gradient_cost = 160, pr
 static const double weights_cost = 60, lanes_cost = 3, sums_cost = 25, direct_cost = 1.05;
 static const double least_gain = 1.3;
 
-bool winograd_has_form(const struct program_plan *plan, const struct window *window,
-                       long groups) {
-    return !plan->no_winograd && !plan->use_double && plan->lanes >= 4 && groups == 1 &&
-           window->kernel_size[0] == 3 && window->kernel_size[1] == 3 && window->strides[0] == 1 &&
-           window->strides[1] == 1 && window->dilation_rate[0] == 1 &&
-           window->dilation_rate[1] == 1;
+long winograd_tile(const struct program_plan *plan, const struct window *window, long groups) {
+    long taps = window->kernel_size[0];
+    bool fits = !plan->no_winograd && !plan->use_double && plan->lanes >= 4 && groups == 1 &&
+                window->kernel_size[1] == taps && window->strides[0] == 1 &&
+                window->strides[1] == 1 && window->dilation_rate[0] == 1 &&
+                window->dilation_rate[1] == 1;
+    return !fits ? 0 : taps == 3 ? 4 : taps == 5 ? 2 : 0;
 }
 
 /* Products of a plane's direct sums: taps that stay inside. */
@@ -79,11 +81,14 @@ static void choose_chunk(const struct program_plan *plan, const struct convoluti
 
 bool schedule_winograd(struct program_plan *plan, struct kernel *kernel) {
     struct convolution_kernel *c = &kernel->convolution;
-    if (!c->weights || !winograd_has_form(plan, &c->window, c->groups)) return false;
+    long tile = winograd_tile(plan, &c->window, c->groups);
+    if (!c->weights || !tile) return false;
     struct winograd *winograd = ARENA_NEW(plan->arena, struct winograd);
+    winograd->tile = tile;
     for (int i = 0; i < 2; i++) {
-        winograd->pad[i] = c->is_backward ? 2 - c->window.pad[i] : c->window.pad[i];
-        winograd->tiles[i] = parts_of(c->out_size[i], WINOGRAD_TILE);
+        long pad = c->window.pad[i];
+        winograd->pad[i] = c->is_backward ? c->kernel_size[i] - 1 - pad : pad;
+        winograd->tiles[i] = parts_of(c->out_size[i], tile);
     }
     double direct =
         direct_products(c->rows, c->row_count) * direct_products(c->columns, c->column_count);
@@ -159,18 +164,18 @@ static void choose_gradient_chunk(const struct program_plan *plan,
     struct split rows = split_evenly(tiles[0], smaller(tiles[0], larger(1, most / tiles[1])));
     winograd->chunk[0] = rows.size + (rows.big > 0);
     winograd->blocks_at_once = winograd->chunk[0] == tiles[0] ? larger(1, most / all) : 1;
-    winograd->parts =
-        units_that_fit(winograd->parts, WINOGRAD_POINTS * (w->in_channels + w->out_channels) *
-                                            plan->lanes * winograd->chunk[0] * winograd->chunk[1] *
-                                            winograd->blocks_at_once);
-    winograd->blocks_at_once =
-        smaller(winograd->blocks_at_once, parts_of(blocks, winograd->parts));
+    winograd->parts = units_that_fit(
+        winograd->parts, WINOGRAD_POINTS * (w->in_channels + w->out_channels) * plan->lanes *
+                             winograd->chunk[0] * winograd->chunk[1] * winograd->blocks_at_once);
+    winograd->blocks_at_once = smaller(winograd->blocks_at_once, parts_of(blocks, winograd->parts));
 }
 
 bool schedule_winograd_gradient(struct program_plan *plan, struct kernel *kernel) {
     struct weight_gradient_kernel *w = &kernel->weight_gradient;
-    if (!winograd_has_form(plan, &w->window, w->groups)) return false;
+    enum { TILE = 4 };
+    if (winograd_tile(plan, &w->window, w->groups) != TILE) return false;
     struct winograd *winograd = ARENA_NEW(plan->arena, struct winograd);
+    winograd->tile = TILE;
     double direct = 1;
     for (int i = 0; i < 2; i++) {
         int count;
@@ -178,7 +183,7 @@ bool schedule_winograd_gradient(struct program_plan *plan, struct kernel *kernel
                                                   3, 1, 1, w->window.pad[i], &count);
         direct *= direct_products(classes, count);
         winograd->pad[i] = w->window.pad[i];
-        winograd->tiles[i] = parts_of(w->out_size[i], WINOGRAD_TILE);
+        winograd->tiles[i] = parts_of(w->out_size[i], TILE);
     }
     choose_gradient_chunk(plan, w, winograd);
     double chunks =

@@ -1,16 +1,18 @@
-/* winograd.h: convolutions of 3 x 3 taps by Winograd's F(4x4, 3x3): 36 products where the direct
- * sums need 144, for some additions before and after (microkernel_winograd.c tells how). It is one
- * more way to compute the same kernels, taken where it is faster. */
+/* winograd.h: convolutions of 3 x 3 taps by Winograd's F(4x4, 3x3), 36 products where the direct
+ * sums need 144, and of 5 x 5 taps by F(2x2, 5x5), 36 for 100, for some additions before and after
+ * (microkernel_winograd.c tells how). It is one more way to compute the same kernels, taken where
+ * it is faster. */
 #ifndef LATHE_WINOGRAD_H
 #define LATHE_WINOGRAD_H
 
 #include "kernel.h"
 
-enum { WINOGRAD_TILE = 4, WINOGRAD_POINTS = 36 };
+enum { WINOGRAD_POINTS = 36 };
 
 /* How a convolution or a weight gradient is computed. Unit u works through a part of the sample
  * blocks, chunk by chunk: tiles of pixels to points, products at each point, points to results. */
 struct winograd {
+    long tile;           /* rows and columns of one tile of results: 4, or 2 for 5 x 5 taps */
     long pad[2];         /* rows and columns of zeros in front of the image */
     long tiles[2];       /* rows and columns of tiles that cover the results */
     long chunk[2];       /* rows and columns of tiles at a time; gradient: all columns, */
@@ -20,7 +22,7 @@ struct winograd {
     /* Memory for the points of a chunk: a thread works in the slot of the first unit of its share
      * of the loop. */
     const struct view *scratch;
-    long slot; /* reals */
+    long slot;          /* reals */
     long tiles_at_once; /* plain images: at most so many tiles, one after the other */
     /* Convolution: weights [point][output tile][input channel][tile's channels], padded. */
     long padded_in, weights_point;
@@ -28,8 +30,9 @@ struct winograd {
     long region, sums_point, parts;
 };
 
-/** True if a convolution has the form of F(4x4, 3x3) and it is not ruled out. */
-bool winograd_has_form(const struct program_plan *plan, const struct window *window, long groups);
+/** Results along an axis of a tile of a convolution that has the form, and is not ruled out; else
+ * 0. */
+long winograd_tile(const struct program_plan *plan, const struct window *window, long groups);
 
 /** Chooses this way for a convolution, if it suits, and its schedule; else returns false. */
 bool schedule_winograd(struct program_plan *plan, struct kernel *kernel);

@@ -1,5 +1,5 @@
-/* winograd_image.c: Winograd's F(4x4, 3x3) on plain images: the lanes of a vector are channels. Its
- * weights are made once: for the few pixels of a small batch they cost more than they save. */
+/* winograd_image.c: Winograd's convolutions on plain images: the lanes of a vector are channels.
+ * Its weights are made once: for the few pixels of a small batch they cost more than they save. */
 #include "winograd.h"
 
 enum { REAL_SIZE = 4, MOST_TILES = 32 };
@@ -75,19 +75,20 @@ static void add_buffers(struct program_plan *plan, struct kernel *kernel,
 
 bool schedule_winograd_image(struct program_plan *plan, struct kernel *kernel) {
     struct convolution_kernel *c = &kernel->convolution;
-    long lanes = plan->target->lanes;
-    if (plan->lanes != lanes || !c->weights || !plan_is_prepared(plan, c->weights) ||
-        !winograd_has_form(plan, &c->window, c->groups) || c->in_channels < lanes ||
-        c->out_channels < lanes)
+    long lanes = plan->target->lanes, tile = winograd_tile(plan, &c->window, c->groups);
+    if (plan->lanes != lanes || !c->weights || !plan_is_prepared(plan, c->weights) || !tile ||
+        c->in_channels < lanes || c->out_channels < lanes)
         return false;
     struct winograd *winograd = ARENA_NEW(plan->arena, struct winograd);
     struct image_tiles *tiles = ARENA_NEW(plan->arena, struct image_tiles);
+    winograd->tile = tile;
     for (int i = 0; i < 2; i++) {
         winograd->pad[i] = c->window.pad[i];
-        winograd->tiles[i] = parts_of(c->out_size[i], WINOGRAD_TILE);
+        winograd->tiles[i] = parts_of(c->out_size[i], tile);
     }
     double direct = (double)c->out_size[0] *
-                    schedule_pixel_tile(plan, c, tiles, c->out_size[1], 9 * c->in_channels);
+                    schedule_pixel_tile(plan, c, tiles, c->out_size[1],
+                                        c->kernel_size[0] * c->kernel_size[1] * c->in_channels);
     choose_tiles(plan, c, winograd);
     if (direct < least_cycles || direct < least_gain * winograd_cycles(plan, c, tiles, winograd))
         return false;
