@@ -6,22 +6,42 @@ static long vector_count(const struct matmul_kernel *m) {
     return (m->columns + m->lanes - 1) / m->lanes;
 }
 
-static const char *flags_of(struct writer *w, const struct matmul_kernel *m) {
-    return arena_format(w->arena, "%d",
-                        MICROKERNEL_FIRST | (m->epilogue.relu ? MICROKERNEL_RELU : 0) |
-                            (m->epilogue.mask ? MICROKERNEL_MASK : 0));
+static bool has_blocks(const struct matmul_kernel *m) {
+    return m->depth_block < m->depth;
+}
+
+static int last_flags(const struct matmul_kernel *m) {
+    return (m->epilogue.relu ? MICROKERNEL_RELU : 0) | (m->epilogue.mask ? MICROKERNEL_MASK : 0);
+}
+
+/* Blocks of the depth: each goes on with the sums that the one before has stored. */
+static void open_blocks(struct writer *w, const struct matmul_kernel *m) {
+    if (!has_blocks(m)) return;
+    write_open(w, "for (long k = 0; k < %ld; k += %ld)", m->depth, m->depth_block);
+    write_line(w, "const long depth = %ld - k < %ld ? %ld - k : %ld;", m->depth, m->depth_block,
+               m->depth, m->depth_block);
+    write_line(w, "const long flags = (k == 0 ? %d : 0) | (k + depth == %ld ? %d : 0);",
+               MICROKERNEL_FIRST, m->depth, last_flags(m));
 }
 
 static void write_call(struct writer *w, const struct matmul_kernel *m, long rows, long vectors) {
     const char *name = use_tile(w, MICROKERNEL_MATMUL, (int)rows, (int)vectors, m->lanes);
     /* the last vector of the last tile ends with the last column, over its neighbour if need be */
-    write_line(w, "%s(a + r * %ld, b + q, %s, c + r * %ld + q,", name, m->a_row,
-               m->epilogue.bias ? "bias + q" : "0", m->c_row);
+    const char *a_block = "", *b_block = "";
+    if (has_blocks(m)) {
+        a_block = arena_format(w->arena, " + k * %ld", m->a_depth);
+        b_block = arena_format(w->arena, " + k * %ld", m->b_depth);
+    }
+    write_line(w, "%s(a + r * %ld%s, b%s + q, %s, c + r * %ld + q,", name, m->a_row, a_block,
+               b_block, m->epilogue.bias ? "bias + q" : "0", m->c_row);
     const char *mask =
         m->epilogue.mask ? arena_format(w->arena, "mask + r * %ld + q", m->c_row) : "0";
-    write_line(w, "    %s, %ld, %ld, %ld, %ld, %ld, q + %ld < %ld ? %ld : %ld - q, %s);", mask,
-               m->depth, m->a_row, m->a_depth, m->b_depth, m->c_row, vectors * m->lanes, m->columns,
-               (vectors - 1) * m->lanes, m->columns - m->lanes, flags_of(w, m));
+    const char *depth = has_blocks(m) ? "depth" : arena_format(w->arena, "%ld", m->depth);
+    const char *flags =
+        has_blocks(m) ? "flags" : arena_format(w->arena, "%d", MICROKERNEL_FIRST | last_flags(m));
+    write_line(w, "    %s, %s, %ld, %ld, %ld, %ld, q + %ld < %ld ? %ld : %ld - q, %s);", mask,
+               depth, m->a_row, m->a_depth, m->b_depth, m->c_row, vectors * m->lanes, m->columns,
+               (vectors - 1) * m->lanes, m->columns - m->lanes, flags);
 }
 
 /* A loop over tiles of one of two sizes; `name` is the first row, or column, of a tile. */
@@ -49,6 +69,7 @@ static void write_tiles(struct writer *w, const struct matmul_kernel *m) {
         if (!count) continue;
         long first = i ? outer.big * (outer.size + 1) * outer_unit : 0;
         open_tiles(w, outer_name, first, count, size * outer_unit, true, i ? outer.big : 0);
+        open_blocks(w, m);
         for (int j = 0; j < 2; j++) {
             long inner_count = j ? inner.small : inner.big, inner_size = inner.size + !j;
             if (!inner_count) continue;
@@ -57,6 +78,7 @@ static void write_tiles(struct writer *w, const struct matmul_kernel *m) {
             write_call(w, m, m->by_columns ? inner_size : size, m->by_columns ? size : inner_size);
             write_close(w);
         }
+        if (has_blocks(m)) write_close(w);
         write_close(w);
     }
 }

@@ -169,6 +169,7 @@ struct matmul_kernel {
     long c_row;
     const struct view *transposed; /* b with its columns together, where they are not; else NULL */
     int lanes, tile_rows, tile_vectors;
+    long depth_block;          /* rows of b at a time: those of a tile stay in the L2 cache */
     bool by_columns;           /* units are column tiles, else row tiles */
     bool use_generic;          /* call the runtime's sgemm */
     struct epilogue epilogue;
@@ -270,6 +271,9 @@ const struct view *scratch_new(struct program_plan *plan, const struct kernel *k
 /** Appends an empty kernel; its name is made unique. */
 struct kernel *kernel_new(struct program_plan *plan, enum kernel_kind kind, const char *name,
                           struct tensor *tensor);
+
+/** True if two tiles of a product compute some columns both: the last vector reaches back. */
+bool matmul_tiles_overlap(const struct matmul_kernel *matmul);
 
 /** Calls visit for each view a kernel touches; is_write tells which. */
 void kernel_visit_views(const struct program_plan *plan, const struct kernel *kernel,

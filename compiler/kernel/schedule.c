@@ -163,6 +163,20 @@ void schedule_packing(struct program_plan *plan, const struct convolution_kernel
         }
 }
 
+bool matmul_tiles_overlap(const struct matmul_kernel *m) {
+    return m->columns % m->lanes && m->columns > m->tile_vectors * m->lanes;
+}
+
+/* The rows of b that all row tiles of a unit read again stay in a quarter of the L2 cache. Not
+ * where two tiles compute some columns both: each would add to the sums of the other. */
+static void block_depth(const struct program_plan *plan, struct matmul_kernel *m, long row_tiles) {
+    long columns = m->by_columns ? m->tile_vectors * m->lanes : m->columns;
+    long most = larger(64, plan->target->l2 / 4 / (columns * REAL_SIZE));
+    struct split blocks = split_evenly(m->depth, most);
+    bool pays = m->by_columns && row_tiles > 2 && !matmul_tiles_overlap(m);
+    m->depth_block = pays ? blocks.size + (blocks.big > 0) : m->depth;
+}
+
 static void schedule_matmul(struct program_plan *plan, struct kernel *kernel) {
     struct matmul_kernel *m = &kernel->matmul;
     const struct target *target = plan->target;
@@ -178,6 +192,7 @@ static void schedule_matmul(struct program_plan *plan, struct kernel *kernel) {
                     vectors.big + vectors.small > rows.big + rows.small;
     m->use_generic = plan->generic_products && m->columns * m->depth >= 100000 && m->rows >= 16 &&
                      !m->epilogue.bias && !m->epilogue.relu && !m->epilogue.mask;
+    block_depth(plan, m, rows.big + rows.small);
     kernel->units = m->by_columns ? vectors.big + vectors.small : rows.big + rows.small;
     if (m->use_generic) kernel->units = m->rows >= 64 ? 4 : 1;
     if (m->b_column != 1 && !m->use_generic) {

@@ -103,11 +103,6 @@ static void update_loop_in_place(struct program_plan *plan, struct kernel *kerne
     }
 }
 
-/* True if two tiles of a product compute some columns both: the last vector reaches back. */
-static bool tiles_overlap(const struct matmul_kernel *m) {
-    return m->columns % m->lanes && m->columns > m->tile_vectors * m->lanes;
-}
-
 /* A masked result may take the place of its mask, unless partial sums are stored before the mask is
  * read, or the mask is read again behind the result. */
 static void update_masked_in_place(struct program_plan *plan, struct kernel *kernel) {
@@ -117,7 +112,9 @@ static void update_masked_in_place(struct program_plan *plan, struct kernel *ker
     if (!epilogue->mask || !is_whole(kernel->out) || kernel->out->buffer->merged) return;
     if (is_convolution && kernel->convolution.channel_block < kernel->convolution.in_channels)
         return;
-    if (!is_convolution && tiles_overlap(&kernel->matmul)) return;
+    if (!is_convolution && (matmul_tiles_overlap(&kernel->matmul) ||
+                            kernel->matmul.depth_block < kernel->matmul.depth))
+        return;
     const struct tensor *input = is_convolution ? kernel->convolution.image : kernel->matmul.a;
     const struct view *in = plan->views[epilogue->mask->number];
     if (root(plan->views[input->number]->buffer) == root(in->buffer)) return;
