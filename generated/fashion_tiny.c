@@ -587,20 +587,6 @@ static void fashion_tiny_run_predict_average_pool2d_product_1(const void *contex
     }
 }
 
-/* over [1, 14, 14, 1]: average_pool2d_output (average_pool2d, line 4) */
-static void fashion_tiny_run_predict_average_pool2d_output(const void *context, long begin, long end) {
-    const struct fashion_tiny_run_call *const call = context;
-    const real *const average_pool2d_product_1_ = call->arena;
-    real *const average_pool2d_output_ = call->arena;
-    if (begin >= end) return;
-    LATHE_INDEPENDENT
-    for (int i = 0; i < 196; i++) {
-        const real x0 = average_pool2d_product_1_[i];
-        const real v0 = (x0 * (real)0.25);
-        average_pool2d_output_[i] = v0;
-    }
-}
-
 /* rows with zeros beside them (conv2d, line 5) */
 static void fashion_tiny_run_predict_conv2d_output_halo(const void *context, long begin, long end) {
     const struct fashion_tiny_run_call *const call = context;
@@ -716,7 +702,7 @@ static void fashion_tiny_run_predict_max_pool2d_1_output(const void *context, lo
 }
 
 /* product [1, 144] x [144, 10], plus bias (dense, line 10) */
-static void fashion_tiny_run_predict_dense_value_21(const void *context, long begin, long end) {
+static void fashion_tiny_run_predict_dense_value_20(const void *context, long begin, long end) {
     const struct fashion_tiny_run_call *const call = context;
     const real *const a = call->arena + 784;
     const real *const b = call->space[0] + 1248;
@@ -738,107 +724,106 @@ static void fashion_tiny_run_predict_dense_value_21(const void *context, long be
     }
 }
 
-/* over [1, 10]: maximum of dense_maximum_22 (dense, line 10) */
-static void fashion_tiny_run_predict_dense_maximum_22(const void *context, long begin, long end) {
+/* over [1, 10]: maximum of dense_maximum_21 (dense, line 10) */
+static void fashion_tiny_run_predict_dense_maximum_21(const void *context, long begin, long end) {
     const struct fashion_tiny_run_call *const call = context;
-    const real *const dense_value_21_ = call->arena;
-    real *const dense_maximum_22_ = call->arena + 16;
+    const real *const dense_value_20_ = call->arena;
+    real *const dense_maximum_21_ = call->arena + 16;
     if (begin >= end) return;
     real sum0[16];
     for (long k = 0; k < 16; k++) sum0[k] = -LATHE_LARGEST;
     for (int i = 0; i < 10; i++) {
-        const real x0 = dense_value_21_[i];
+        const real x0 = dense_value_20_[i];
         const real v0 = x0;
         sum0[i - 0] = v0 > sum0[i - 0] ? v0 : sum0[i - 0];
     }
     for (long k = 1; k < 16; k++) if (sum0[k] > sum0[0]) sum0[0] = sum0[k];
-    dense_maximum_22_[0] = sum0[0];
+    dense_maximum_21_[0] = sum0[0];
 }
 
-/* over [1, 1]: dense_value_23 (dense, line 10) */
+/* over [1, 1]: dense_value_22 (dense, line 10) */
+static void fashion_tiny_run_predict_dense_value_22(const void *context, long begin, long end) {
+    const struct fashion_tiny_run_call *const call = context;
+    const real *const dense_maximum_21_ = call->arena + 16;
+    const real dense_maximum_21_value = dense_maximum_21_[0];
+    real *const dense_value_22_ = call->arena + 16;
+    if (begin >= end) return;
+    const real v0 = real_floor(dense_maximum_21_value);
+    dense_value_22_[0] = v0;
+}
+
+/* over [1, 10]: dense_value_23, sum of dense_sum_24 (dense, line 10) */
 static void fashion_tiny_run_predict_dense_value_23(const void *context, long begin, long end) {
     const struct fashion_tiny_run_call *const call = context;
-    const real *const dense_maximum_22_ = call->arena + 16;
-    const real dense_maximum_22_value = dense_maximum_22_[0];
-    real *const dense_value_23_ = call->arena + 16;
-    if (begin >= end) return;
-    const real v0 = real_floor(dense_maximum_22_value);
-    dense_value_23_[0] = v0;
-}
-
-/* over [1, 10]: dense_value_24, sum of dense_sum_25 (dense, line 10) */
-static void fashion_tiny_run_predict_dense_value_24(const void *context, long begin, long end) {
-    const struct fashion_tiny_run_call *const call = context;
-    const real *const dense_value_21_ = call->arena;
-    const real *const dense_value_23_ = call->arena + 16;
-    const real dense_value_23_value = dense_value_23_[0];
-    real *const dense_value_24_ = call->arena;
-    real *const dense_sum_25_ = call->arena + 32;
+    const real *const dense_value_20_ = call->arena;
+    const real *const dense_value_22_ = call->arena + 16;
+    const real dense_value_22_value = dense_value_22_[0];
+    real *const dense_value_23_ = call->arena;
+    real *const dense_sum_24_ = call->arena + 32;
     if (begin >= end) return;
     real sum1[16];
     for (long k = 0; k < 16; k++) sum1[k] = 0;
     for (int i = 0; i < 10; i++) {
-        const real x0 = dense_value_21_[i];
-        const real v0 = real_exp((x0 - dense_value_23_value));
+        const real x0 = dense_value_20_[i];
+        const real v0 = real_exp((x0 - dense_value_22_value));
         const real v1 = sum1[i - 0] + v0;
-        dense_value_24_[i] = v0;
+        dense_value_23_[i] = v0;
         sum1[i - 0] = v1;
     }
     for (long k = 0; k < 8; k++) sum1[k] += sum1[k + 8];
     for (long k = 0; k < 4; k++) sum1[k] += sum1[k + 4];
     for (long k = 0; k < 2; k++) sum1[k] += sum1[k + 2];
     for (long k = 0; k < 1; k++) sum1[k] += sum1[k + 1];
-    dense_sum_25_[0] = sum1[0];
+    dense_sum_24_[0] = sum1[0];
 }
 
-/* over [1, 10]: dense_value_26 (dense, line 10) */
-static void fashion_tiny_run_predict_dense_value_26(const void *context, long begin, long end) {
+/* over [1, 10]: dense_value_25 (dense, line 10) */
+static void fashion_tiny_run_predict_dense_value_25(const void *context, long begin, long end) {
     const struct fashion_tiny_run_call *const call = context;
-    const real *const dense_value_24_ = call->arena;
-    const real *const dense_sum_25_ = call->arena + 32;
-    const real dense_sum_25_value = dense_sum_25_[0];
-    real *const dense_value_26_ = call->predictions;
+    const real *const dense_value_23_ = call->arena;
+    const real *const dense_sum_24_ = call->arena + 32;
+    const real dense_sum_24_value = dense_sum_24_[0];
+    real *const dense_value_25_ = call->predictions;
     if (begin >= end) return;
     LATHE_INDEPENDENT
     for (int i = 0; i < 10; i++) {
-        const real x0 = dense_value_24_[i];
-        const real v0 = (x0 / dense_sum_25_value);
-        dense_value_26_[i] = v0;
+        const real x0 = dense_value_23_[i];
+        const real v0 = (x0 / dense_sum_24_value);
+        dense_value_25_[i] = v0;
     }
 }
 
 static void fashion_tiny_run_predict(struct fashion_tiny_run_call *call) {
     fashion_tiny_run_predict_average_pool2d_product_1(call, 0, 14);
-    fashion_tiny_run_predict_average_pool2d_output(call, 0, 1);
     fashion_tiny_run_predict_conv2d_output_halo(call, 0, 14);
     fashion_tiny_run_predict_conv2d_output(call, 0, 14);
     fashion_tiny_run_predict_max_pool2d_output(call, 0, 7);
     fashion_tiny_run_predict_conv2d_1_output_halo(call, 0, 7);
     fashion_tiny_run_predict_conv2d_1_output(call, 0, 14);
     fashion_tiny_run_predict_max_pool2d_1_output(call, 0, 3);
-    fashion_tiny_run_predict_dense_value_21(call, 0, 2);
-    fashion_tiny_run_predict_dense_maximum_22(call, 0, 1);
+    fashion_tiny_run_predict_dense_value_20(call, 0, 2);
+    fashion_tiny_run_predict_dense_maximum_21(call, 0, 1);
+    fashion_tiny_run_predict_dense_value_22(call, 0, 1);
     fashion_tiny_run_predict_dense_value_23(call, 0, 1);
-    fashion_tiny_run_predict_dense_value_24(call, 0, 1);
-    fashion_tiny_run_predict_dense_value_26(call, 0, 1);
+    fashion_tiny_run_predict_dense_value_25(call, 0, 1);
 }
 
 static const real fashion_tiny_weights[2698] = {
     /* conv2d/kernel: 3 x 3 x 1 x 8 */
-    0x1.2240bcp-1f, -0x1.1f20fcp-1f, 0x1.118a8p-1f, 0x1.2bf09p-1f, 0x1.94cc58p-5f, 0x1.44d0d2p-4f,
-    0x1.9284fap-1f, -0x1.f374c4p-1f, 0x1.0370fep-1f, -0x1.029022p+2f, -0x1.d37f06p-2f,
-    -0x1.bb26b4p-1f, -0x1.5d304ap-4f, 0x1.84fae6p-4f, -0x1.b390eap-3f, 0x1.2bafa2p+0f,
-    0x1.a1d468p-2f, -0x1.76005p-1f, -0x1.216618p-4f, -0x1.ebdfc8p+0f, 0x1.a8192ap-3f,
-    0x1.057fd6p-3f, -0x1.ec1a8p-3f, -0x1.5e4056p-3f, -0x1.0bb16ep-3f, 0x1.9d0866p-4f,
-    0x1.5f6c72p-3f, 0x1.5d1a1cp-3f, -0x1.bda696p-2f, 0x1.de8414p-2f, 0x1.6c9a3cp-5f,
-    -0x1.4e13bcp-2f, 0x1.57b2dcp-2f, -0x1.83f76ap-1f, -0x1.af1e82p-2f, 0x1.a2b798p-2f,
-    -0x1.010932p-1f, 0x1.13c47ep-3f, 0x1.247548p-1f, 0x1.5438b4p-1f, 0x1.021f9p-1f, 0x1.8db48ep-3f,
-    0x1.01ad1ep-2f, -0x1.38f42ep-8f, 0x1.cdcc76p-1f, -0x1.8e682ap-7f, -0x1.10357cp-2f,
-    0x1.6af404p-9f, -0x1.37a7aap-1f, 0x1.00735ap-1f, -0x1.d9f1fcp-2f, -0x1.7195b2p-3f,
-    -0x1.175738p-4f, 0x1.65cccap-7f, 0x1.e84274p-2f, 0x1.f5e98ap-5f, -0x1.d91b3ap-2f,
-    0x1.b1e642p-2f, -0x1.c73fb6p-2f, 0x1.140b3ep-1f, -0x1.0943p-1f, 0x1.307fdp-1f, 0x1.cfec08p-2f,
-    -0x1.a4b958p-7f, -0x1.af4e1ep-5f, 0x1.8969ep-3f, 0x1.ce31d2p-1f, -0x1.11febap-4f,
-    0x1.b969f2p-2f, 0x1.b5bf08p-2f, -0x1.0982fcp-2f, 0x1.135f34p-3f,
+    0x1.2240bcp-3f, -0x1.1f20fcp-3f, 0x1.118a8p-3f, 0x1.2bf09p-3f, 0x1.94cc58p-7f, 0x1.44d0d2p-6f,
+    0x1.9284fap-3f, -0x1.f374c4p-3f, 0x1.0370fep-3f, -0x1.029022p+0f, -0x1.d37f06p-4f,
+    -0x1.bb26b4p-3f, -0x1.5d304ap-6f, 0x1.84fae6p-6f, -0x1.b390eap-5f, 0x1.2bafa2p-2f,
+    0x1.a1d468p-4f, -0x1.76005p-3f, -0x1.216618p-6f, -0x1.ebdfc8p-2f, 0x1.a8192ap-5f,
+    0x1.057fd6p-5f, -0x1.ec1a8p-5f, -0x1.5e4056p-5f, -0x1.0bb16ep-5f, 0x1.9d0866p-6f,
+    0x1.5f6c72p-5f, 0x1.5d1a1cp-5f, -0x1.bda696p-4f, 0x1.de8414p-4f, 0x1.6c9a3cp-7f,
+    -0x1.4e13bcp-4f, 0x1.57b2dcp-4f, -0x1.83f76ap-3f, -0x1.af1e82p-4f, 0x1.a2b798p-4f,
+    -0x1.010932p-3f, 0x1.13c47ep-5f, 0x1.247548p-3f, 0x1.5438b4p-3f, 0x1.021f9p-3f, 0x1.8db48ep-5f,
+    0x1.01ad1ep-4f, -0x1.38f42ep-10f, 0x1.cdcc76p-3f, -0x1.8e682ap-9f, -0x1.10357cp-4f,
+    0x1.6af404p-11f, -0x1.37a7aap-3f, 0x1.00735ap-3f, -0x1.d9f1fcp-4f, -0x1.7195b2p-5f,
+    -0x1.175738p-6f, 0x1.65cccap-9f, 0x1.e84274p-4f, 0x1.f5e98ap-7f, -0x1.d91b3ap-4f,
+    0x1.b1e642p-4f, -0x1.c73fb6p-4f, 0x1.140b3ep-3f, -0x1.0943p-3f, 0x1.307fdp-3f, 0x1.cfec08p-4f,
+    -0x1.a4b958p-9f, -0x1.af4e1ep-7f, 0x1.8969ep-5f, 0x1.ce31d2p-3f, -0x1.11febap-6f,
+    0x1.b969f2p-4f, 0x1.b5bf08p-4f, -0x1.0982fcp-4f, 0x1.135f34p-5f,
     /* conv2d/bias: 8 */
     0x1.1fb10ep-4f, 0x1.46a15p-2f, 0x1.9d8618p-9f, 0x1.b1fd66p-4f, 0x1.8bd08ep-5f, -0x1.cf2fbep-10f,
     -0x1.7572aap-10f, 0x1.ff33aap-9f,
