@@ -42,7 +42,8 @@ static bool match_step(struct tensor *map, struct step *step) {
     bool is_second = e->in[1] && is_operand(e->in[1], step->image);
     if (step->image < 0 || is_first == is_second) return false;
     const struct expression *other = e->in[is_first];
-    if (other->op != EXPRESSION_OPERAND && other->op != EXPRESSION_CONSTANT) return false;
+    if (!other || (other->op != EXPRESSION_OPERAND && other->op != EXPRESSION_CONSTANT))
+        return false;
     if (e->op == EXPRESSION_MULTIPLY) step->factor = other;
     return e->op == EXPRESSION_MULTIPLY || e->op == EXPRESSION_ADD || e->op == EXPRESSION_MAXIMUM ||
            (e->op == EXPRESSION_SUBTRACT && is_first);
