@@ -1490,119 +1490,6 @@ static void fashion_micro_run_train(struct fashion_micro_run_call *call) {
     fashion_micro_run_train_value_59(call, 0, 1);
 }
 
-/* copy into samples */
-static void fashion_micro_run_evaluate_samples(const void *context, long begin, long end) {
-    const struct fashion_micro_run_call *const call = context;
-    real *const to = call->arena;
-    const real *const from = call->inputs[0];
-    {
-        static const long to_stride[] = {3136, 0, 1, 4, 3136};
-        static const long from_stride[] = {3136, 0, 784, 1, 1};
-        const long last = end < 4 ? end : 4;
-        const long size[] = {last > begin ? last - begin : 0, 1, 4, 784, 1};
-        strided_copy(to + 0 + begin * 3136, from + 0 + begin * 3136, size, to_stride, from_stride);
-    }
-}
-
-/* convolution [16, 28, 28, 1] -> [16, 7, 7, 1], kernel 4x4; tiles of 1 channels x 7 pixels (average_pool2d, line 4) */
-static void fashion_micro_run_evaluate_average_pool2d_product_1(const void *context, long begin, long end) {
-    const struct fashion_micro_run_call *const call = context;
-    const real *const x = call->arena;
-    real *const y = call->arena + 12544;
-    static const real ones[] = {1};
-    for (long unit = begin; unit < end; unit++) {
-        const real *const xg = x + unit * 3136;
-        real *const yg = y + unit * 196;
-        /* 7 x 7 pixels from row 0, column 0: 16 taps */
-        for (long i = 0; i < 7; i++) {
-            static const long taps_0_1[] = {0, 0, 4, 0, 8, 0, 12, 0, 112, 0, 116, 0, 120, 0, 124, 0, 224, 0, 228, 0, 232, 0, 236, 0, 336, 0, 340, 0, 344, 0, 348, 0};
-            const long first = 0, channels = 1;
-            const long flags = 1;
-            const real *const xc = xg + first * 3136 + i * 448;
-            real *const yc = yg + 0 + i * 28;
-            for (long q = 0; q < 7; q += 7) {
-                for (long o = 0; o < 1; o += 1) {
-                    convolution_tile_1x7(xc + q * 16, ones, 0, yc + o * 196 + q * 4,
-                        0, taps_0_1, 16, channels, 3136, 16, 16, 4, 196, flags);
-                }
-            }
-        }
-    }
-}
-
-/* over [16, 7, 7, 1]: average_pool2d_output (average_pool2d, line 4) */
-static void fashion_micro_run_evaluate_average_pool2d_output(const void *context, long begin, long end) {
-    const struct fashion_micro_run_call *const call = context;
-    const real *const average_pool2d_product_1_ = call->arena + 12544;
-    real *const average_pool2d_output_ = call->arena + 12544;
-    if (begin >= end) return;
-    LATHE_INDEPENDENT
-    for (int i = 0; i < 784; i++) {
-        const real x0 = average_pool2d_product_1_[i];
-        const real v0 = (x0 * (real)0.0625);
-        average_pool2d_output_[i] = v0;
-    }
-}
-
-/* copy into conv2d_output_packed (conv2d, line 5) */
-static void fashion_micro_run_evaluate_conv2d_output_pack(const void *context, long begin, long end) {
-    const struct fashion_micro_run_call *const call = context;
-    real *const to = call->arena + 3200;
-    if (begin >= end) return;
-    const real *const from = call->space[0];
-    {
-        static const long to_stride[] = {72, 18, 18, 2, 1};
-        static const long from_stride[] = {8, 2, 8, 8, 1};
-        static const long size[] = {1, 4, 1, 9, 2};
-        strided_copy(to + 0, from + 0, size, to_stride, from_stride);
-    }
-}
-
-/* convolution [16, 7, 7, 1] -> [16, 5, 5, 8], kernel 3x3, plus bias, relu; tiles of 2 channels x 5 pixels (conv2d, line 5) */
-static void fashion_micro_run_evaluate_conv2d_output(const void *context, long begin, long end) {
-    const struct fashion_micro_run_call *const call = context;
-    const real *const x = call->arena + 12544;
-    real *const y = call->arena;
-    const real *const w = call->arena + 3200;
-    const real *const bias = call->space[0] + 72;
-    for (long unit = begin; unit < end; unit++) {
-        const real *const xg = x + unit * 196;
-        real *const yg = y + unit * 800;
-        const real *const wg = w;
-        const real *const bg = bias;
-        /* 5 x 5 pixels from row 0, column 0: 9 taps */
-        for (long i = 0; i < 5; i++) {
-            static const long taps_0_2[] = {0, 0, 4, 2, 8, 4, 28, 6, 32, 8, 36, 10, 56, 12, 60, 14, 64, 16};
-            const long first = 0, channels = 1;
-            const long flags = 3;
-            const real *const xc = xg + first * 196 + i * 28;
-            const real *const wc = wg + first * 72;
-            real *const yc = yg + 0 + i * 20;
-            const real *const bc = bg;
-            for (long q = 0; q < 5; q += 5) {
-                for (long o = 0; o < 8; o += 2) {
-                    convolution_tile_2x5(xc + q * 4, wc + o * channels * 9, bc + o, yc + o * 100 + q * 4,
-                        0, taps_0_2, 9, channels, 196, 18, 4, 4, 100, flags);
-                }
-            }
-        }
-    }
-}
-
-/* copy into flatten_output (flatten, line 6) */
-static void fashion_micro_run_evaluate_flatten_output(const void *context, long begin, long end) {
-    const struct fashion_micro_run_call *const call = context;
-    real *const to = call->arena + 3200;
-    const real *const from = call->arena;
-    {
-        static const long to_stride[] = {800, 0, 200, 8, 1};
-        static const long from_stride[] = {800, 0, 1, 4, 100};
-        const long last = end < 4 ? end : 4;
-        const long size[] = {last > begin ? last - begin : 0, 1, 4, 25, 8};
-        strided_copy(to + 0 + begin * 800, from + 0 + begin * 800, size, to_stride, from_stride);
-    }
-}
-
 /* product [16, 200] x [200, 10], plus bias (dense, line 7) */
 static void fashion_micro_run_evaluate_dense_value_14(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
@@ -1807,12 +1694,12 @@ static void fashion_micro_run_evaluate_dense_value_33(const void *context, long 
 }
 
 static void fashion_micro_run_evaluate(struct fashion_micro_run_call *call) {
-    fashion_micro_run_evaluate_samples(call, 0, 4);
-    fashion_micro_run_evaluate_average_pool2d_product_1(call, 0, 4);
-    fashion_micro_run_evaluate_average_pool2d_output(call, 0, 1);
-    fashion_micro_run_evaluate_conv2d_output_pack(call, 0, 1);
-    fashion_micro_run_evaluate_conv2d_output(call, 0, 4);
-    fashion_micro_run_evaluate_flatten_output(call, 0, 4);
+    fashion_micro_run_train_samples(call, 0, 4);
+    fashion_micro_run_train_average_pool2d_product_1(call, 0, 4);
+    fashion_micro_run_train_average_pool2d_output(call, 0, 1);
+    fashion_micro_run_train_conv2d_output_pack(call, 0, 1);
+    fashion_micro_run_train_conv2d_output(call, 0, 4);
+    fashion_micro_run_train_flatten_output(call, 0, 4);
     fashion_micro_run_evaluate_dense_value_14(call, 0, 3);
     fashion_micro_run_evaluate_dense_maximum_15(call, 0, 16);
     fashion_micro_run_evaluate_dense_value_16(call, 0, 1);
@@ -1821,170 +1708,6 @@ static void fashion_micro_run_evaluate(struct fashion_micro_run_call *call) {
     fashion_micro_run_evaluate_sum_29(call, 0, 1);
     fashion_micro_run_evaluate_value_31(call, 0, 1);
     fashion_micro_run_evaluate_dense_value_33(call, 0, 16);
-}
-
-/* copy into samples */
-static void fashion_micro_run_predict_samples(const void *context, long begin, long end) {
-    const struct fashion_micro_run_call *const call = context;
-    real *const to = call->arena;
-    const real *const from = call->inputs[0];
-    {
-        static const long to_stride[] = {3136, 0, 1, 4, 3136};
-        static const long from_stride[] = {3136, 0, 784, 1, 1};
-        const long last = end < 4 ? end : 4;
-        const long size[] = {last > begin ? last - begin : 0, 1, 4, 784, 1};
-        strided_copy(to + 0 + begin * 3136, from + 0 + begin * 3136, size, to_stride, from_stride);
-    }
-}
-
-/* convolution [16, 28, 28, 1] -> [16, 7, 7, 1], kernel 4x4; tiles of 1 channels x 7 pixels (average_pool2d, line 4) */
-static void fashion_micro_run_predict_average_pool2d_product_1(const void *context, long begin, long end) {
-    const struct fashion_micro_run_call *const call = context;
-    const real *const x = call->arena;
-    real *const y = call->arena + 12544;
-    static const real ones[] = {1};
-    for (long unit = begin; unit < end; unit++) {
-        const real *const xg = x + unit * 3136;
-        real *const yg = y + unit * 196;
-        /* 7 x 7 pixels from row 0, column 0: 16 taps */
-        for (long i = 0; i < 7; i++) {
-            static const long taps_0_1[] = {0, 0, 4, 0, 8, 0, 12, 0, 112, 0, 116, 0, 120, 0, 124, 0, 224, 0, 228, 0, 232, 0, 236, 0, 336, 0, 340, 0, 344, 0, 348, 0};
-            const long first = 0, channels = 1;
-            const long flags = 1;
-            const real *const xc = xg + first * 3136 + i * 448;
-            real *const yc = yg + 0 + i * 28;
-            for (long q = 0; q < 7; q += 7) {
-                for (long o = 0; o < 1; o += 1) {
-                    convolution_tile_1x7(xc + q * 16, ones, 0, yc + o * 196 + q * 4,
-                        0, taps_0_1, 16, channels, 3136, 16, 16, 4, 196, flags);
-                }
-            }
-        }
-    }
-}
-
-/* over [16, 7, 7, 1]: average_pool2d_output (average_pool2d, line 4) */
-static void fashion_micro_run_predict_average_pool2d_output(const void *context, long begin, long end) {
-    const struct fashion_micro_run_call *const call = context;
-    const real *const average_pool2d_product_1_ = call->arena + 12544;
-    real *const average_pool2d_output_ = call->arena + 12544;
-    if (begin >= end) return;
-    LATHE_INDEPENDENT
-    for (int i = 0; i < 784; i++) {
-        const real x0 = average_pool2d_product_1_[i];
-        const real v0 = (x0 * (real)0.0625);
-        average_pool2d_output_[i] = v0;
-    }
-}
-
-/* copy into conv2d_output_packed (conv2d, line 5) */
-static void fashion_micro_run_predict_conv2d_output_pack(const void *context, long begin, long end) {
-    const struct fashion_micro_run_call *const call = context;
-    real *const to = call->arena + 3200;
-    if (begin >= end) return;
-    const real *const from = call->space[0];
-    {
-        static const long to_stride[] = {72, 18, 18, 2, 1};
-        static const long from_stride[] = {8, 2, 8, 8, 1};
-        static const long size[] = {1, 4, 1, 9, 2};
-        strided_copy(to + 0, from + 0, size, to_stride, from_stride);
-    }
-}
-
-/* convolution [16, 7, 7, 1] -> [16, 5, 5, 8], kernel 3x3, plus bias, relu; tiles of 2 channels x 5 pixels (conv2d, line 5) */
-static void fashion_micro_run_predict_conv2d_output(const void *context, long begin, long end) {
-    const struct fashion_micro_run_call *const call = context;
-    const real *const x = call->arena + 12544;
-    real *const y = call->arena;
-    const real *const w = call->arena + 3200;
-    const real *const bias = call->space[0] + 72;
-    for (long unit = begin; unit < end; unit++) {
-        const real *const xg = x + unit * 196;
-        real *const yg = y + unit * 800;
-        const real *const wg = w;
-        const real *const bg = bias;
-        /* 5 x 5 pixels from row 0, column 0: 9 taps */
-        for (long i = 0; i < 5; i++) {
-            static const long taps_0_2[] = {0, 0, 4, 2, 8, 4, 28, 6, 32, 8, 36, 10, 56, 12, 60, 14, 64, 16};
-            const long first = 0, channels = 1;
-            const long flags = 3;
-            const real *const xc = xg + first * 196 + i * 28;
-            const real *const wc = wg + first * 72;
-            real *const yc = yg + 0 + i * 20;
-            const real *const bc = bg;
-            for (long q = 0; q < 5; q += 5) {
-                for (long o = 0; o < 8; o += 2) {
-                    convolution_tile_2x5(xc + q * 4, wc + o * channels * 9, bc + o, yc + o * 100 + q * 4,
-                        0, taps_0_2, 9, channels, 196, 18, 4, 4, 100, flags);
-                }
-            }
-        }
-    }
-}
-
-/* copy into flatten_output (flatten, line 6) */
-static void fashion_micro_run_predict_flatten_output(const void *context, long begin, long end) {
-    const struct fashion_micro_run_call *const call = context;
-    real *const to = call->arena + 3200;
-    const real *const from = call->arena;
-    {
-        static const long to_stride[] = {800, 0, 200, 8, 1};
-        static const long from_stride[] = {800, 0, 1, 4, 100};
-        const long last = end < 4 ? end : 4;
-        const long size[] = {last > begin ? last - begin : 0, 1, 4, 25, 8};
-        strided_copy(to + 0 + begin * 800, from + 0 + begin * 800, size, to_stride, from_stride);
-    }
-}
-
-/* product [16, 200] x [200, 10], plus bias (dense, line 7) */
-static void fashion_micro_run_predict_dense_value_14(const void *context, long begin, long end) {
-    const struct fashion_micro_run_call *const call = context;
-    const real *const a = call->arena + 3200;
-    const real *const b = call->space[0] + 80;
-    real *const c = call->arena;
-    const real *const bias = call->space[0] + 2080;
-    for (long unit = begin > 0 ? begin : 0; unit < end && unit < 1; unit++) {
-        const long r = 0 + (unit - 0) * 6;
-        for (long q = 0; q < 8; q += 8) {
-            matmul_tile_6x2x4(a + r * 200, b + q, bias + q, c + r * 10 + q,
-                0, 200, 200, 1, 10, 10, q + 8 < 10 ? 4 : 6 - q, 1);
-        }
-        for (long q = 8; q < 12; q += 4) {
-            matmul_tile_6x1x4(a + r * 200, b + q, bias + q, c + r * 10 + q,
-                0, 200, 200, 1, 10, 10, q + 4 < 10 ? 0 : 6 - q, 1);
-        }
-    }
-    for (long unit = begin > 1 ? begin : 1; unit < end && unit < 3; unit++) {
-        const long r = 6 + (unit - 1) * 5;
-        for (long q = 0; q < 8; q += 8) {
-            matmul_tile_5x2x4(a + r * 200, b + q, bias + q, c + r * 10 + q,
-                0, 200, 200, 1, 10, 10, q + 8 < 10 ? 4 : 6 - q, 1);
-        }
-        for (long q = 8; q < 12; q += 4) {
-            matmul_tile_5x1x4(a + r * 200, b + q, bias + q, c + r * 10 + q,
-                0, 200, 200, 1, 10, 10, q + 4 < 10 ? 0 : 6 - q, 1);
-        }
-    }
-}
-
-/* over [16, 10]: maximum of dense_maximum_15 (dense, line 7) */
-static void fashion_micro_run_predict_dense_maximum_15(const void *context, long begin, long end) {
-    const struct fashion_micro_run_call *const call = context;
-    const real *const dense_value_14_ = call->arena;
-    real *const dense_maximum_15_ = call->arena + 160;
-    for (long i0 = begin; i0 < end; i0++) {
-        const real *const dense_value_14_row = dense_value_14_ + i0 * 10;
-        real *const dense_maximum_15_row = dense_maximum_15_ + i0;
-        real sum0[16];
-        for (long k = 0; k < 16; k++) sum0[k] = -LATHE_LARGEST;
-        for (int i = 0; i < 10; i++) {
-            const real x0 = dense_value_14_row[i];
-            const real v0 = x0;
-            sum0[i - 0] = v0 > sum0[i - 0] ? v0 : sum0[i - 0];
-        }
-        for (long k = 1; k < 16; k++) if (sum0[k] > sum0[0]) sum0[0] = sum0[k];
-        dense_maximum_15_row[0] = sum0[0];
-    }
 }
 
 /* over [16, 1]: dense_value_16 (dense, line 7) */
@@ -2050,14 +1773,14 @@ static void fashion_micro_run_predict_dense_value_19(const void *context, long b
 }
 
 static void fashion_micro_run_predict(struct fashion_micro_run_call *call) {
-    fashion_micro_run_predict_samples(call, 0, 4);
-    fashion_micro_run_predict_average_pool2d_product_1(call, 0, 4);
-    fashion_micro_run_predict_average_pool2d_output(call, 0, 1);
-    fashion_micro_run_predict_conv2d_output_pack(call, 0, 1);
-    fashion_micro_run_predict_conv2d_output(call, 0, 4);
-    fashion_micro_run_predict_flatten_output(call, 0, 4);
-    fashion_micro_run_predict_dense_value_14(call, 0, 3);
-    fashion_micro_run_predict_dense_maximum_15(call, 0, 16);
+    fashion_micro_run_train_samples(call, 0, 4);
+    fashion_micro_run_train_average_pool2d_product_1(call, 0, 4);
+    fashion_micro_run_train_average_pool2d_output(call, 0, 1);
+    fashion_micro_run_train_conv2d_output_pack(call, 0, 1);
+    fashion_micro_run_train_conv2d_output(call, 0, 4);
+    fashion_micro_run_train_flatten_output(call, 0, 4);
+    fashion_micro_run_evaluate_dense_value_14(call, 0, 3);
+    fashion_micro_run_evaluate_dense_maximum_15(call, 0, 16);
     fashion_micro_run_predict_dense_value_16(call, 0, 1);
     fashion_micro_run_predict_dense_value_17(call, 0, 16);
     fashion_micro_run_predict_dense_value_19(call, 0, 16);

@@ -202,10 +202,51 @@ static void write_kernel(struct writer *w, struct kernel *kernel) {
     }
 }
 
+/* The function of a kernel: its text in the module, and the prefix of its name. */
+struct kernel_function {
+    size_t begin, end;
+    const char *prefix;
+};
+
+/* True if the texts are equal but for their prefixes. */
+static bool same_function(const char *text, const struct kernel_function *a,
+                          const struct kernel_function *b) {
+    const char *at = text + a->begin, *bt = text + b->begin;
+    const char *const a_end = text + a->end, *const b_end = text + b->end;
+    size_t a_length = strlen(a->prefix), b_length = strlen(b->prefix);
+    while (at < a_end && bt < b_end) {
+        if (!strncmp(at, a->prefix, a_length) && !strncmp(bt, b->prefix, b_length))
+            at += a_length, bt += b_length;
+        else if (*at++ != *bt++)
+            return false;
+    }
+    return at == a_end && bt == b_end;
+}
+
+/* Appends the functions of the plan's kernels behind those that are there. What another entry point
+ * does in the same memory has a function already: evaluations and predictions share most. */
+static int write_functions(struct writer *w, struct kernel_function *functions, int count) {
+    const int first = count;
+    for (int i = 0; i < w->plan->kernel_count; i++) {
+        struct kernel_function *own = &functions[count++];
+        *own = (struct kernel_function){w->text.length, 0, w->prefix};
+        write_kernel(w, w->plan->kernels[i]);
+        own->end = w->text.length;
+        for (int k = 0; k < first; k++) {
+            if (!same_function(text_string(&w->text), own, &functions[k])) continue;
+            w->text.length = own->begin;
+            *own = functions[k];
+            break;
+        }
+    }
+    return count;
+}
+
 static const char preparation_name[] = "prepare";
 
-static void write_entry(struct writer *w, const struct program_plan *plan, const char *name,
-                        bool is_static) {
+/* functions: of the plan's kernels. */
+static void write_entry(struct writer *w, const struct program_plan *plan,
+                        const struct kernel_function *functions, const char *name, bool is_static) {
     write_blank(w);
     if (!is_static) write_line(w, "void %s_%s(struct %s_call *call);", w->module, name, w->module);
     write_open(w, "%svoid %s_%s(struct %s_call *call)", is_static ? "static " : "", w->module, name,
@@ -214,11 +255,12 @@ static void write_entry(struct writer *w, const struct program_plan *plan, const
     for (int i = 0; i < plan->kernel_count; i++) {
         const struct kernel *kernel = plan->kernels[i];
         if (kernel->is_prepared != is_preparation) continue;
+        const char *const prefix = functions[i].prefix;
         if (kernel_is_shared(plan, kernel))
-            write_line(w, "call->parallel(call->pool, %s_%s, call, %ld);", w->prefix, kernel->name,
+            write_line(w, "call->parallel(call->pool, %s_%s, call, %ld);", prefix, kernel->name,
                        kernel->units);
         else
-            write_line(w, "%s_%s(call, 0, %ld);", w->prefix, kernel->name, kernel->units);
+            write_line(w, "%s_%s(call, 0, %ld);", prefix, kernel->name, kernel->units);
     }
     write_close(w);
 }
@@ -237,14 +279,19 @@ struct module_text write_module(struct arena *arena, struct program_plan *const 
     w->module = prefix;
     w->mathematics = options->own_mathematics ? "own_" : NULL;
     text_reserve(&w->text, BODY_BYTES);
+    int kernels = 0, written = 0;
+    for (int mode = 0; mode < MODE_COUNT; mode++)
+        if (plans[mode]) kernels += plans[mode]->kernel_count;
+    struct kernel_function *functions = ARENA_ARRAY(arena, struct kernel_function, kernels);
     for (int mode = 0; mode < MODE_COUNT; mode++) {
         if (!plans[mode]) continue;
         w->plan = plans[mode];
         w->prefix = arena_format(arena, "%s_%s", prefix, entry_names[mode]);
-        for (int i = 0; i < w->plan->kernel_count; i++) write_kernel(w, w->plan->kernels[i]);
-        write_entry(w, w->plan, entry_names[mode], options->standalone);
+        const struct kernel_function *own = functions + written;
+        written = write_functions(w, functions, written);
+        write_entry(w, w->plan, own, entry_names[mode], options->standalone);
         if (w->plan->prepared_elements)
-            write_entry(w, w->plan, preparation_name, options->standalone);
+            write_entry(w, w->plan, own, preparation_name, options->standalone);
     }
     const struct text body = w->text;
     w->text = (struct text){.arena = arena};
