@@ -271,32 +271,55 @@ static int train_in_process(struct fixture *f, double *expected) {
     return count;
 }
 
-/* How far rounding takes the trajectory: the emitted model in double beside the process, up to each
- * number. Training wide models amplifies it. */
-static const double *rounding_noise(struct fixture *f, const struct training_case *test,
-                                    const double *expected, int count) {
-    static double exact[MOST_NUMBERS], noise[MOST_NUMBERS];
+/* The model in double, and the flags for train.c. */
+static const char *write_double(struct fixture *f, const struct training_case *test) {
     const struct compile_options options = {
         .target = target_find("generic"), .batch = test->batch, .use_double = true};
-    double largest = 0;
     write_standalone(test->name, emit_with(f, MODE_TRAINING, &options, NULL));
-    const char *flags = f->program->has_accuracy ? "-DACCURACY -DNUMBER=double" : "-DNUMBER=double";
+    return f->program->has_accuracy ? "-DACCURACY -DNUMBER=double" : "-DNUMBER=double";
+}
+
+/* How far rounding takes the trajectory: the emitted model in double, `exact`, beside the process,
+ * up to each number. Adam's steps for weights that have hardly a gradient amplify it: from 1e-7 to
+ * 1e-3 within ten steps of models/cnn_decreasing.lua. Then one sample more or less may be right. */
+static const double *rounding_noise(struct fixture *f, const struct training_case *test,
+                                    const double *expected, int count, double *exact) {
+    static double noise[MOST_NUMBERS];
+    double largest = 0;
+    const char *flags = write_double(f, test);
     assert_int_equal(run_emitted("gcc " STRICT "-O1", "train.c", test->name, flags, exact), count);
     for (int i = 0; i < count; i++) {
-        largest = fmax(largest, fabs(expected[i] - exact[i]) / fmax(1.0, fabs(expected[i])));
-        noise[i] = largest * fmax(1.0, fabs(expected[i]));
+        double scale = fmax(1.0, fabs(expected[i])), difference = fabs(expected[i] - exact[i]);
+        bool is_accuracy = i < 2 * (STEPS + 1) && i % 2;
+        if (!is_accuracy) largest = fmax(largest, difference / scale);
+        noise[i] = largest * scale;
+        if (is_accuracy && largest > 1e-5) noise[i] += 0.25 / (double)f->program->batch;
     }
     return noise;
 }
 
+/* Where roundings of float are amplified, the emitted code is held to 1e-5 in double. */
+__attribute__((unused)) static void doubles_agree(struct fixture *f,
+                                                  const struct training_case *test,
+                                                  const double *exact, int expected_count) {
+    static double numbers[MOST_NUMBERS];
+    const char *flags = write_double(f, test);
+    for (int i = 0; i < test->compilers; i++) {
+        int count = run_emitted(compilers[i], "train.c", test->name, flags, numbers);
+        double difference =
+            compare(compilers[i], test->name, numbers, count, exact, expected_count);
+        if (record) record("double", i, difference, 1e-5);
+    }
+}
+
 __attribute__((unused)) static void training_agrees(void **state) {
-    static double expected[MOST_NUMBERS], numbers[MOST_NUMBERS];
+    static double expected[MOST_NUMBERS], exact[MOST_NUMBERS], numbers[MOST_NUMBERS];
     const struct training_case *test = *state;
     const double *noise = NULL;
     struct fixture f = {0};
     set_up(&f, test->path, test->batch, false);
     int expected_count = train_in_process(&f, expected);
-    if (test->is_noisy) noise = rounding_noise(&f, test, expected, expected_count);
+    if (test->is_noisy) noise = rounding_noise(&f, test, expected, expected_count, exact);
     write_standalone(test->name, emit(&f, MODE_TRAINING, test->batch, "generic", NULL));
     const char *options = f.program->has_accuracy ? "-DACCURACY" : "";
     for (int i = 0; i < test->compilers; i++) {
@@ -306,6 +329,8 @@ __attribute__((unused)) static void training_agrees(void **state) {
         if (record)
             record("training", i, difference, largest_allowed(expected, expected_count, noise));
     }
+    if (noise && largest_allowed(expected, expected_count, noise) > 2e-5)
+        doubles_agree(&f, test, exact, expected_count);
     tear_down(&f);
 }
 

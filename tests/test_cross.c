@@ -49,13 +49,13 @@ static double run_on(const struct cross_target *target, const char *program, con
 /* ---- models ---- */
 
 static void training_agrees_on_targets(void **state) {
-    static double expected[MOST_NUMBERS];
+    static double expected[MOST_NUMBERS], exact[MOST_NUMBERS];
     const struct training_case *test = *state;
     const double *noise = NULL;
     struct fixture f = {0};
     set_up(&f, test->path, test->batch, false);
     int count = train_in_process(&f, expected);
-    if (test->is_noisy) noise = rounding_noise(&f, test, expected, count);
+    if (test->is_noisy) noise = rounding_noise(&f, test, expected, count, exact);
     write_standalone(test->name, emit(&f, MODE_TRAINING, test->batch, "generic", NULL));
     const char *options = f.program->has_accuracy ? "-DACCURACY" : "";
     for (int i = 0; i < TARGETS; i++) {
