@@ -59,6 +59,18 @@ static struct arena_chunk *chunk_new(size_t room) {
     return chunk;
 }
 
+static void add_chunk(struct arena *arena, size_t room) {
+    struct arena_chunk *chunk = chunk_new(room);
+    if (!chunk) longjmp(arena->exhausted, 1);
+    chunk->next = arena->chunks;
+    arena->chunks = chunk;
+}
+
+void arena_reserve(struct arena *arena, size_t size) {
+    const struct arena_chunk *chunk = arena->chunks;
+    if (!chunk || chunk->size - chunk->used < size) add_chunk(arena, aligned(size));
+}
+
 /* size is a multiple of the alignment. */
 static void *take(struct arena *arena, size_t size) {
     struct arena_chunk *chunk = arena->chunks;
@@ -66,10 +78,8 @@ static void *take(struct arena *arena, size_t size) {
     if (!chunk || chunk->size - chunk->used < size) {
         size_t room = (chunk ? CHUNK_GROWTH * (chunk->size + header) : FIRST_CHUNK) - header;
         if (room > HUGE_PAGE - header) room = HUGE_PAGE - header;
-        chunk = chunk_new(room < size ? size : room);
-        if (!chunk) longjmp(arena->exhausted, 1);
-        chunk->next = arena->chunks;
-        arena->chunks = chunk;
+        add_chunk(arena, room < size ? size : room);
+        chunk = arena->chunks;
     }
     void *memory = (char *)chunk + header + chunk->used;
     chunk->used += size;

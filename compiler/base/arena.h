@@ -23,6 +23,10 @@ void arena_init(struct arena *arena);
 /** Frees all memory of the arena; it can be used again afterwards. */
 void arena_free(struct arena *arena);
 
+/** Room for so many bytes in one piece, in an arena that will need them; a megabyte or more is taken
+ * in huge pages where the system has them. Jumps as arena_alloc does. */
+void arena_reserve(struct arena *arena, size_t size);
+
 /** Returns size zeroed bytes, aligned to 16. Never returns NULL: jumps to arena->exhausted. */
 void *arena_alloc(struct arena *arena, size_t size);
 

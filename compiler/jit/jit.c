@@ -51,6 +51,7 @@ static bool generate(struct jit *jit, struct end *end, enum dialect dialect, str
     if (setjmp(end->work.exhausted)) return error_set(error, out_of_memory);
     struct compile_options options = jit->options.compile;
     double start = seconds();
+    arena_reserve(&end->work, 1 << 20); /* most compilations take more */
     options.dialect = dialect;
     struct compilation *compilation = compile_model(&end->work, jit->model, &options, error);
     end->generate_ms = (seconds() - start) * 1e3;
