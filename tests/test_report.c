@@ -258,7 +258,7 @@ static void figures_of_folds(const char *directory, const char *name, double *me
     double values[3], squares = 0;
     *mean = 0;
     for (int i = 0; i < 3; i++) {
-        char fold[16];
+        char fold[20];
         snprintf(fold, sizeof fold, "fold_%d", i + 1);
         cJSON *json = read_record(path_in(directory, fold));
         values[i] = figure(json, "result", name);
