@@ -1,9 +1,7 @@
 """The table of models/README.md, made of the results that experiments.py keeps."""
 import json
 import os
-import platform
 import statistics
-import time
 
 TOLERANCE = 0.003
 MARKS = {True: "yes", False: "**no**", None: ""}
@@ -12,17 +10,16 @@ MARKS = {True: "yes", False: "**no**", None: ""}
 def read_results(row, result_path):
     """The results of a row: those of its seeds, and its speed (None when not measured)."""
     found = []
-    for kind in ("heavy", "seed_own", "seed_1", "seed_2"):
+    for kind in ("heavy", "seed_own", "seed_2", "seed_3"):
         path = result_path(row, kind) + ".json"
         if os.path.exists(path) and not (found and found[0]["kind"] == "heavy"):
             with open(path, encoding="utf-8") as file:
                 found.append(dict(json.load(file), kind=kind))
     path = result_path(row, "speed") + ".json"
-    speed = None
     if os.path.exists(path):
         with open(path, encoding="utf-8") as file:
-            speed = min(json.load(file)["epoch_seconds"])
-    return found, speed
+            return found, min(json.load(file)["epoch_seconds"])
+    return found, None
 
 
 def values_of(results, name):
@@ -84,8 +81,8 @@ def reached(row, results):
 
 def render(rows, result_path, command, data_of):
     """The Markdown text, and whether every row that ran has its parameters and its accuracy."""
-    lines = ["| id | file | parameters | recipe | published | ours | reached | runs | s/epoch published | s/epoch ours | command |",
-             "|---|---|---|---|---|---|---|---|---|---|---|"]
+    lines = ["| id | file | parameters | recipe | published | ours | reached | runs "
+             "| s/epoch published | s/epoch ours | command |", "|---|---|---|---|---|---|---|---|---|---|---|"]
     complete = True
     for row in rows:
         results, speed = read_results(row, result_path)
@@ -102,9 +99,9 @@ def render(rows, result_path, command, data_of):
             complete = False
         file = "sweeps/" + row["sweep"] if "sweep" in row else row["model"]
         runs = "in part: " + " ".join(row["part"]) if partly else "%d" % len(results)
-        epoch = "" if speed is None else "%.2f" % speed
-        if speed is not None and "seconds" in row:
-            epoch += " (%.0fx)" % (row["seconds"] / speed)
+        epoch = "%.2f" % speed if speed else ""
+        if speed and "seconds" in row:
+            epoch += " (%.0fx fewer)" % (row["seconds"] / speed)
         mark = MARKS[ok] + (" (marked)" if "limit" in row else "")
         lines.append("| %s | %s.lua | %s | %s | %s | %s | %s | %s | %s | %s | `./lathe %s` |" % (
             row["id"], file, count, row["recipe"], published(row), ours(results), mark,
