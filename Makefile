@@ -82,8 +82,9 @@ $(BUILD)/tests/%: tests/%.c $(BUILD)/liblathe.a
 	$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d -MT $@ -I. -o $@ $< $(BUILD)/liblathe.a $(EXPORTS) -lcmocka $(LIBRARIES)
 
 # The programs of the test run: once plain, once under the sanitizers. (Of lathe's own code, two of
-# them run no more than test_emit does.)
-PLAIN_TESTS = %/test_cross %/test_emit_checks
+# them run no more than test_emit does, and test_winograd, six minutes of which are its sums in double,
+# hardly more than test_kernels: `make slow` runs that one under the sanitizers.)
+PLAIN_TESTS = %/test_cross %/test_emit_checks %/test_winograd
 SANITIZED = $(if $(SANITIZE),,$(patsubst build/%,build/sanitize/%,$(filter-out $(PLAIN_TESTS),$(TESTS))))
 SMOKE_TESTS = $(filter-out $(LONG_TESTS:%=$(BUILD)/tests/%),$(TESTS))
 LONG_TESTS = test_winograd test_emit test_pytorch test_kernels test_bench test_bench_numbers
@@ -99,7 +100,8 @@ test: test_programs $(if $(SANITIZE),,lathe sanitized_programs)
 	sh tests/run.sh $(call longest_first,$(TESTS) $(SANITIZED))
 slow: test_programs lathe $(SLOW_TESTS) sanitized_programs
 	TEST_SECONDS=20000 sh tests/run.sh $(BUILD)/tests/slow_emit
-	sh tests/run.sh $(call longest_first,$(filter-out %/slow_emit,$(SLOW_TESTS)) $(TESTS) $(SANITIZED))
+	sh tests/run.sh $(call longest_first,$(filter-out %/slow_emit,$(SLOW_TESTS)) $(TESTS) $(SANITIZED) \
+		build/sanitize/tests/test_winograd)
 # Emitted models on other processors.
 cross: lathe $(CROSS_TESTS)
 	sh tests/setup.sh cross
