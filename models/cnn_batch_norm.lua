@@ -7,5 +7,5 @@ return model "cnn_batch_norm" {
   flatten {},
   dense { 10, activation = "softmax" },
 
-  training = blocks.careful_training(128),
+  training = blocks.careful(),
 }

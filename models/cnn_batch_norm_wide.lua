@@ -7,5 +7,5 @@ return model "cnn_batch_norm_wide" {
   flatten {},
   dense { 10, activation = "softmax" },
 
-  training = blocks.careful_training(256),
+  training = blocks.careful { batch_size = 256 },
 }

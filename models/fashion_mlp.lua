@@ -8,5 +8,5 @@ return model "fashion_mlp" {
   dropout { 0.3 },
   dense { 10, activation = "softmax" },
 
-  training = blocks.careful_training(128),
+  training = blocks.careful(),
 }

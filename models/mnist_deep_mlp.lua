@@ -4,7 +4,7 @@ local blocks = require "blocks"
 return model "mnist_deep_mlp" {
   input { 28, 28, 1 },
   flatten {},
-  blocks.hidden(5, 1000),
+  blocks.hidden { 1000, 1000, 1000, 1000, 1000 },
   dense { 10, activation = "softmax" },
 
   training = {

@@ -4,7 +4,7 @@ local blocks = require "blocks"
 return model "mnist_mlp_batch_1" {
   input { 28, 28, 1 },
   flatten {},
-  blocks.hidden(2, 50),
+  blocks.hidden { 50, 50 },
   dense { 10, activation = "softmax" },
 
   training = {

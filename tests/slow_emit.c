@@ -207,7 +207,7 @@ static void print_tables(void) {
 }
 
 static bool is_module(const char *path) {
-    return !strcmp(path, "models/blocks.lua") || !strcmp(path, "models/variants/shared.lua");
+    return !strcmp(path, "models/blocks.lua");
 }
 
 int main(int argc, char **argv) {

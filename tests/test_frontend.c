@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -214,6 +215,25 @@ static void test_modules(void **state) {
              "%s:2: dense \"dense\": units is the text \"7\"; use a whole number of at least 1",
              path);
     expect_error(f, f->path, expected);
+}
+
+/* A module of the folder above; one beside the model goes before it. */
+static void test_modules_above(void **state) {
+    struct fixture *f = *state;
+    char beside[160], below[128], path[160];
+    const char *text = "return model 'm' { input { 4 }, dense { require 'module' } }";
+    snprintf(below, sizeof below, "%s/below", f->folder);
+    assert_int_equal(mkdir(below, 0777), 0);
+    snprintf(path, sizeof path, "%s/module.lua", f->folder);
+    write_file(path, "return 7", 8);
+    snprintf(path, sizeof path, "%s/model.lua", below);
+    snprintf(beside, sizeof beside, "%s/module.lua", below);
+    write_file(path, text, strlen(text));
+    assert_int_equal(read_path(f, path)->output->units, 7);
+    write_file(beside, "return 8", 8);
+    assert_int_equal(read_path(f, path)->output->units, 8);
+    unlink(path), unlink(beside);
+    assert_int_equal(rmdir(below), 0);
 }
 
 /* --- names, options, shapes --- */
@@ -586,6 +606,7 @@ int main(void) {
         TEST(test_sandbox),
         TEST(test_random_numbers_repeat),
         TEST(test_modules),
+        TEST(test_modules_above),
         TEST(test_names),
         TEST(test_defaults),
         TEST(test_optimizers),

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { HOOK_INTERVAL = 1000 }; /* sandbox.lua's THREAD_COST */
 
@@ -175,22 +176,31 @@ static const char *load_file(struct sandbox *sandbox, lua_State *L, const char *
     return NULL;
 }
 
+/* The folder of the model file, with its slash; "" for the working directory. */
+static const char *model_folder(const struct sandbox *sandbox, lua_State *L) {
+    const char *slash = strrchr(sandbox->path, '/');
+    return lua_pushlstring(L, sandbox->path, slash ? (size_t)(slash - sandbox->path) + 1 : 0);
+}
+
 static int host_load(lua_State *L) {
     struct sandbox *sandbox = sandbox_of(L);
     const char *name = lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : "";
     bool good = *name != '\0';
     for (const char *c = name; *c; c++) good = good && (isalnum((unsigned char)*c) || *c == '_');
     if (!good)
-        return luaL_error(L, "require takes the name of a Lua file beside the model file: "
-                             "require \"blocks\" reads blocks.lua");
-    const char *slash = strrchr(sandbox->path, '/');
-    int directory = slash ? (int)(slash - sandbox->path) + 1 : 0;
-    const char *path =
-        lua_pushfstring(L, "%s%s.lua", lua_pushlstring(L, sandbox->path, (size_t)directory), name);
-    const char *problem = load_file(sandbox, L, path);
+        return luaL_error(L,
+                          "require takes the name of a Lua file beside the model file, or in the "
+                          "folder above: require \"blocks\" reads blocks.lua");
+    const char *folder = model_folder(sandbox, L);
+    const char *path = lua_pushfstring(L, "%s%s.lua", folder, name);
+    const char *above = lua_pushfstring(L, "%s../%s.lua", folder, name);
+    bool is_above = access(path, F_OK) != 0 && access(above, F_OK) == 0;
+    const char *problem = load_file(sandbox, L, is_above ? above : path);
     if (problem)
-        return luaL_error(L, "module \"%s\" cannot be read: %s: %s; put it beside the model file",
-                          name, path, problem);
+        return luaL_error(L,
+                          "module \"%s\" cannot be read: %s: %s; put it beside the model file, "
+                          "or in the folder above",
+                          name, is_above ? above : path, problem);
     return 1;
 }
 

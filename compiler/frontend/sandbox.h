@@ -1,7 +1,7 @@
 /* sandbox.h: a Lua state for model files, which are untrusted input.
  *
  * Real Lua 5.4 without io, os, debug, package and loading of code; limits on memory and on the work
- * done; require only for files beside the model file. */
+ * done; require only for files beside the model file or in the folder above it. */
 #ifndef LATHE_SANDBOX_H
 #define LATHE_SANDBOX_H
 

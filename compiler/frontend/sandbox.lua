@@ -3,7 +3,7 @@
 -- Runs once in a fresh state, with the functions of sandbox.c in `host`:
 --   host.charge(n)   takes n from the instruction budget; an error when it is used up
 --   host.check()     raises that error again, so that a model cannot catch it
---   host.load(name)  reads NAME.lua beside the model file: a function, or an error
+--   host.load(name)  reads NAME.lua beside the model file or above it: a function, or an error
 -- What runs long inside one library call is charged here, because the budget counts instructions
 -- of Lua only. Absent from the start are io, os, debug and package.
 local host = ...
@@ -122,7 +122,7 @@ local randomseed = math.randomseed
 math.randomseed = function(seed) randomseed(math.type(seed) and seed or 0) end
 randomseed(0)
 
--- Modules: Lua files beside the model file, run once.
+-- Modules: Lua files beside the model file or in the folder above, run once.
 local LOADING = {}
 local loaded = {}
 function require(name)

@@ -1,12 +1,6 @@
 -- The three networks of experiments A1 to A3, with what the sweeps of A4 change; not a sweep itself:
 -- local cnn_shapes = require "cnn_shapes".
-local function convolutions(list)
-  local layers = {}
-  for i, filters in ipairs(list) do
-    layers[i] = conv2d { filters, kernel_size = 3, padding = "same", activation = "relu" }
-  end
-  return layers
-end
+local blocks = require "blocks"
 
 local shapes = {
   increasing = { { 8, 9, 10 }, { 20, 21, 22 }, { 44, 45, 46 }, last = 160, hidden = 80, batch_size = 64 },
@@ -20,10 +14,10 @@ return function(shape, changes)
   local settings = shapes[shape]
   local layers = { input { 28, 28, 1 } }
   for i = 1, 3 do
-    table.insert(layers, convolutions(settings[i]))
+    table.insert(layers, blocks.convolutions(settings[i]))
     table.insert(layers, max_pool2d { 2 })
   end
-  table.insert(layers, convolutions { changes.filters or settings.last })
+  table.insert(layers, blocks.convolutions { changes.filters or settings.last })
   table.insert(layers, flatten {})
   table.insert(layers, dense { changes.hidden or settings.hidden, activation = "relu" })
   table.insert(layers, dense { 10, activation = "softmax" })

@@ -1,4 +1,6 @@
 -- C4: batch size and optimizer of the perceptron with one hidden layer of 768. Fashion-MNIST.
+local blocks = require "blocks"
+
 local optimizers = {
   adam = function() return adam {} end,
   nadam = function() return nadam {} end,
@@ -15,20 +17,9 @@ return sweep "fashion_mlp_batch_and_optimizer" {
     return model "fashion_mlp" {
       input { 28, 28, 1 },
       flatten {},
-      dense { 768, activation = "relu" },
-      dropout { 0.3 },
+      blocks.hidden({ 768 }, "relu", 0.3),
       dense { 10, activation = "softmax" },
-      training = {
-        loss = "sparse_categorical_crossentropy",
-        optimizer = optimizers[p.optimizer](),
-        batch_size = p.batch_size,
-        epochs = 300,
-        validation_split = 0.2,
-        callbacks = {
-          early_stopping { monitor = "val_loss", patience = 20, restore_best_weights = true },
-          reduce_lr_on_plateau { factor = 0.1, patience = 10, cooldown = 2 },
-        },
-      },
+      training = blocks.careful { optimizer = optimizers[p.optimizer](), batch_size = p.batch_size },
     }
   end,
 }

@@ -1,5 +1,5 @@
 -- C6: one convolution on Fashion-MNIST.
-local shared = require "shared"
+local blocks = require "blocks"
 
 return model "fashion_conv" {
   input { 28, 28, 1 },
@@ -8,5 +8,5 @@ return model "fashion_conv" {
   flatten {},
   dense { 10, activation = "softmax" },
 
-  training = shared.careful(),
+  training = blocks.careful(),
 }

@@ -1,5 +1,5 @@
 -- C6: one convolution on Fashion-MNIST, with batch normalization.
-local shared = require "shared"
+local blocks = require "blocks"
 
 return model "fashion_conv_norm" {
   input { 28, 28, 1 },
@@ -9,5 +9,5 @@ return model "fashion_conv_norm" {
   flatten {},
   dense { 10, activation = "softmax" },
 
-  training = shared.careful(),
+  training = blocks.careful(),
 }

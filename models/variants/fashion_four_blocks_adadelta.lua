@@ -1,11 +1,11 @@
 -- C10: ../cnn_batch_norm.lua with Adadelta.
-local shared = require "shared"
+local blocks = require "blocks"
 
 return model "fashion_four_blocks_adadelta" {
   input { 28, 28, 1 },
-  shared.normalized({ 8, 16, 32, 64 }, 0.2),
+  blocks.normalized({ 8, 16, 32, 64 }, 0.2),
   flatten {},
   dense { 10, activation = "softmax" },
 
-  training = shared.careful { optimizer = adadelta {} },
+  training = blocks.careful { optimizer = adadelta {} },
 }

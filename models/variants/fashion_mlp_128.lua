@@ -1,11 +1,11 @@
 -- C2: one hidden layer of 128 units on Fashion-MNIST.
-local shared = require "shared"
+local blocks = require "blocks"
 
 return model "fashion_mlp_128" {
   input { 28, 28, 1 },
   flatten {},
-  shared.hidden({ 128 }, "relu", 0.2),
+  blocks.hidden({ 128 }, "relu", 0.2),
   dense { 10, activation = "softmax" },
 
-  training = shared.careful(),
+  training = blocks.careful(),
 }

@@ -1,11 +1,11 @@
 -- D1: two hidden layers of 500 units on MNIST.
-local shared = require "shared"
+local blocks = require "blocks"
 
 return model "mnist_mlp_500" {
   input { 28, 28, 1 },
   flatten {},
-  shared.hidden { 500, 500 },
+  blocks.hidden { 500, 500 },
   dense { 10, activation = "softmax" },
 
-  training = shared.exercise(),
+  training = blocks.exercise(),
 }

@@ -1,11 +1,11 @@
 -- D6: ../mnist_mlp.lua with batches of 10,000: too few steps to learn much.
-local shared = require "shared"
+local blocks = require "blocks"
 
 return model "mnist_mlp_batch_10000" {
   input { 28, 28, 1 },
   flatten {},
-  shared.hidden { 50, 50 },
+  blocks.hidden { 50, 50 },
   dense { 10, activation = "softmax" },
 
-  training = shared.exercise { batch_size = 10000 },
+  training = blocks.exercise { batch_size = 10000 },
 }

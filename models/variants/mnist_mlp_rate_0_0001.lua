@@ -1,11 +1,11 @@
 -- D8: ../mnist_mlp.lua with a learning rate of 0.0001, small: it learns slowly.
-local shared = require "shared"
+local blocks = require "blocks"
 
 return model "mnist_mlp_rate_0_0001" {
   input { 28, 28, 1 },
   flatten {},
-  shared.hidden { 50, 50 },
+  blocks.hidden { 50, 50 },
   dense { 10, activation = "softmax" },
 
-  training = shared.exercise { optimizer = adam { 0.0001 }, epochs = 10 },
+  training = blocks.exercise { optimizer = adam { 0.0001 }, epochs = 10 },
 }

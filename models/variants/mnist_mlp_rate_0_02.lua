@@ -1,11 +1,11 @@
 -- D8: ../mnist_mlp.lua with a learning rate of 0.02, too large.
-local shared = require "shared"
+local blocks = require "blocks"
 
 return model "mnist_mlp_rate_0_02" {
   input { 28, 28, 1 },
   flatten {},
-  shared.hidden { 50, 50 },
+  blocks.hidden { 50, 50 },
   dense { 10, activation = "softmax" },
 
-  training = shared.exercise { optimizer = adam { 0.02 } },
+  training = blocks.exercise { optimizer = adam { 0.02 } },
 }

@@ -1,5 +1,5 @@
 -- D5: a hidden layer with ReLU and one with tanh on MNIST.
-local shared = require "shared"
+local blocks = require "blocks"
 
 return model "mnist_mlp_relu_tanh" {
   input { 28, 28, 1 },
@@ -8,5 +8,5 @@ return model "mnist_mlp_relu_tanh" {
   dense { 50, activation = "tanh" },
   dense { 10, activation = "softmax" },
 
-  training = shared.exercise(),
+  training = blocks.exercise(),
 }

@@ -1,5 +1,5 @@
 -- B7: ../relu_cnn.lua with Adam.
-local shared = require "shared"
+local blocks = require "blocks"
 
 return model "relu_two_convs_adam" {
   input { 28, 28, 1 },
@@ -8,5 +8,5 @@ return model "relu_two_convs_adam" {
   flatten {},
   dense { 10, activation = "softmax" },
 
-  training = shared.one_hot { optimizer = adam {} },
+  training = blocks.one_hot { optimizer = adam {} },
 }

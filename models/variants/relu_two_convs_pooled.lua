@@ -1,5 +1,5 @@
 -- B8: ../relu_cnn.lua with pooling behind each convolution, and Adam.
-local shared = require "shared"
+local blocks = require "blocks"
 
 return model "relu_two_convs_pooled" {
   input { 28, 28, 1 },
@@ -10,5 +10,5 @@ return model "relu_two_convs_pooled" {
   flatten {},
   dense { 10, activation = "softmax" },
 
-  training = shared.one_hot { optimizer = adam {} },
+  training = blocks.one_hot { optimizer = adam {} },
 }

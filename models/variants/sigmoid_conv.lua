@@ -1,5 +1,5 @@
 -- B1: one sigmoid convolution on MNIST, plain SGD.
-local shared = require "shared"
+local blocks = require "blocks"
 
 return model "sigmoid_conv" {
   input { 28, 28, 1 },
@@ -7,5 +7,5 @@ return model "sigmoid_conv" {
   flatten {},
   dense { 10, activation = "softmax" },
 
-  training = shared.one_hot(),
+  training = blocks.one_hot(),
 }

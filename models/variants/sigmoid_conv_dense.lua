@@ -1,5 +1,5 @@
 -- B3: one sigmoid convolution and a dense layer on MNIST, plain SGD.
-local shared = require "shared"
+local blocks = require "blocks"
 
 return model "sigmoid_conv_dense" {
   input { 28, 28, 1 },
@@ -8,5 +8,5 @@ return model "sigmoid_conv_dense" {
   dense { 128, activation = "sigmoid" },
   dense { 10, activation = "softmax" },
 
-  training = shared.one_hot(),
+  training = blocks.one_hot(),
 }

@@ -1,5 +1,5 @@
 -- B4: three sigmoid convolutions on MNIST. It does not learn: the gradients vanish.
-local shared = require "shared"
+local blocks = require "blocks"
 
 return model "sigmoid_three_convs" {
   input { 28, 28, 1 },
@@ -10,5 +10,5 @@ return model "sigmoid_three_convs" {
   dense { 128, activation = "sigmoid" },
   dense { 10, activation = "softmax" },
 
-  training = shared.one_hot(),
+  training = blocks.one_hot(),
 }

@@ -1,5 +1,5 @@
 -- B5: ../sigmoid_cnn.lua with a large learning rate that decays.
-local shared = require "shared"
+local blocks = require "blocks"
 
 return model "sigmoid_two_convs_decay" {
   input { 28, 28, 1 },
@@ -9,7 +9,7 @@ return model "sigmoid_two_convs_decay" {
   dense { 128, activation = "sigmoid" },
   dense { 10, activation = "softmax" },
 
-  training = shared.one_hot {
+  training = blocks.one_hot {
     optimizer = sgd { exponential_decay { 0.5, decay_steps = 10000, decay_rate = 0.9 } },
   },
 }
