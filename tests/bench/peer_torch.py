@@ -140,8 +140,9 @@ def memory(model, layout):
         step()
 
     work()
-    grown = status_bytes("VmHWM") - before
-    print(json.dumps({"process_bytes": grown, "tensor_bytes": tensor_peak(work)}), flush=True)
+    resident = status_bytes("VmHWM")
+    print(json.dumps({"resident_bytes": resident, "process_bytes": resident - before,
+                      "tensor_bytes": tensor_peak(work)}), flush=True)
 
 
 def infer(model, seconds, batches):
