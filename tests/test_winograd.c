@@ -1,5 +1,6 @@
-/* test_winograd.c: convolutions by Winograd's F(4x4, 3x3) and F(2x2, 5x5) against the naive reference in double,
- * both dialects, beside the direct sums: outputs, and gradients by data and by weights. */
+/* test_winograd.c: convolutions by Winograd's F(4x4, 3x3) and F(2x2, 5x5) against the naive
+ * reference in double, both dialects, beside the direct sums: outputs, and gradients by data and by
+ * weights. */
 #include "compiler/jit/jit.h"
 #include "runtime/parallel.h"
 #include "tests/reference_model.h"
@@ -152,8 +153,7 @@ static void close_model(struct reference_model *m, struct expected *expected) {
 static void check_backends(struct reference_model *m, const struct expected *expected,
                            const struct target *target, const char *what) {
     static const enum backend backends[] = {BACKEND_TCC, BACKEND_CC};
-    size_t size = sizeof(float) *
-                  (size_t)(m->batch * shape_elements(&m->model->output->output));
+    size_t size = sizeof(float) * (size_t)(m->batch * shape_elements(&m->model->output->output));
     float *predictions = NULL; /* of libtcc */
     for (int i = 0; i < 2; i++) {
         struct run direct, winograd, threaded;
@@ -168,7 +168,8 @@ static void check_backends(struct reference_model *m, const struct expected *exp
                             sizeof(float) * (size_t)weights);
         assert_memory_equal(winograd.predictions, threaded.predictions, size);
         if (predictions) assert_memory_equal(winograd.predictions, predictions, size);
-        if (!predictions) memcpy(predictions = floats((long)size / 4, NULL), winograd.predictions, size);
+        if (!predictions)
+            memcpy(predictions = floats((long)size / 4, NULL), winograd.predictions, size);
         run_free(&direct), run_free(&winograd), run_free(&threaded);
     }
     free(predictions);
@@ -245,7 +246,7 @@ static void test_small_batch(void **state) {
     close_model(&m, &expected);
 }
 
-/* F(2x2, 5x5): forward and backward-data; borders of odd width, with and without padding. */
+/* F(2x2, 5x5) in all three passes; borders of odd width, with and without padding. */
 static void test_five_taps(void **state) {
     (void)state;
     struct reference_model m;
@@ -256,7 +257,8 @@ static void test_five_taps(void **state) {
                "conv2d { 33, kernel_size = 5, padding = 'same', use_bias = false }",
                "11, 9, 21", 36);
     static const char *const calls[] = {"winograd_image_5x5(", "winograd_result_5x5(",
-                                        "winograd_weights_5x5(", NULL};
+                                        "winograd_weights_5x5(", "winograd_weight_gradient_5x5(",
+                                        NULL};
     check_calls(&m, calls);
     for (const struct target *const *target = targets(); *target; target++)
         if (target_runs(*target)) check_backends(&m, &expected, *target, (*target)->name);

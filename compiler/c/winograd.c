@@ -12,10 +12,8 @@ static void open_blocks(struct writer *w, const struct kernel *kernel) {
     write_line(w, "long block = unit * %ld / %ld;", blocks, kernel->units);
 }
 
-const char *use_winograd(struct writer *w, const char *transform,
-                         const struct convolution_kernel *c) {
-    bool is_wide = c->kernel_size[0] == 5;
-    return use_symbol(w, is_wide ? arena_format(w->arena, "%s_5x5", transform) : transform);
+const char *use_winograd(struct writer *w, const char *transform, long taps) {
+    return use_symbol(w, taps == 5 ? arena_format(w->arena, "%s_5x5", transform) : transform);
 }
 
 /* ---- the products at one point ---- */
@@ -97,8 +95,9 @@ static void write_image(struct writer *w, const struct kernel *kernel) {
     write_open(w, "for (long i = 0; i < %ld; i++)", c->in_channels);
     write_open(w, "for (long r = 0; r < %ld; r++)", g->chunk[0]);
     write_line(w, "%s(x + block * %ld + i * %ld, v + (i * %ld + r * %ld) * %ld, %ld, %ld,",
-               use_winograd(w, "winograd_image", c), w->plan->views[c->image->number]->stride[0],
-               plane, tiles, g->chunk[1], lanes, g->image_point, g->chunk[1]);
+               use_winograd(w, "winograd_image", c->kernel_size[0]),
+               w->plan->views[c->image->number]->stride[0], plane, tiles, g->chunk[1], lanes,
+               g->image_point, g->chunk[1]);
     write_line(w, "    (row + r) * %ld - %ld, column * %ld - %ld, %ld, %ld);", g->tile, g->pad[0],
                g->tile, g->pad[1], c->in_size[0], c->in_size[1]);
     write_close(w);
@@ -118,8 +117,9 @@ static void write_result(struct writer *w, const struct kernel *kernel) {
     write_line(w, "const long at = ((o * %ld + (row + r) * %ld) * %ld + column * %ld) * %ld;",
                c->out_size[0], g->tile, c->out_size[1], g->tile, lanes);
     write_line(w, "%s(m + (o * %ld + r * %ld) * %ld, %ld, %s, y + block * %ld + at, %s, %ld,",
-               use_winograd(w, "winograd_result", c), tiles, g->chunk[1], lanes, g->result_point,
-               c->epilogue.bias ? "bias + o" : "0", kernel->out->stride[0], mask, g->chunk[1]);
+               use_winograd(w, "winograd_result", c->kernel_size[0]), tiles, g->chunk[1], lanes,
+               g->result_point, c->epilogue.bias ? "bias + o" : "0", kernel->out->stride[0], mask,
+               g->chunk[1]);
     write_line(w, "    %ld - (row + r) * %ld, %ld - column * %ld, %ld, %d);", c->out_size[0],
                g->tile, c->out_size[1], g->tile, c->out_size[1] * lanes, epilogue_flags(c));
     write_close(w);
@@ -149,7 +149,8 @@ static void write_drive(struct writer *w, const struct kernel *kernel) {
                g->image_point, g->result_point, g->padded_in, g->weights_point,
                views[c->image->number]->stride[0], kernel->out->stride[0],
                e->mask ? views[e->mask->number]->stride[0] : 0,
-               use_winograd(w, "winograd_image", c), use_winograd(w, "winograd_result", c));
+               use_winograd(w, "winograd_image", c->kernel_size[0]),
+               use_winograd(w, "winograd_result", c->kernel_size[0]));
     write_scratch(w, "v", g->scratch);
     write_line(w, "%s(&c,%s,%s,%s,%s,%s,v,begin,end);", use_symbol(w, "winograd_drive"),
                view_address(w, views[c->image->number]), view_address(w, c->packed),
@@ -201,8 +202,8 @@ void write_winograd_weights(struct writer *w, struct kernel *kernel) {
                outs.big);
     write_line(w, "const long outs = unit < %ld ? %ld : %ld;", outs.big, outs.size + 1, outs.size);
     write_line(w, "%s(w + %ld + o * %ld, u + o * %ld, %ld, %ld, %ld, outs,",
-               use_winograd(w, "winograd_weights", c), start, c->w_out, g->padded_in,
-               g->weights_point, c->in_channels, c->w_in);
+               use_winograd(w, "winograd_weights", c->kernel_size[0]), start, c->w_out,
+               g->padded_in, g->weights_point, c->in_channels, c->w_in);
     write_line(w, "    %ld, %ld, %ld);", c->w_out, sign * c->w_tap[0], sign * c->w_tap[1]);
     write_close(w);
     write_close(w);
@@ -238,16 +239,17 @@ static void write_gradient_points(struct writer *w, const struct weight_gradient
                winograd->tiles[1] * lanes, winograd->tile);
     write_open(w, "for (long i = 0; i < %ld; i++)", g->in_channels);
     write_line(w, "%s(x + (block + b) * %ld + i * %ld, v + i * %ld + at, %ld, %ld,",
-               use_symbol(w, "winograd_image"), w->plan->views[g->image->number]->stride[0],
-               g->in_size[0] * g->in_size[1] * lanes, tiles * lanes, all, winograd->tiles[1]);
+               use_winograd(w, "winograd_image", g->window.kernel_size[0]),
+               w->plan->views[g->image->number]->stride[0], g->in_size[0] * g->in_size[1] * lanes,
+               tiles * lanes, all, winograd->tiles[1]);
     write_line(w, "    top - %ld, %ld, %ld, %ld);", winograd->pad[0], -winograd->pad[1],
                g->in_size[0], g->in_size[1]);
     write_close(w);
     write_open(w, "for (long o = 0; o < %ld; o++)", g->out_channels);
     write_line(w, "%s(g + (block + b) * %ld + (o * %ld + top) * %ld, d + o * %ld + at, %ld, %ld,",
-               use_symbol(w, "winograd_gradient"), w->plan->views[g->gradient->number]->stride[0],
-               g->out_size[0], g->out_size[1] * lanes, tiles * lanes, winograd->result_point,
-               winograd->tiles[1]);
+               use_winograd(w, "winograd_gradient", g->window.kernel_size[0]),
+               w->plan->views[g->gradient->number]->stride[0], g->out_size[0],
+               g->out_size[1] * lanes, tiles * lanes, winograd->result_point, winograd->tiles[1]);
     write_line(w, "    %ld - top, %ld, %ld);", g->out_size[0], g->out_size[1],
                g->out_size[1] * lanes);
     write_close(w);
@@ -335,8 +337,8 @@ void write_winograd_sums(struct writer *w, struct kernel *kernel) {
     write_begin(w, "in", "in_tile", ins);
     write_size(w, "in", "in_tile", ins);
     write_line(w, "%s(dw + out_begin * %ld + in_begin * %ld, sums + (unit * %ld + in_tile) * %ld,",
-               use_symbol(w, "winograd_weight_gradient"), g->w_out, g->w_in, in_tiles,
-               winograd->region);
+               use_winograd(w, "winograd_weight_gradient", g->window.kernel_size[0]), g->w_out,
+               g->w_in, in_tiles, winograd->region);
     write_line(w, "    %ld, %ld, %ld, outs, ins, %ld, %ld, %ld, %ld);", winograd->sums_point,
                winograd->parts, WINOGRAD_POINTS * winograd->sums_point, g->w_out, g->w_in,
                g->w_tap[0], g->w_tap[1]);

@@ -172,18 +172,19 @@ static void choose_gradient_chunk(const struct program_plan *plan,
 
 bool schedule_winograd_gradient(struct program_plan *plan, struct kernel *kernel) {
     struct weight_gradient_kernel *w = &kernel->weight_gradient;
-    enum { TILE = 4 };
-    if (winograd_tile(plan, &w->window, w->groups) != TILE) return false;
+    long tile = winograd_tile(plan, &w->window, w->groups);
+    if (!tile) return false;
     struct winograd *winograd = ARENA_NEW(plan->arena, struct winograd);
-    winograd->tile = TILE;
+    winograd->tile = tile;
     double direct = 1;
     for (int i = 0; i < 2; i++) {
         int count;
-        struct axis_class *classes = axis_classes(plan->arena, false, w->out_size[i], w->in_size[i],
-                                                  3, 1, 1, w->window.pad[i], &count);
+        struct axis_class *classes =
+            axis_classes(plan->arena, false, w->out_size[i], w->in_size[i],
+                         w->window.kernel_size[i], 1, 1, w->window.pad[i], &count);
         direct *= direct_products(classes, count);
         winograd->pad[i] = w->window.pad[i];
-        winograd->tiles[i] = parts_of(w->out_size[i], TILE);
+        winograd->tiles[i] = parts_of(w->out_size[i], tile);
     }
     choose_gradient_chunk(plan, w, winograd);
     double chunks =
