@@ -12,10 +12,11 @@ enum { FIRST_STEPS = 2, ALL = 0, ONE = 1 };
 static const double long_step = 20e-3;
 /* A trial as long as this ends once both ways had the same number of blocks. */
 static const double long_trial = 60e-3;
-/* To the next trial: at least so long, and so long that what the slower way cost is below 1 %. */
-static const double least_interval = 1, cost_factor = 100;
-/* The other way must be faster by this part: else noise would decide. */
-static const double margin = 0.02;
+/* To the next trial: at least so long, and so long that what the slower way cost is below 1 %. Soon
+ * where both ways are nearly equal: noise may have decided, and fresh memory in a first trial. */
+static const double least_interval = 0.1, cost_factor = 100;
+/* All threads must be faster than one by this part: what gains nothing is left to others. */
+static const double margin = 0.03;
 
 double thread_choice_clock(void) {
     struct timespec now;
@@ -71,8 +72,7 @@ static void end_trial(struct thread_choice *choice, double now) {
     double typical[2];
     for (int i = 0; i < 2; i++)
         typical[i] = median(choice->way[i].compared, choice->way[i].compared_count);
-    int kept = choice->alone ? ONE : ALL, other = 1 - kept;
-    if (typical[other] < (1 - margin) * typical[kept]) choice->alone = !choice->alone;
+    choice->alone = typical[ALL] > (1 - margin) * typical[ONE];
     int faster = choice->alone ? ONE : ALL, slower = 1 - faster;
     double lost = choice->way[slower].seconds - choice->way[slower].steps * typical[faster];
     double interval = cost_factor * lost;

@@ -74,9 +74,12 @@ static void it_follows_the_machine(void **state) {
     }
 }
 
-static void ways_that_are_alike_are_left_alone(void **state) {
+static void threads_that_gain_nothing_rest(void **state) {
     (void)state;
-    struct machine m = machine_of(1e-3, 0.99e-3);
+    struct machine m = machine_of(1e-3, 1.02e-3);
+    run(&m, 10);
+    assert_true(m.choice.alone);
+    m = machine_of(1e-3, 1.04e-3);
     run(&m, 10);
     assert_false(m.choice.alone);
     /* Single slow steps, whoever makes them, decide nothing. */
@@ -225,7 +228,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_faster_way_is_kept),
         cmocka_unit_test(it_follows_the_machine),
-        cmocka_unit_test(ways_that_are_alike_are_left_alone),
+        cmocka_unit_test(threads_that_gain_nothing_rest),
         cmocka_unit_test(new_code_is_tried_again),
         cmocka_unit_test(without_a_pool_nothing_is_chosen),
         cmocka_unit_test(changes_during_training_leave_no_mark),
