@@ -411,12 +411,9 @@ static inline void check_noise(struct kernel_check *check) {
     free(trace);
 }
 
-/* Makes the model of a seed and runs the reference. False, with nothing to close: the model is too
- * large, or its data always close to a kink. */
-static inline bool check_open(struct kernel_check *check, uint64_t seed, bool gradient,
-                              double most_cost) {
-    memset(check, 0, sizeof *check);
-    random_model(&check->random, seed, gradient);
+/* Runs the reference of the model in check->random, with data by seed. False, with nothing to
+ * close: the model is too large, or its data always close to a kink. */
+static inline bool check_open_text(struct kernel_check *check, uint64_t seed, double most_cost) {
     check->title = "";
     reference_open(&check->m, check->random.text, check->random.batch);
     check->title = arena_format(&check->m.arena, "model %lu", (unsigned long)seed);
@@ -440,6 +437,14 @@ static inline bool check_open(struct kernel_check *check, uint64_t seed, bool gr
     }
     check_close_all(check);
     return false;
+}
+
+/* The same for the random model of a seed. */
+static inline bool check_open(struct kernel_check *check, uint64_t seed, bool gradient,
+                              double most_cost) {
+    memset(check, 0, sizeof *check);
+    random_model(&check->random, seed, gradient);
+    return check_open_text(check, seed, most_cost);
 }
 
 #endif

@@ -122,8 +122,8 @@ static uint32_t mix(uint32_t h) {
     return h ^ (h >> 16);
 }
 
-/* Rows of positions: element i is at row i / 32, place i % 32. */
-static void rows_of(const struct library *library, unsigned key) {
+/* Rows of positions: element i is at row i / row, place i % row. */
+static void positions_of(const struct library *library, unsigned key, long row) {
     void (*random)(float *, unsigned, unsigned, long, long, long, long) =
         (void (*)(float *, unsigned, unsigned, long, long, long, long))library->find(
             library->target, "vector_random_rows");
@@ -132,15 +132,16 @@ static void rows_of(const struct library *library, unsigned key) {
                                                                        "vector_index_rows");
     assert_true(random && index);
     for (long n = 1; n < 200; n += 33) {
-        random(y_memory, key, 17, 49, 32, 5, n);
+        y_memory[n] = 77;
+        random(y_memory, key, 17, 49, row, 5, n);
         for (long i = 0; i < n; i++) {
-            uint32_t number = (uint32_t)(17 + i % 32 * 49 + i / 32 * 5);
-            assert_true(y_memory[i] ==
-                        (float)(mix(mix(number + key) ^ key) >> 8) / 16777216.0f);
+            uint32_t number = (uint32_t)(17 + i % row * 49 + i / row * 5);
+            assert_true(y_memory[i] == (float)(mix(mix(number + key) ^ key) >> 8) / 16777216.0f);
         }
-        index(y_memory, 3, 2, 32, -7, n);
+        index(y_memory, 3, 2, row, -7, n);
         for (long i = 0; i < n; i++)
-            assert_true(y_memory[i] == (float)(3 + i % 32 * 2 - i / 32 * 7));
+            assert_true(y_memory[i] == (float)(3 + i % row * 2 - i / row * 7));
+        assert_true(y_memory[n] == 77); /* nothing is written behind the end */
     }
 }
 
@@ -158,7 +159,7 @@ static void random_of(const struct library *library) {
         unsigned k = key(seed, 7, 3), first = 0xffffff00u + seed;
         long step = (long)seed - 1;
         assert_int_equal(k, mix(mix(mix(seed) + 7) + 3));
-        rows_of(library, k);
+        for (long row = 1; row < 50; row += row % 16 ? 3 : 16) positions_of(library, k, row);
         strip(y_memory, k, first, step, 999);
         for (long i = 0; i < 999; i++) {
             uint32_t number = first + (uint32_t)(i * step);
@@ -296,10 +297,8 @@ static float largest_of(strip_reduction *top, long n) {
 }
 
 static void reductions_of(const struct library *library) {
-    strip_reduction *sum =
-        (strip_reduction *)library->find(library->target, "vector_sum_into");
-    strip_reduction *top =
-        (strip_reduction *)library->find(library->target, "vector_maximum_into");
+    strip_reduction *sum = (strip_reduction *)library->find(library->target, "vector_sum_into");
+    strip_reduction *top = (strip_reduction *)library->find(library->target, "vector_maximum_into");
     void (*index)(float *, long, long, long) =
         (void (*)(float *, long, long, long))library->find(library->target, "vector_index");
     unary_strip *accumulate = (unary_strip *)library->find(library->target, "vector_accumulate");
@@ -359,10 +358,8 @@ static void ends_of(const struct library *library) {
 
 /* All in one call: the bits of beginning, adding and ending. */
 static void whole_of(const struct library *library) {
-    strip_reduction *sum =
-        (strip_reduction *)library->find(library->target, "vector_sum_into");
-    strip_reduction *top =
-        (strip_reduction *)library->find(library->target, "vector_maximum_into");
+    strip_reduction *sum = (strip_reduction *)library->find(library->target, "vector_sum_into");
+    strip_reduction *top = (strip_reduction *)library->find(library->target, "vector_maximum_into");
     float (*sum_end)(const float *) =
         (float (*)(const float *))library->find(library->target, "vector_sum_end");
     float (*top_end)(const float *) =
@@ -382,6 +379,72 @@ static void whole_of(const struct library *library) {
         float pairs[4] = {sum_end(s), top_end(t), sum_of(x, n), top_of(x, n)};
         assert_memory_equal(pairs, pairs + 2, 2 * sizeof *pairs);
     }
+}
+
+typedef void repeat_row(float *, const float *, long, long);
+typedef void repeat_each(float *, const float *, long, long, long);
+
+enum { MOST = 512 * 25 };
+
+/* Whole rows at once: the bits of one after the other, and nothing behind the last one. */
+static void rows_of(const struct library *library, long row, long rows) {
+    static float memory[MOST], to[MOST + 1], expected[MOST], other[MOST];
+    const struct target *target = library->target;
+    repeat_row *repeat = (repeat_row *)library->find(target, "vector_repeat_row");
+    repeat_each *each = (repeat_each *)library->find(target, "vector_repeat_each");
+    repeat_row *sums = (repeat_row *)library->find(target, "vector_row_sums");
+    repeat_row *maxima = (repeat_row *)library->find(target, "vector_row_maxima");
+    repeat_row *accumulate = (repeat_row *)library->find(target, "vector_accumulate_rows");
+    repeat_row *largest = (repeat_row *)library->find(target, "vector_accumulate_maximum_rows");
+    float (*sum_of)(const float *, long) =
+        (float (*)(const float *, long))library->find(target, "vector_sum_of");
+    float (*maximum_of)(const float *, long) =
+        (float (*)(const float *, long))library->find(target, "vector_maximum_of");
+    assert_true(repeat && each && sums && maxima && accumulate && largest && sum_of && maximum_of);
+    long n = row * rows;
+    float *x = memory + MOST - n;
+    for (long i = 0; i < n; i++) x[i] = random_below(5) ? random_float() : -0.0f;
+    to[n] = 77;
+    repeat(to, x, row, n);
+    for (long i = 0; i < n; i++) assert_true(to[i] == x[i % row]);
+    each(to, x, 1, row, n);
+    for (long i = 0; i < n; i++) assert_true(to[i] == x[i / row]);
+    each(to, memory, 3, row, n);
+    for (long i = 0; i < n; i++) assert_true(to[i] == memory[i / row * 3]);
+    assert_true(to[n] == 77);
+    for (long r = 0; r < rows; r++) {
+        expected[r] = sum_of(x + r * row, row);
+        other[r] = maximum_of(x + r * row, row);
+    }
+    to[rows] = 77;
+    sums(to, x, row, n);
+    assert_memory_equal(to, expected, (size_t)rows * sizeof *to);
+    maxima(to, x, row, n);
+    assert_memory_equal(to, other, (size_t)rows * sizeof *to);
+    assert_true(to[rows] == 77);
+    for (long j = 0; j < row; j++) expected[j] = to[j] = other[j] = (float)j / 7;
+    for (long i = 0; i < n; i++) {
+        expected[i % row] += x[i];
+        other[i % row] = fmaxf(other[i % row], x[i]);
+    }
+    to[row] = 77;
+    accumulate(to, x, row, n);
+    assert_memory_equal(to, expected, (size_t)row * sizeof *to);
+    for (long j = 0; j < row; j++) to[j] = (float)j / 7;
+    largest(to, x, row, n);
+    for (long j = 0; j < row; j++) assert_true(to[j] == other[j]);
+    assert_true(to[row] == 77);
+}
+
+static void all_rows_of(const struct library *library) {
+    static const long lengths[] = {1, 2, 3, 5, 8, 10, 15, 16, 17, 31, 32, 33, 50, 64, 100, 512};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
+        for (long rows = 1; rows <= 25; rows += 6) rows_of(library, lengths[i], rows);
+}
+
+static void test_rows(void **state) {
+    (void)state;
+    for_libraries(all_rows_of);
 }
 
 static void strips_of(const struct library *library) {
@@ -497,9 +560,8 @@ static void test_chains(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mathematics),
-        cmocka_unit_test(test_random),
-        cmocka_unit_test(test_strips),
+        cmocka_unit_test(test_mathematics), cmocka_unit_test(test_random),
+        cmocka_unit_test(test_strips),      cmocka_unit_test(test_rows),
         cmocka_unit_test(test_chains),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,13 +4,17 @@
 
 #include <string.h>
 
-/* The loops outside the strip, outermost first: the kept ones, then the reduced ones. */
+/* The loops outside the strip, outermost first: the kept ones, the reduced ones, the rows of a
+ * piece.
+ */
 static int outer_count(const struct nest *nest) {
-    return nest->kept_count + nest->reduced_count;
+    return nest->kept_count + nest->reduced_count + (nest->rows >= 0);
 }
 
 static int outer_dimension(const struct nest *nest, int i) {
-    return i < nest->kept_count ? nest->kept[i] : nest->reduced[i - nest->kept_count];
+    if (i < nest->kept_count) return nest->kept[i];
+    return i == nest->kept_count + nest->reduced_count ? nest->rows
+                                                       : nest->reduced[i - nest->kept_count];
 }
 
 /* The index of an address from the loops outside the strip: "i0 * 12 + i1 * 3", or "". */
@@ -100,6 +104,10 @@ static void declare_level(struct writer *w, const struct nest *nest, int level) 
                        a->name, index);
         }
     }
+}
+
+void loop_declare_rows(struct writer *w, const struct nest *nest) {
+    declare_level(w, nest, outer_count(nest));
 }
 
 const struct view *loop_view(const struct nest *nest, const struct statement *statement) {
@@ -243,8 +251,9 @@ static void write_strip(struct writer *w, const struct nest *nest) {
 
 /* ---- the loops around the strip ---- */
 
+/* Are there sums that begin before the strips and end behind them? */
 static bool has_sums(const struct nest *nest) {
-    return nest->kernel->loop.axes != 0;
+    return nest->kernel->loop.axes != 0 && !nest_sums_rows(nest);
 }
 
 /* libtcc makes slow loops over the partial sums of a strip: the library begins and ends them. */
@@ -273,6 +282,9 @@ static void declare_sums(struct writer *w, const struct nest *nest) {
         if (has_library_sums(w, nest))
             write_line(w, "%s(sum%d);",
                        use_symbol(w, is_sum ? "vector_sum_begin" : "vector_maximum_begin"), i);
+        else if (nest->rows >= 0)
+            write_line(w, "const real start%d = %s;\n%s(sum%d, &start%d, 0, %ld);", i, start,
+                       use_symbol(w, "vector_copy"), i, i, size);
         else
             write_line(w, "for (long k = 0; k < %ld; k++) sum%d[k] = %s;", size, i, start);
     }
@@ -285,6 +297,8 @@ static void store_sum(struct writer *w, const struct nest *nest, int i) {
     const char *type = nest->addresses[a].view->buffer->is_double ? "(double)" : "";
     if (nest->strip < 0) {
         write_line(w, "%s[0] = %ssum%d[0];", row, type, i); /* a single element */
+    } else if (nest->rows >= 0) {
+        write_line(w, "%s(%s, sum%d, 1, %ld);", use_symbol(w, "vector_copy"), row, i, nest->row);
     } else if (!nest->is_reduced[nest->strip]) {
         const char *first = is_chunked(nest) ? "first" : "0";
         const char *last =
@@ -364,7 +378,7 @@ void write_loop(struct writer *w, struct kernel *kernel) {
     else
         write_strip(w, &nest);
     for (int i = 0; i < nest.reduced_count; i++) write_close(w);
-    for (int i = 0; i < kernel->loop.statement_count; i++)
+    for (int i = 0; has_sums(&nest) && i < kernel->loop.statement_count; i++)
         if (kernel->loop.statements[i].kind != STATEMENT_VALUE) store_sum(w, &nest, i);
     while (opened-- > 0) write_close(w);
     write_close(w);

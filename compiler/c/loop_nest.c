@@ -6,6 +6,10 @@
 
 enum { STORE_CHUNK = 4096, SUM_CHUNK = 512 };
 
+/* Longer rows take longer to compute than to call for, and what has one number a row would have to
+ * be repeated for each piece. */
+enum { SHORT_ROW = 64 };
+
 /* Blocked dimensions: block, channel, row, column, lane; the axis of each. */
 static const int axis_of_dimension[5] = {0, 3, 1, 2, 0};
 
@@ -199,6 +203,52 @@ static void merge_rows(struct nest *nest) {
     nest->row = row;
 }
 
+enum rows_form nest_rows_form(const struct nest *nest, const struct address *address) {
+    long across = address->stride[nest->rows], along = address->stride[nest->strip];
+    if (along == 0) return across ? ROWS_NUMBER_EACH : ROWS_NUMBER;
+    if (along != 1) return ROWS_NONE;
+    return across == nest->extent[nest->strip] ? ROWS_WHOLE : across ? ROWS_NONE : ROWS_SAME;
+}
+
+bool nest_sums_rows(const struct nest *nest) {
+    return nest->rows >= 0 && nest->is_reduced[nest->strip];
+}
+
+/* Results are whole rows, or sums: side by side, one a row, or in one row. */
+static bool fits_rows(const struct nest *nest, const struct address *address) {
+    enum rows_form form = nest_rows_form(nest, address);
+    if (!address->view) return true;
+    if (form == ROWS_NUMBER_EACH && address->is_written)
+        return nest_sums_rows(nest) && address->stride[nest->rows] == 1;
+    if (form == ROWS_SAME && address->is_written) return nest->is_reduced[nest->rows];
+    if (form == ROWS_NUMBER_EACH) return nest->extent[nest->strip] <= SHORT_ROW;
+    return form != ROWS_NONE && !(form == ROWS_NUMBER && address->is_written);
+}
+
+/* For libtcc, whose strips are calls: where they are short, the loop around them becomes rows of a
+ * piece. Each row keeps its sums, or each sum its order of rows: the same bits. */
+static void plan_rows(struct nest *nest) {
+    int *count = nest->reduced_count ? &nest->reduced_count : &nest->kept_count;
+    const int *loops = nest->reduced_count ? nest->reduced : nest->kept;
+    if (nest->strip < 0 || nest->row || *count == 0) return;
+    bool is_reduced = nest->is_reduced[nest->strip], has_sums = nest->kernel->loop.axes;
+    if (nest->extent[nest->strip] > LOOP_PIECE / 2 || nest->chunk < nest->extent[nest->strip])
+        return;
+    if (has_sums && is_reduced == (nest->reduced_count > 0)) return;
+    nest->rows = loops[*count - 1];
+    bool fits = true;
+    for (int a = 0; a < nest->address_count; a++)
+        fits = fits && fits_rows(nest, &nest->addresses[a]);
+    if (!fits) {
+        nest->rows = -1;
+        return;
+    }
+    for (int a = 0; a < nest->address_count; a++)
+        nest->addresses[a].row_stride = nest->addresses[a].stride[nest->rows];
+    nest->row = nest->extent[nest->strip];
+    --*count;
+}
+
 /* Window by window: blocks, channels, and strips of whole rows of windows. */
 static void plan_windows(struct nest *nest, struct writer *w, const struct loop_kernel *loop) {
     const struct pooling *pooling = loop->pooling;
@@ -220,10 +270,21 @@ static void plan_windows(struct nest *nest, struct writer *w, const struct loop_
     }
 }
 
+static void plan_chunk(struct nest *nest) {
+    if (nest->strip < 0) return;
+    bool has_sums = nest->kernel->loop.axes;
+    long length = nest->extent[nest->strip], most = has_sums ? SUM_CHUNK : STORE_CHUNK;
+    nest->chunk = length;
+    if (nest->is_reduced[nest->strip]) return;
+    bool must_split = has_sums && length > SUM_CHUNK;
+    if (nest->kept_count == 0 || must_split) nest->chunk = length < most ? length : most;
+}
+
 void nest_plan(struct nest *nest, struct writer *w, struct kernel *kernel) {
     const struct loop_kernel *loop = &kernel->loop;
     memset(nest, 0, sizeof *nest);
     nest->kernel = kernel;
+    nest->rows = -1;
     if (loop->pooling) {
         plan_windows(nest, w, loop);
         return;
@@ -239,17 +300,13 @@ void nest_plan(struct nest *nest, struct writer *w, struct kernel *kernel) {
         else
             nest->kept[nest->kept_count++] = d;
     }
-    if (nest->strip < 0) return;
-    long length = nest->extent[nest->strip];
-    nest->chunk = length;
-    if (nest->is_reduced[nest->strip]) return;
-    long most = loop->axes ? SUM_CHUNK : STORE_CHUNK;
-    bool must_split = loop->axes && length > SUM_CHUNK;
-    if (nest->kept_count == 0 || must_split) nest->chunk = length < most ? length : most;
+    plan_chunk(nest);
+    if (w->dialect == DIALECT_TCC) plan_rows(nest);
 }
 
 long nest_units(const struct nest *nest) {
     if (nest->kept_count) return nest->extent[nest->kept[0]];
+    if (nest->rows >= 0 && !nest->is_reduced[nest->rows]) return nest->extent[nest->rows];
     if (nest->strip < 0 || nest->is_reduced[nest->strip]) return 1;
     return (nest->extent[nest->strip] + nest->chunk - 1) / nest->chunk;
 }

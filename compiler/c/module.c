@@ -74,6 +74,15 @@ static const char *const prototypes[][2] = {
                            "element_step, long row, long row_step, long n);"},
     {"vector_index_rows", "void vector_index_rows(real *to, long first, long step, long row, long "
                           "row_step, long n);"},
+    {"vector_repeat_row", "void vector_repeat_row(real *to, const real *a, long row, long n);"},
+    {"vector_repeat_each", "void vector_repeat_each(real *to, const real *a, long a_step, long "
+                           "row, long n);"},
+    {"vector_row_sums", "void vector_row_sums(real *to, const real *a, long row, long n);"},
+    {"vector_row_maxima", "void vector_row_maxima(real *to, const real *a, long row, long n);"},
+    {"vector_accumulate_rows",
+     "void vector_accumulate_rows(real *to, const real *a, long row, long n);"},
+    {"vector_accumulate_maximum_rows",
+     "void vector_accumulate_maximum_rows(real *to, const real *a, long row, long n);"},
     {"vector_accumulate", "void vector_accumulate(real *to, const real *a, long a_step, long n);"},
     {"vector_accumulate_maximum",
      "void vector_accumulate_maximum(real *to, const real *a, long a_step, long n);"},

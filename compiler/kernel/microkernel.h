@@ -67,8 +67,6 @@
  *   void vector_multiply_add(real *to, const real *a, long a_step, const real *b, long b_step,
  *       const real *c, long c_step, long n);                  and the other chains below
  *   void vector_random(real *to, unsigned key, unsigned first, long element_step, long n);
- *   void vector_random_rows(real *to, unsigned key, unsigned first, long element_step, long row,
- *                           long row_step, long n): rows of positions, row is a multiple of 16
  *       to[i] = random number of element first + i * element_step (see tensor/expression.h)
  *   void vector_index(real *to, long first, long step, long n);
  *   void vector_accumulate(real *to, const real *a, long a_step, long n);  to[i] += a[i]
@@ -79,6 +77,21 @@
  *   void vector_sum_into(real *sum, const real *a, long n);       sum[i % 16] += a[i]
  *   void vector_maximum_into(real *top, const real *a, long n);   the same with the maximum
  *   real vector_sum_of(const real *a, long n), vector_maximum_of: begin, into and end in one
+ *
+ * and on strips of n reals that are rows of `row` reals one after the other:
+ *   void vector_random_rows(real *to, unsigned key, unsigned first, long element_step, long row,
+ *                           long row_step, long n);
+ *   void vector_index_rows(real *to, long first, long step, long row, long row_step, long n);
+ *       as above; the first positions of two rows are row_step apart
+ *   void vector_repeat_row(real *to, const real *a, long row, long n);     to[i] = a[i % row]
+ *   void vector_repeat_each(real *to, const real *a, long a_step, long row, long n);
+ *       to[i] = a[i / row * a_step]
+ *   void vector_row_sums(real *to, const real *a, long row, long n);
+ *   void vector_row_maxima(real *to, const real *a, long row, long n);
+ *       to[r] = vector_sum_of (vector_maximum_of) row r
+ *   void vector_accumulate_rows(real *to, const real *a, long row, long n);
+ *   void vector_accumulate_maximum_rows(real *to, const real *a, long row, long n);
+ *       vector_accumulate(to, row r) for all rows in order
  */
 #ifndef LATHE_MICROKERNEL_H
 #define LATHE_MICROKERNEL_H

@@ -81,32 +81,6 @@ static const char *const generation =
     "}\n\n"
     "static void vector_index(real *to, long first, long step, long n) {\n"
     "    for (long i = 0; i < n; i++) to[i] = (real)(first + i * step);\n"
-    "}\n\n"
-    "/* Rows of positions, a multiple of 16 each, or shorter; n may end within a row. */\n"
-    "static void vector_random_rows(real *to, unsigned key, unsigned first, long element_step,\n"
-    "        long row, long row_step, long n) {\n"
-    "    const unsigned step = (unsigned)element_step;\n"
-    "    for (long i = 0; row < 16 && i < n; i += row, first += (unsigned)row_step)\n"
-    "        for (long j = 0; j < row && i + j < n; j++)\n"
-    "            to[i + j] = real_random(key, first + (unsigned)j * step);\n"
-    "    for (long i = 0, k = 0; row >= 16 && i < n; i += 16, k += 16) {\n"
-    "        if (k == row) k = 0, first += (unsigned)row_step;\n"
-    "        const unsigned begin = first + (unsigned)k * step;\n"
-    "        if (n - i >= 16)\n"
-    "            for (unsigned j = 0; j < 16; j++) to[i + j] = real_random(key, begin + j * step);\n"
-    "        else\n"
-    "            for (unsigned j = 0; i + j < n; j++) to[i + j] = real_random(key, begin + j * step);\n"
-    "    }\n"
-    "}\n\n"
-    "static void vector_index_rows(real *to, long first, long step, long row, long row_step,\n"
-    "        long n) {\n"
-    "    for (long i = 0; row < 16 && i < n; i += row, first += row_step)\n"
-    "        for (long j = 0; j < row && i + j < n; j++) to[i + j] = (real)(first + j * step);\n"
-    "    for (long i = 0, k = 0; row >= 16 && i < n; i += 16, k += 16) {\n"
-    "        if (k == row) k = 0, first += row_step;\n"
-    "        const int begin = (int)(first + k * step);\n"
-    "        for (int j = 0; j < 16 && i + j < n; j++) to[i + j] = (real)(begin + j * (int)step);\n"
-    "    }\n"
     "}\n\n";
 
 static const char *const reduction =
@@ -271,6 +245,12 @@ void microkernel_each_function(void (*visit)(void *context, const char *name), v
         "vector_index",
         "vector_random_rows",
         "vector_index_rows",
+        "vector_repeat_row",
+        "vector_repeat_each",
+        "vector_row_sums",
+        "vector_row_maxima",
+        "vector_accumulate_rows",
+        "vector_accumulate_maximum_rows",
         "vector_accumulate",
         "vector_accumulate_maximum",
         "vector_sum_of",

@@ -45,6 +45,9 @@ void microkernel_print_own_math(struct text *text);
 /** Appends the library's operations on strips, vector_add ... (microkernel_strips.c). */
 void microkernel_print_strips(struct text *text);
 
+/** Appends the library's operations on rows, after its strips (microkernel_rows.c). */
+void microkernel_print_rows(struct text *text);
+
 /** Appends the library's chains of operations, after its strips (microkernel_chain.c). */
 void microkernel_print_chains(struct text *text);
 

@@ -86,6 +86,7 @@ int main(int count, char **arguments) {
     microkernel_print_windows(&printer.text, printer.target->lanes, "static");
     microkernel_print_image(&printer.text, printer.target->lanes, "static");
     microkernel_print_strips(&printer.text);
+    microkernel_print_rows(&printer.text);
     microkernel_print_chains(&printer.text);
     microkernel_each_function(add_name, &printer, &arena);
     for (const struct microkernel_chain *chain = microkernel_chains(); chain->name; chain++)

@@ -50,14 +50,18 @@ static void see(struct expression_list *list, const struct expression *source, i
 }
 
 static bool same_node(const struct expression_node *a, const struct expression_node *b) {
-    return a->source->op == b->source->op && a->source->index == b->source->index &&
+    bool is_operand = a->source->op == EXPRESSION_OPERAND;
+    return a->source->op == b->source->op && a->operand == b->operand &&
+           (is_operand || a->source->index == b->source->index) &&
            value_bits(a->source->value) == value_bits(b->source->value) && a->in[0] == b->in[0] &&
            a->in[1] == b->in[1] && a->in[2] == b->in[2];
 }
 
 /* The place of an equal node in the table (which holds numbers + 1), or the free one. */
 static int *node_place(const struct expression_list *list, const struct expression_node *node) {
-    uint64_t hash = mix((uint64_t)node->source->op, (uint64_t)node->source->index);
+    bool is_operand = node->source->op == EXPRESSION_OPERAND;
+    uint64_t index = (uint64_t)(is_operand ? node->operand : node->source->index);
+    uint64_t hash = mix((uint64_t)node->source->op, index);
     hash = mix(hash, value_bits(node->source->value));
     for (int k = 0; k < 3; k++) hash = mix(hash, (uint64_t)node->in[k]);
     size_t mask = (size_t)list->table_size - 1, i = (size_t)hash & mask;
@@ -82,6 +86,8 @@ static void grow(struct expression_list *list) {
 /* Adds a node whose inputs are in the list. */
 static int add_node(struct expression_list *list, const struct expression *source) {
     struct expression_node node = {.source = source};
+    if (source->op == EXPRESSION_OPERAND)
+        node.operand = list->operands ? list->operands[source->index] : source->index;
     int arity = expression_arity(source->op);
     for (int k = 0; k < arity; k++) node.in[k] = seen_place(list, source->in[k])->number;
     grow(list);
@@ -92,6 +98,13 @@ static int add_node(struct expression_list *list, const struct expression *sourc
         for (int k = 0; k < arity; k++) list->nodes[node.in[k]].uses++;
     }
     return *place - 1;
+}
+
+/* The same expression may be added for another owner: it is not seen yet with these operands. */
+void expression_list_number_operands(struct expression_list *list, const int *operands) {
+    memset(list->seen, 0, sizeof *list->seen * (size_t)list->seen_size);
+    list->seen_count = 0;
+    list->operands = operands;
 }
 
 int expression_list_add(struct expression_list *list, const struct expression *e) {

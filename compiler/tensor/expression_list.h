@@ -10,6 +10,7 @@
 
 struct expression_node {
     const struct expression *source; /* op, value and index are read there */
+    int operand;                     /* OPERAND: which one, as the list counts them */
     int in[3];                       /* numbers of the inputs, smaller than this node's */
     int uses;                        /* how often other nodes of the list read it */
 };
@@ -30,6 +31,7 @@ struct expression_list {
     struct expression_seen *seen;
     int *table;
     int seen_count, seen_size, table_size; /* sizes are powers of 2 */
+    const int *operands;                   /* the number of each operand here; NULL: its own */
     /* Most expressions are small, and a compilation lists thousands: these need no memory. */
     struct expression_node small_nodes[EXPRESSION_LIST_SMALL];
     struct expression_seen small_seen[2 * EXPRESSION_LIST_SMALL];
@@ -47,6 +49,10 @@ double expression_operator_value(enum expression_operator op, double a, double b
 
 /** An empty list, which grows in the arena. */
 void expression_list_init(struct expression_list *list, struct arena *arena);
+
+/** Expressions of several owners in one list: from now on operand i of what is added is number
+ * operands[i] of the list, which keeps the pointer. */
+void expression_list_number_operands(struct expression_list *list, const int *operands);
 
 /** Adds an expression with all its inputs; returns its number. The root of a list made from one
  * expression is its last node. */
