@@ -3,12 +3,12 @@
  * table; their variants, which consist of the same layers, by the first six of it (EMIT_ALL=1:
  * all). Training has small batches: the scalar forms are slow.
  * Where training amplifies roundings of float, it may differ by four times what they make of it in
- * the process, and is held to 1e-5 in double.
+ * the process, and is held to 1e-5 in double (emit_training.h).
  *
  * build/tests/slow_emit MODEL.lua... takes single models; a child process for each, one a
- * processor. The differences are kept in build/emitted/, so that the tables there may be made in
- * pieces. */
-#include "tests/emit_check.h"
+ * processor (EMIT_JOBS=n: n at once). Differences, and what the programs print, are kept in
+ * build/emitted/: the tables may be made in pieces, and only what has changed is built again. */
+#include "tests/emit_training.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,9 +16,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-enum { TRAINING_BATCH = 4, MOST_PATH = 192 };
+enum { MOST_PATH = 192 };
 
 #define RESULTS "build/emitted"
+#define OUTPUTS RESULTS "/outputs"
 
 static const char *model_name(const char *path) {
     static char name[96];
@@ -29,18 +30,19 @@ static const char *model_name(const char *path) {
 
 /* ---- one model, in a process of its own ---- */
 
-static const char *result_path(const char *name) {
-    static char path[MOST_PATH];
-    snprintf(path, sizeof path, RESULTS "/%s.differences", name);
-    return path;
+/* Of a model that passed; `.new` while it is at work. */
+static void result_path(const char *name, const char *suffix, char path[MOST_PATH]) {
+    snprintf(path, MOST_PATH, RESULTS "/%s.differences%s", name, suffix);
 }
 
 static const char *current;
 
-static void keep_difference(const char *mode, int compiler, double difference, double allowed) {
-    FILE *file = fopen(result_path(current), "a");
+static void keep_difference(const char *mode, int toolchain, double difference, double allowed) {
+    char path[MOST_PATH];
+    result_path(current, ".new", path);
+    FILE *file = fopen(path, "a");
     assert_non_null(file);
-    fprintf(file, "%s %d %.2e %.2e\n", mode, compiler, difference, allowed);
+    fprintf(file, "%s %d %.2e %.2e\n", mode, toolchain, difference, allowed);
     assert_int_equal(fclose(file), 0);
 }
 
@@ -56,23 +58,29 @@ static void training_compiles(void **state) {
     if (setjmp(f.arena.exhausted)) fail_msg("out of memory");
     f.model = read_model(&f.arena, test->path);
     write_standalone(test->name, emit(&f, MODE_TRAINING, test->batch, "generic", NULL));
-    for (int i = 0; i < test->compilers; i++) compile_emitted(compilers[i], test->name);
+    for (int i = 0; i < test->toolchain_count; i++)
+        compile_emitted(&test->toolchains[i], test->name);
     arena_free(&f.arena);
 }
 
 static int test_model(const char *path) {
-    char name[96], titles[2][128];
+    char name[96], titles[2][128], result[MOST_PATH], unfinished[MOST_PATH];
     snprintf(name, sizeof name, "%s", model_name(path));
     snprintf(folder, sizeof folder, RESULTS "/%.40s", name);
     current = name;
     record = keep_difference;
-    remove(result_path(name));
+    kept_outputs = OUTPUTS;
+    result_path(name, "", result);
+    result_path(name, ".new", unfinished);
+    remove(result);
+    remove(unfinished);
     if (mkdir(folder, 0777) != 0 && errno != EEXIST) return 1;
     bool is_large = is_too_large_to_train(name);
     bool is_variant = strstr(path, "variants/") && !getenv("EMIT_ALL");
-    int used = is_variant ? USUAL_COMPILERS : ALL_COMPILERS;
-    struct inference_case inference = {path, name, "generic", 1, used};
-    struct training_case training = {path, name, TRAINING_BATCH, used, true};
+    int used = is_variant ? USUAL_TOOLCHAINS : ALL_TOOLCHAINS;
+    struct inference_case inference = {path, name, "generic", 1, host_toolchains, used};
+    long batch = multiply_adds(path) > HEAVY_MODEL ? 2 : 4;
+    struct training_case training = {path, name, batch, host_toolchains, used, true, 0};
     snprintf(titles[0], sizeof titles[0], "predictions of %s agree", name);
     snprintf(titles[1], sizeof titles[1], "training of %s %s", name,
              is_large ? "compiles" : "agrees");
@@ -82,6 +90,7 @@ static int test_model(const char *path) {
     };
     int failed = _cmocka_run_group_tests(name, tests, 2, NULL, NULL);
     finish(NULL);
+    if (!failed && rename(unfinished, result) != 0) return 1;
     return failed;
 }
 
@@ -105,10 +114,11 @@ static int wait_for_one(void) {
 }
 
 static int test_models(char *const *paths, int count) {
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    const char *jobs = getenv("EMIT_JOBS");
+    long processors = jobs ? strtol(jobs, NULL, 10) : sysconf(_SC_NPROCESSORS_ONLN);
     int running = 0, failed = 0;
     for (int i = 0; i < count; i++) {
-        if (running == processors) failed += wait_for_one(), running--;
+        if (running >= processors && running) failed += wait_for_one(), running--;
         start_model(paths[i]);
         running++;
     }
@@ -124,41 +134,30 @@ static int test_models(char *const *paths, int count) {
 /* ---- tables ---- */
 
 struct differences {
-    double largest[3][ALL_COMPILERS]; /* of predictions, training, training in double; -1: none */
-    double allowed;                   /* of training */
-    int models[ALL_COMPILERS];
+    double largest[3][ALL_TOOLCHAINS]; /* of predictions, training, training in double; -1: none */
+    double allowed;                    /* of training */
 };
 
 static void add_differences(struct differences *d, const char *path) {
     FILE *file = fopen(path, "r");
     char mode[16];
-    int compiler;
+    int toolchain;
     double difference, allowed;
     if (!file) return;
-    while (fscanf(file, "%15s %d %lf %lf", mode, &compiler, &difference, &allowed) == 4) {
-        if (compiler < 0 || compiler >= ALL_COMPILERS) continue;
+    while (fscanf(file, "%15s %d %lf %lf", mode, &toolchain, &difference, &allowed) == 4) {
+        if (toolchain < 0 || toolchain >= ALL_TOOLCHAINS) continue;
         int row = !strcmp(mode, "training") ? 1 : !strcmp(mode, "double") ? 2 : 0;
-        d->largest[row][compiler] = fmax(d->largest[row][compiler], difference);
+        d->largest[row][toolchain] = fmax(d->largest[row][toolchain], difference);
         if (row == 1) d->allowed = fmax(d->allowed, allowed);
-        d->models[compiler] += !row;
     }
     fclose(file);
 }
 
 static struct differences no_differences(void) {
     struct differences d = {.allowed = 0};
-    for (int i = 0; i < ALL_COMPILERS; i++)
+    for (int i = 0; i < ALL_TOOLCHAINS; i++)
         d.largest[0][i] = d.largest[1][i] = d.largest[2][i] = -1;
     return d;
-}
-
-/* "gcc -O3 -ffast-math" */
-static const char *short_compiler(int i) {
-    static char text[64];
-    const char *flags = strstr(compilers[i], STRICT);
-    snprintf(text, sizeof text, "%.*s %s", (int)strcspn(compilers[i], " "), compilers[i],
-             flags ? flags + strlen(STRICT) : "");
-    return text;
 }
 
 static void print_cell(double difference) {
@@ -168,41 +167,63 @@ static void print_cell(double difference) {
         printf(" %.1e |", difference);
 }
 
-/* One line a model, one column a compiler: predictions, then training. */
+/* One line a model, one column a compiler. */
 static void print_models(const glob_t *results, int mode) {
     static const char *const titles[] = {"predictions", "ten steps of training",
-                                         "ten steps in double, beside gcc -O1"};
+                                         "ten steps in double"};
     bool has_limit = mode == 1;
     printf("\n| %s |", titles[mode]);
-    for (int i = 0; i < ALL_COMPILERS; i++) printf(" %s |", short_compiler(i));
+    for (int i = 0; i < ALL_TOOLCHAINS; i++) printf(" %s |", host_toolchains[i].name);
     printf("%s\n|---|", has_limit ? " allowed |" : "");
-    for (int i = 0; i < ALL_COMPILERS + has_limit; i++) printf("---|");
+    for (int i = 0; i < ALL_TOOLCHAINS + has_limit; i++) printf("---|");
     printf("\n");
     for (size_t i = 0; i < results->gl_pathc; i++) {
         struct differences d = no_differences();
         add_differences(&d, results->gl_pathv[i]);
-        if (mode == 2 && d.largest[2][0] < 0) continue; /* float was within 2e-5 */
+        if (mode == 2 && d.largest[2][0] < 0) continue; /* float is within 1e-5 */
         printf("| %s |", model_name(results->gl_pathv[i]));
-        for (int k = 0; k < ALL_COMPILERS; k++) print_cell(d.largest[mode][k]);
+        for (int k = 0; k < ALL_TOOLCHAINS; k++) print_cell(d.largest[mode][k]);
         if (has_limit) print_cell(d.allowed);
+        printf("\n");
+    }
+}
+
+/* One line a compiler: predictions; training of the models that agree in float, and of those whose
+ * roundings are amplified, in double. */
+static void print_compilers(const glob_t *results) {
+    static const char *const titles[] = {"predictions", "ten steps of training in float",
+                                         "in double"};
+    int models[3][ALL_TOOLCHAINS] = {{0}};
+    struct differences total = no_differences();
+    for (size_t i = 0; i < results->gl_pathc; i++) {
+        struct differences d = no_differences();
+        add_differences(&d, results->gl_pathv[i]);
+        bool in_double = d.largest[2][0] >= 0;
+        for (int mode = 0; mode < 3; mode++)
+            for (int k = 0; k < ALL_TOOLCHAINS; k++) {
+                if (d.largest[mode][k] < 0 || (mode == 1 && in_double)) continue;
+                total.largest[mode][k] = fmax(total.largest[mode][k], d.largest[mode][k]);
+                models[mode][k]++;
+            }
+    }
+    printf("\n| compiler |");
+    for (int mode = 0; mode < 3; mode++) printf(" models | %s |", titles[mode]);
+    printf("\n|---|---|---|---|---|---|---|\n");
+    for (int k = 0; k < ALL_TOOLCHAINS; k++) {
+        printf("| %s |", host_toolchains[k].name);
+        for (int mode = 0; mode < 3; mode++) {
+            printf(" %d |", models[mode][k]);
+            print_cell(total.largest[mode][k]);
+        }
         printf("\n");
     }
 }
 
 static void print_tables(void) {
     glob_t results;
-    struct differences d = no_differences();
     if (glob(RESULTS "/*.differences", 0, NULL, &results) != 0) return;
     for (int mode = 0; mode < 3; mode++) print_models(&results, mode);
-    for (size_t i = 0; i < results.gl_pathc; i++) add_differences(&d, results.gl_pathv[i]);
-    printf("\n| compiler | models | predictions differ by | ten steps of training differ by |\n"
-           "|---|---|---|---|\n");
-    for (int i = 0; i < ALL_COMPILERS; i++) {
-        printf("| %s | %d |", short_compiler(i), d.models[i]);
-        print_cell(d.largest[0][i]);
-        print_cell(d.largest[1][i]);
-        printf("\n");
-    }
+    print_compilers(&results);
     globfree(&results);
 }
 
@@ -213,9 +234,7 @@ static bool is_module(const char *path) {
 int main(int argc, char **argv) {
     glob_t models;
     int count = 0;
-    if ((mkdir("build", 0777) != 0 && errno != EEXIST) ||
-        (mkdir(RESULTS, 0777) != 0 && errno != EEXIST))
-        return 1;
+    if (system("mkdir -p " OUTPUTS) != 0) return 1;
     if (argc > 1) {
         int failed = test_models(argv + 1, argc - 1);
         print_tables();

@@ -1,85 +1,84 @@
 /* test_cross.c: emitted models on other processors: built by Debian's cross compilers, run by
  * qemu's user mode, compared with the process here. The whole matrix is cross/targets.c. */
-#include "tests/emit_check.h"
+#include "tests/emit_training.h"
 
 #include <glob.h>
 
 /* ---- targets ---- */
 
-struct cross_target {
-    const char *name, *compiler, *emulator, *what;
-    double predictions, training; /* the largest differences */
-    int models;
-};
+#define STATIC_TOOLCHAIN(name, compiler, emulator) \
+    { name, compiler " -static " STRICT "-O2", emulator }
 
-static struct cross_target targets_tested[] = {
-    {"s390x", "s390x-linux-gnu-gcc", "qemu-s390x", "64 bits, big-endian", 0, 0, 0},
-    {"armhf", "arm-linux-gnueabihf-gcc", "qemu-arm", "32 bits, VFP", 0, 0, 0},
+static const struct toolchain targets_tested[] = {
+    STATIC_TOOLCHAIN("s390x", "s390x-linux-gnu-gcc", "qemu-s390x"),
+    STATIC_TOOLCHAIN("armhf", "arm-linux-gnueabihf-gcc", "qemu-arm"),
 #ifdef ALL_TARGETS
-    {"armhf, NEON", "arm-linux-gnueabihf-gcc -mfpu=neon", "qemu-arm", "32 bits, vectors", 0, 0, 0},
-    {"aarch64", "aarch64-linux-gnu-gcc", "qemu-aarch64", "64 bits, vectors", 0, 0, 0},
-    {"riscv64", "riscv64-linux-gnu-gcc", "qemu-riscv64", "64 bits, no vectors", 0, 0, 0},
-    {"i386", "i686-linux-gnu-gcc", "qemu-i386", "32 bits, x87", 0, 0, 0},
-    {"ppc64le", "powerpc64le-linux-gnu-gcc", "qemu-ppc64le", "64 bits, vectors", 0, 0, 0},
+    STATIC_TOOLCHAIN("armhf, NEON", "arm-linux-gnueabihf-gcc -mfpu=neon", "qemu-arm"),
+    STATIC_TOOLCHAIN("aarch64", "aarch64-linux-gnu-gcc", "qemu-aarch64"),
+    STATIC_TOOLCHAIN("riscv64", "riscv64-linux-gnu-gcc", "qemu-riscv64"),
+    STATIC_TOOLCHAIN("i386", "i686-linux-gnu-gcc", "qemu-i386"),
+    STATIC_TOOLCHAIN("ppc64le", "powerpc64le-linux-gnu-gcc", "qemu-ppc64le"),
 #endif
 };
 enum { TARGETS = sizeof targets_tested / sizeof targets_tested[0] };
 
-static bool is_installed(const struct cross_target *target) {
+static bool is_installed(const struct toolchain *target) {
     char command[256];
-    int length = (int)strcspn(target->compiler, " ");
+    int length = (int)strcspn(target->command, " ");
     snprintf(command, sizeof command, "command -v %.*s >/dev/null && command -v %s >/dev/null",
-             length, target->compiler, target->emulator);
+             length, target->command, target->emulator);
     return system(command) == 0;
 }
 
-/* Builds and runs a program of tests/emit/ on a target; returns the largest difference. */
-static double run_on(const struct cross_target *target, const char *program, const char *name,
-                     const char *options, const double *expected, int expected_count,
-                     const double *noise) {
-    static double numbers[MOST_NUMBERS];
-    char compiler[256];
-    snprintf(compiler, sizeof compiler, "%s -static " STRICT "-O2", target->compiler);
-    emulator = target->emulator;
-    int count = run_emitted(compiler, program, name, options, numbers);
-    emulator = "";
-    return compare_noisy(target->name, name, numbers, count, expected, expected_count, noise);
+/* ---- the table ---- */
+
+enum quantity { PREDICTIONS, FLOATS, DOUBLES, QUANTITIES };
+
+/* By target: how many models, and the largest difference. A model whose training amplifies
+ * roundings of float counts in double. */
+struct column {
+    int models;
+    double largest;
+};
+static struct column columns[TARGETS][QUANTITIES];
+static double current[TARGETS][QUANTITIES]; /* of the model under test; -1: not there */
+
+static void forget_current(void) {
+    for (int i = 0; i < TARGETS; i++)
+        for (int q = 0; q < QUANTITIES; q++) current[i][q] = -1;
 }
 
-/* ---- models ---- */
+static void keep_difference(const char *mode, int target, double difference, double allowed) {
+    (void)allowed;
+    enum quantity q = !strcmp(mode, "predictions") ? PREDICTIONS
+                      : !strcmp(mode, "training")  ? FLOATS
+                                                   : DOUBLES;
+    current[target][q] = difference;
+}
+
+static void add_current(void) {
+    for (int i = 0; i < TARGETS; i++)
+        for (int q = 0; q < QUANTITIES; q++) {
+            if (current[i][q] < 0 || (q == FLOATS && current[i][DOUBLES] >= 0)) continue;
+            columns[i][q].models++;
+            columns[i][q].largest = fmax(columns[i][q].largest, current[i][q]);
+        }
+}
 
 static void training_agrees_on_targets(void **state) {
-    static double expected[MOST_NUMBERS], exact[MOST_NUMBERS];
-    const struct training_case *test = *state;
-    const double *noise = NULL;
-    struct fixture f = {0};
-    set_up(&f, test->path, test->batch, false);
-    int count = train_in_process(&f, expected);
-    if (test->is_noisy) noise = rounding_noise(&f, test, expected, count, exact);
-    write_standalone(test->name, emit(&f, MODE_TRAINING, test->batch, "generic", NULL));
-    const char *options = f.program->has_accuracy ? "-DACCURACY" : "";
-    for (int i = 0; i < TARGETS; i++) {
-        struct cross_target *target = &targets_tested[i];
-        double difference = run_on(target, "train.c", test->name, options, expected, count, noise);
-        target->training = fmax(target->training, difference);
-        target->models++;
-    }
-    tear_down(&f);
+    forget_current();
+    training_agrees(state);
+    add_current();
 }
 
 static void predictions_agree_on_targets(void **state) {
-    static double expected[MOST_NUMBERS];
     const struct training_case *test = *state;
-    struct fixture f = {0};
-    set_up(&f, test->path, 1, true);
-    const char *flags = write_inference(&f, test->name, "generic", 1);
-    int count = predict_in_process(&f, expected);
-    for (int i = 0; i < TARGETS; i++) {
-        struct cross_target *target = &targets_tested[i];
-        double difference = run_on(target, "predict.c", test->name, flags, expected, count, NULL);
-        target->predictions = fmax(target->predictions, difference);
-    }
-    tear_down(&f);
+    struct inference_case inference = {test->path, test->name,     "generic",
+                                       1,          targets_tested, TARGETS};
+    void *inference_state = &inference;
+    forget_current();
+    inference_agrees(&inference_state);
+    add_current();
 }
 
 /* ---- the two runs ---- */
@@ -87,7 +86,6 @@ static void predictions_agree_on_targets(void **state) {
 #ifdef ALL_TARGETS
 static const char *const usual_paths[] = {"models/*.lua", "tests/emit/*.lua"};
 #define IS_NOISY true /* training may amplify roundings */
-#define TABLE "build/cross/targets.md"
 #else
 #define IS_NOISY false
 static const char *const usual_paths[] = {"models/fashion_tiny.lua",
@@ -103,27 +101,45 @@ static int find_cases(struct training_case *cases, const char *const *paths, int
         for (size_t i = 0; i < found.gl_pathc && count < MOST_CASES; i++) {
             const char *file = strrchr(found.gl_pathv[i], '/') + 1;
             if (!strcmp(file, "blocks.lua")) continue; /* a module, not a model */
-            cases[count++] = (struct training_case){strdup(found.gl_pathv[i]),
-                                                    strndup(file, strlen(file) - strlen(".lua")), 4,
-                                                    0, IS_NOISY};
+            bool is_heavy = multiply_adds(found.gl_pathv[i]) > HEAVY_MODEL;
+            cases[count++] =
+                (struct training_case){.path = strdup(found.gl_pathv[i]),
+                                       .name = strndup(file, strlen(file) - strlen(".lua")),
+                                       .batch = is_heavy ? 2 : 4,
+                                       .toolchains = targets_tested,
+                                       .toolchain_count = TARGETS,
+                                       .is_noisy = IS_NOISY,
+                                       .steps = is_heavy ? 2 : USUAL_STEPS};
         }
         globfree(&found);
     }
     return count;
 }
 
+/* With ALL_TARGETS: what programs print is kept, so that only what has changed runs again. */
+static int begin(void **state) {
+    record = keep_difference;
+#ifdef ALL_TARGETS
+    kept_outputs = "build/cross/outputs";
+    if (system("mkdir -p build/cross/outputs") != 0) return -1;
+#endif
+    return start(state);
+}
+
 /* The table for the README. */
-static int write_table(void **state) {
-#ifdef TABLE
-    FILE *file = system("mkdir -p build/cross") == 0 ? fopen(TABLE, "w") : NULL;
+static int end(void **state) {
+#ifdef ALL_TARGETS
+    FILE *file = fopen("build/cross/targets.md", "w");
     if (!file) return -1;
-    fputs("| target | | models | predictions differ by | ten steps of training differ by |\n"
-          "|---|---|---|---|---|\n",
+    fputs("| target | predictions differ by | ten steps of training in float differ by | in double "
+          "|\n"
+          "|---|---|---|---|\n",
           file);
     for (int i = 0; i < TARGETS; i++) {
-        const struct cross_target *target = &targets_tested[i];
-        fprintf(file, "| %s | %s | %d | %.1e | %.1e |\n", target->name, target->what,
-                target->models, target->predictions, target->training);
+        fprintf(file, "| %s |", targets_tested[i].name);
+        for (int q = 0; q < QUANTITIES; q++)
+            fprintf(file, " %.1e (%d models) |", columns[i][q].largest, columns[i][q].models);
+        fputs("\n", file);
     }
     if (fclose(file) != 0) return -1;
 #endif
@@ -153,5 +169,5 @@ int main(int argc, char **argv) {
             (struct CMUnitTest){names[count], training_agrees_on_targets, NULL, NULL, &cases[i]};
         count++;
     }
-    return _cmocka_run_group_tests("other processors", tests, count, start, write_table);
+    return _cmocka_run_group_tests("other processors", tests, count, begin, end);
 }

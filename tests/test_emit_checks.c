@@ -1,7 +1,7 @@
 /* test_emit_checks.c: what tools say about emitted C: nm, the sanitizers, GCC's analyzer and
  * cppcheck, GCC's account of the stack; the workspace beside its bound; and a program that trains
  * an emitted model on real images without lathe. cross/checks.c is the same for all models. */
-#include "tests/emit_check.h"
+#include "tests/emit_training.h"
 #include "tests/emit_stack.h"
 
 #include <glob.h>
@@ -74,23 +74,45 @@ static void check_stack(const char *name) {
 
 /* ---- models ---- */
 
-static void check_emitted(void **state) {
-    static const char sanitizers[] =
-        "gcc -std=c99 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all";
-    static double expected[MOST_NUMBERS], numbers[MOST_NUMBERS];
-    const struct checked_model *test = *state;
+#ifdef ALL_MODELS
+#define IS_NOISY true
+enum { CHECKED_STEPS = 3 }; /* the third one has a sample less */
+#else
+#define IS_NOISY false
+enum { CHECKED_STEPS = USUAL_STEPS };
+#endif
+
+static const struct toolchain sanitizers[] = {
+    {"gcc with sanitizers",
+     "gcc -std=c99 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all", ""}};
+
+/* What the process gives, under the sanitizers. */
+static void check_with_sanitizers(const struct checked_model *test) {
+    struct training_case training = {test->path, test->name,   4, sanitizers, 1,
+                                     IS_NOISY,   CHECKED_STEPS};
+    struct inference_case inference = {test->path, test->name, "generic", 1, sanitizers, 1};
     bool trains = test->mode == MODE_TRAINING;
-    long batch = trains ? 4 : 1;
-    char command[512];
+    void *state = trains ? (void *)&training : (void *)&inference;
+    (trains ? training_agrees : inference_agrees)(&state);
+}
+
+/* The source that the other tools read. */
+static void write_source(const struct checked_model *test) {
+    bool trains = test->mode == MODE_TRAINING;
     struct fixture f = {0};
-    set_up(&f, test->path, batch, !trains);
-    const float *const weights[] = {f.memory.space[0], f.memory.space[1], f.memory.space[2]};
-    write_standalone(test->name, emit(&f, test->mode, batch, "generic", trains ? NULL : weights));
-    const char *options = f.program->has_accuracy && trains ? "-DACCURACY" : "";
-    int wanted = trains ? train_in_process(&f, expected) : predict_in_process(&f, expected);
-    int count =
-        run_emitted(sanitizers, trains ? "train.c" : "predict.c", test->name, options, numbers);
-    compare(sanitizers, test->name, numbers, count, expected, wanted);
+    set_up(&f, test->path, trains ? 4 : 1, !trains);
+    if (trains)
+        write_standalone(test->name, emit(&f, MODE_TRAINING, 4, "generic", NULL));
+    else
+        write_inference(&f, test->name, "generic", 1);
+    tear_down(&f);
+}
+
+static void check_emitted(void **state) {
+    const struct checked_model *test = *state;
+    char command[512];
+    check_with_sanitizers(test);
+    write_source(test);
     check_stack(test->name);
     snprintf(command, sizeof command, "gcc -std=c99 -O1 -fanalyzer -Werror -c %s/%s.c -o %s/%s.o",
              folder, test->name, folder, test->name);
@@ -103,7 +125,6 @@ static void check_emitted(void **state) {
              folder, test->name);
     run_command(command);
 #endif
-    tear_down(&f);
 }
 
 /* ---- memory ---- */

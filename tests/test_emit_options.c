@@ -1,14 +1,14 @@
 /* test_emit_options.c: what `lathe emit` can be asked for: every option gives the model that the
  * process runs; the program around it; what frozen layers cost. */
-#include "tests/emit_check.h"
+#include "tests/emit_training.h"
 
 /* ---- options, and what the process gives ---- */
 
 struct variant {
     const char *title, *path, *name;
     long batch;
-    const char *flags; /* for tests/emit/train.c or predict.c */
-    const char *compiler;
+    const char *flags;   /* for tests/emit/train.c or predict.c */
+    const char *command; /* of the compiler */
     bool has_weights;
     struct compile_options options;
 };
@@ -48,6 +48,7 @@ static struct compile_options options_of(const struct variant *v) {
 static void training_variant_agrees(void **state) {
     static double expected[MOST_NUMBERS], numbers[MOST_NUMBERS];
     const struct variant *v = *state;
+    const struct toolchain toolchain = {v->title, v->command, ""};
     struct compile_options options = options_of(v);
     struct fixture f = {0};
     note(v);
@@ -56,15 +57,16 @@ static void training_variant_agrees(void **state) {
     const struct standalone *standalone =
         emit_with(&f, MODE_TRAINING, &options, v->has_weights ? weights : NULL);
     write_standalone(v->name, standalone);
-    int expected_count = train_in_process(&f, expected);
-    int count = run_emitted(v->compiler, "train.c", v->name, flags_of(v, standalone), numbers);
-    compare(v->title, v->name, numbers, count, expected, expected_count);
+    int expected_count = train_in_process(&f, USUAL_STEPS, expected);
+    int count = run_emitted(&toolchain, "train.c", v->name, flags_of(v, standalone), numbers);
+    compare(&toolchain, v->name, numbers, count, expected, expected_count);
     tear_down(&f);
 }
 
 static void inference_variant_agrees(void **state) {
     static double expected[MOST_NUMBERS], numbers[MOST_NUMBERS];
     const struct variant *v = *state;
+    const struct toolchain toolchain = {v->title, v->command, ""};
     struct compile_options options = options_of(v);
     struct fixture f = {0};
     note(v);
@@ -74,8 +76,8 @@ static void inference_variant_agrees(void **state) {
         emit_with(&f, MODE_PREDICTION, &options, v->has_weights ? weights : NULL);
     write_standalone(v->name, standalone);
     int expected_count = predict_in_process(&f, expected);
-    int count = run_emitted(v->compiler, "predict.c", v->name, flags_of(v, standalone), numbers);
-    compare(v->title, v->name, numbers, count, expected, expected_count);
+    int count = run_emitted(&toolchain, "predict.c", v->name, flags_of(v, standalone), numbers);
+    compare(&toolchain, v->name, numbers, count, expected, expected_count);
     tear_down(&f);
 }
 

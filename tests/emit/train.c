@@ -1,7 +1,7 @@
 /* train.c: trains an emitted model and prints what the test compares. Compiled with
- * -DNAME=name -DUPPER=NAME -include name.h, and -DACCURACY when the model measures it.
- * -DNUMBER=double, -DTHREADS and -DCHANNELS_FIRST if it was emitted so; -DWEIGHTS="file" to load
- * its weights. */
+ * -DNAME=name -DUPPER=NAME -include name.h, and -DACCURACY when the model measures it; -DSTEPS=n
+ * for other than ten steps. -DNUMBER=double, -DTHREADS and -DCHANNELS_FIRST if it was emitted so;
+ * -DWEIGHTS="file" to load its weights. */
 #include "values.h"
 
 #include <stdio.h>
@@ -12,6 +12,9 @@
 #define F(function) JOIN(NAME, function)
 #define M(macro) JOIN(UPPER, macro)
 
+#ifndef STEPS
+#define STEPS 10
+#endif
 #ifdef ACCURACY
 #define ACCURACY_OF(a) , a
 #else
@@ -63,7 +66,7 @@ int main(void) {
 #ifdef WEIGHTS
     if (!load_weights(block)) return 3;
 #endif
-    for (step = 0; step < 10; step++) {
+    for (step = 0; step < STEPS; step++) {
         loss = train(block, step, &accuracy);
         printf("%.9g %.9g\n", (double)loss, (double)accuracy);
     }
@@ -84,6 +87,6 @@ int main(void) {
     if (F(parameter)(block, M(PARAMETERS)) || F(parameter_size)(-1)) return 1;
     /* The state alone goes on as the block does. */
     memcpy(second, block, M(STATE_BYTES));
-    loss = train(block, 10, &accuracy);
-    return loss == train(second, 10, &accuracy) ? 0 : 2;
+    loss = train(block, STEPS, &accuracy);
+    return loss == train(second, STEPS, &accuracy) ? 0 : 2;
 }
