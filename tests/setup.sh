@@ -12,7 +12,7 @@ test="libcmocka-dev clang tcc
     qemu-user gcc-s390x-linux-gnu libc6-dev-s390x-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross"
 cross="gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-riscv64-linux-gnu libc6-dev-riscv64-cross
     gcc-i686-linux-gnu libc6-dev-i386-cross gcc-powerpc64le-linux-gnu libc6-dev-ppc64el-cross
-    gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm cppcheck"
+    gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm cppcheck cmake"
 report="chromium"
 experiments="python3"
 

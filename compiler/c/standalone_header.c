@@ -34,11 +34,13 @@ static void emit_about(struct emission *e) {
                  " *     program: program.o @.o");
     if (is_linked(e)) emit_text(e, " @_weights.o");
     emit_format(e, "\n *     \t$(CC) -o $@ $^%s\n", library(e));
-    emit_text(e, " * With CMake:\n"
-                 " *     add_executable(program program.c @.c");
-    if (is_linked(e)) emit_text(e, " @_weights.S");
-    emit_text(e, ")\n");
+    emit_text(e, " * With CMake:\n");
     if (is_linked(e)) emit_text(e, " *     enable_language(ASM)\n");
+    emit_text(e, " *     add_executable(program program.c @.c");
+    if (is_linked(e)) /* where the assembler finds the weights */
+        emit_format(e, " %s_weights.S)\n *     target_include_directories(program PRIVATE %s",
+                    e->name, "${CMAKE_CURRENT_SOURCE_DIR}");
+    emit_text(e, ")\n");
     if (!*e->mathematics) emit_text(e, " *     target_link_libraries(program m)\n");
     emit_text(e, " * All that it works in is one block of the caller's memory: $_BLOCK_BYTES\n"
                  " * bytes at an address divisible by $_ALIGNMENT. Calls with different blocks may "
@@ -178,6 +180,7 @@ static void emit_threads(struct emission *e) {
               " * all is done. The results are the same to the bit for any split. With OpenMP:\n"
               " *     static void run(void *pool, @_task *task, const void *context, long count) "
               "{\n"
+              " *         (void)pool;\n"
               " *         #pragma omp parallel\n"
               " *         {\n"
               " *             const long parts = omp_get_num_threads(), part = "
