@@ -40,8 +40,9 @@ bool files_make_folder(const char *path, struct error *error) {
     for (size_t i = 1; fine && i <= length; i++) {
         if (partial[i] != '/' && partial[i] != '\0') continue;
         partial[i] = '\0';
-        if (mkdir(partial, 0777) != 0 && !files_is_folder(partial))
-            fine = error_set(error, "%s: cannot make the folder: %s", partial, strerror(errno));
+        int reason = mkdir(partial, 0777) == 0 ? 0 : errno;
+        if (reason && !files_is_folder(partial))
+            fine = error_set(error, "%s: cannot make the folder: %s", partial, strerror(reason));
         if (i < length) partial[i] = '/';
     }
     free(partial);

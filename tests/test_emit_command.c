@@ -4,6 +4,7 @@
 #include "tests/emit_check.h"
 
 #include <cjson/cJSON.h>
+#include <sys/stat.h>
 
 static const char tiny[] = "models/fashion_tiny.lua --weights generated/fashion_tiny.safetensors";
 static const char micro[] = "models/fashion_micro.lua --mode training";
@@ -58,6 +59,25 @@ static void contradictions_are_refused(void **state) {
     snprintf(arguments, sizeof arguments, "%s --target z80", tiny);
     refuses(arguments, "lathe: unknown target \"z80\"; there are: x86-64-v4, x86-64-v3, aarch64, "
                        "armv7, riscv64, cortex-m, generic\n");
+}
+
+/* Where nothing may be written, the message says so. (Root may: the test is another user then.) */
+static void locked_folder_is_told(void **state) {
+    enum { NOBODY = 65534 };
+    char locked[96], path[112], expected[256];
+    struct error error = {""};
+    (void)state;
+    snprintf(locked, sizeof locked, "%s/locked", folder);
+    snprintf(path, sizeof path, "%s/model", locked);
+    assert_int_equal(chmod(folder, 0755), 0);
+    assert_int_equal(mkdir(locked, 0555), 0);
+    bool is_root = geteuid() == 0;
+    if (is_root) assert_int_equal(seteuid(NOBODY), 0);
+    bool made = files_make_folder(path, &error);
+    if (is_root) assert_int_equal(seteuid(0), 0);
+    assert_false(made);
+    snprintf(expected, sizeof expected, "%s: cannot make the folder: Permission denied", path);
+    assert_string_equal(error.text, expected);
 }
 
 /* ---- memory ---- */
@@ -241,6 +261,7 @@ static void the_training_program_learns(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(contradictions_are_refused),
+        cmocka_unit_test(locked_folder_is_told),
         cmocka_unit_test(json_tells_the_memory),
         cmocka_unit_test(large_weights_stay_out_of_the_source),
         cmocka_unit_test(every_form_predicts_the_same),
