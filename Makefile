@@ -100,6 +100,7 @@ test: test_programs $(if $(SANITIZE),,lathe sanitized_programs)
 	sh tests/run.sh $(call longest_first,$(TESTS) $(SANITIZED))
 slow: test_programs lathe $(SLOW_TESTS) sanitized_programs
 	TEST_SECONDS=20000 sh tests/run.sh $(BUILD)/tests/slow_emit
+	cat build/emitted/tables.md
 	sh tests/run.sh $(call longest_first,$(filter-out %/slow_emit,$(SLOW_TESTS)) $(TESTS) $(SANITIZED) \
 		build/sanitize/tests/test_winograd)
 # Emitted models on other processors.

@@ -20,6 +20,7 @@ enum { MOST_PATH = 192 };
 
 #define RESULTS "build/emitted"
 #define OUTPUTS RESULTS "/outputs"
+#define TABLES RESULTS "/tables.md"
 
 static const char *model_name(const char *path) {
     static char name[96];
@@ -160,37 +161,37 @@ static struct differences no_differences(void) {
     return d;
 }
 
-static void print_cell(double difference) {
+static void print_cell(FILE *file, double difference) {
     if (difference < 0)
-        printf(" |");
+        fprintf(file, " |");
     else
-        printf(" %.1e |", difference);
+        fprintf(file, " %.1e |", difference);
 }
 
 /* One line a model, one column a compiler. */
-static void print_models(const glob_t *results, int mode) {
+static void print_models(FILE *file, const glob_t *results, int mode) {
     static const char *const titles[] = {"predictions", "ten steps of training",
                                          "ten steps in double"};
     bool has_limit = mode == 1;
-    printf("\n| %s |", titles[mode]);
-    for (int i = 0; i < ALL_TOOLCHAINS; i++) printf(" %s |", host_toolchains[i].name);
-    printf("%s\n|---|", has_limit ? " allowed |" : "");
-    for (int i = 0; i < ALL_TOOLCHAINS + has_limit; i++) printf("---|");
-    printf("\n");
+    fprintf(file, "\n| %s |", titles[mode]);
+    for (int i = 0; i < ALL_TOOLCHAINS; i++) fprintf(file, " %s |", host_toolchains[i].name);
+    fprintf(file, "%s\n|---|", has_limit ? " allowed |" : "");
+    for (int i = 0; i < ALL_TOOLCHAINS + has_limit; i++) fprintf(file, "---|");
+    fprintf(file, "\n");
     for (size_t i = 0; i < results->gl_pathc; i++) {
         struct differences d = no_differences();
         add_differences(&d, results->gl_pathv[i]);
         if (mode == 2 && d.largest[2][0] < 0) continue; /* float is within 1e-5 */
-        printf("| %s |", model_name(results->gl_pathv[i]));
-        for (int k = 0; k < ALL_TOOLCHAINS; k++) print_cell(d.largest[mode][k]);
-        if (has_limit) print_cell(d.allowed);
-        printf("\n");
+        fprintf(file, "| %s |", model_name(results->gl_pathv[i]));
+        for (int k = 0; k < ALL_TOOLCHAINS; k++) print_cell(file, d.largest[mode][k]);
+        if (has_limit) print_cell(file, d.allowed);
+        fprintf(file, "\n");
     }
 }
 
 /* One line a compiler: predictions; training of the models that agree in float, and of those whose
  * roundings are amplified, in double. */
-static void print_compilers(const glob_t *results) {
+static void print_compilers(FILE *file, const glob_t *results) {
     static const char *const titles[] = {"predictions", "ten steps of training in float",
                                          "in double"};
     int models[3][ALL_TOOLCHAINS] = {{0}};
@@ -206,25 +207,28 @@ static void print_compilers(const glob_t *results) {
                 models[mode][k]++;
             }
     }
-    printf("\n| compiler |");
-    for (int mode = 0; mode < 3; mode++) printf(" models | %s |", titles[mode]);
-    printf("\n|---|---|---|---|---|---|---|\n");
+    fprintf(file, "\n| compiler |");
+    for (int mode = 0; mode < 3; mode++) fprintf(file, " models | %s |", titles[mode]);
+    fprintf(file, "\n|---|---|---|---|---|---|---|\n");
     for (int k = 0; k < ALL_TOOLCHAINS; k++) {
-        printf("| %s |", host_toolchains[k].name);
+        fprintf(file, "| %s |", host_toolchains[k].name);
         for (int mode = 0; mode < 3; mode++) {
-            printf(" %d |", models[mode][k]);
-            print_cell(total.largest[mode][k]);
+            fprintf(file, " %d |", models[mode][k]);
+            print_cell(file, total.largest[mode][k]);
         }
-        printf("\n");
+        fprintf(file, "\n");
     }
 }
 
-static void print_tables(void) {
+/* The tables, into a file and onto the screen. Returns 0, or 1 if that fails. */
+static int print_tables(void) {
     glob_t results;
-    if (glob(RESULTS "/*.differences", 0, NULL, &results) != 0) return;
-    for (int mode = 0; mode < 3; mode++) print_models(&results, mode);
-    print_compilers(&results);
+    FILE *file = fopen(TABLES, "w");
+    if (!file || glob(RESULTS "/*.differences", 0, NULL, &results) != 0) return 1;
+    for (int mode = 0; mode < 3; mode++) print_models(file, &results, mode);
+    print_compilers(file, &results);
     globfree(&results);
+    return fclose(file) != 0 || system("cat " TABLES) != 0;
 }
 
 static bool is_module(const char *path) {
@@ -233,19 +237,17 @@ static bool is_module(const char *path) {
 
 int main(int argc, char **argv) {
     glob_t models;
-    int count = 0;
+    int count = argc - 1;
+    char **paths = argv + 1;
     if (system("mkdir -p " OUTPUTS) != 0) return 1;
-    if (argc > 1) {
-        int failed = test_models(argv + 1, argc - 1);
-        print_tables();
-        return failed != 0;
+    if (argc == 1) {
+        if (glob("models/*.lua", 0, NULL, &models) != 0 ||
+            glob("models/variants/*.lua", GLOB_APPEND, NULL, &models) != 0)
+            return 1;
+        paths = models.gl_pathv;
+        for (size_t i = 0; i < models.gl_pathc; i++)
+            if (!is_module(paths[i])) paths[count++] = paths[i];
     }
-    if (glob("models/*.lua", 0, NULL, &models) != 0 ||
-        glob("models/variants/*.lua", GLOB_APPEND, NULL, &models) != 0)
-        return 1;
-    for (size_t i = 0; i < models.gl_pathc; i++)
-        if (!is_module(models.gl_pathv[i])) models.gl_pathv[count++] = models.gl_pathv[i];
-    int failed = test_models(models.gl_pathv, count);
-    print_tables();
-    return failed != 0;
+    int failed = test_models(paths, count);
+    return print_tables() || failed != 0;
 }
