@@ -258,6 +258,29 @@ static void the_training_program_learns(void **state) {
     free(printed);
 }
 
+/* What the demo runs, on noise: the emitted model with trained weights gives what the process does.
+ */
+static void the_demo_compares(void **state) {
+    char command[512];
+    const char *lathe = getenv("LATHE");
+    (void)state;
+    write_idx("train-images-idx3-ubyte", (const unsigned char[]){200, 28, 28}, 3, 200 * 28 * 28,
+              256);
+    write_idx("train-labels-idx1-ubyte", (const unsigned char[]){200}, 1, 200, 10);
+    write_idx("t10k-images-idx3-ubyte", (const unsigned char[]){50, 28, 28}, 3, 50 * 28 * 28, 256);
+    write_idx("t10k-labels-idx1-ubyte", (const unsigned char[]){50}, 1, 50, 10);
+    snprintf(command, sizeof command,
+             "sh tests/train_and_emit.sh %s %s %s/demo 50 --epochs 1 --backend tcc --no-plots "
+             ">%s/output 2>&1",
+             lathe ? lathe : "./lathe", folder, folder, folder);
+    int status = system(command);
+    snprintf(command, sizeof command, "%s/output", folder);
+    char *printed = files_read(command, NULL, NULL);
+    assert_non_null(printed);
+    if (status != 0 || !strstr(printed, "50 images: 50 of the same class")) fail_msg("%s", printed);
+    free(printed);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(contradictions_are_refused),
@@ -266,6 +289,7 @@ int main(void) {
         cmocka_unit_test(large_weights_stay_out_of_the_source),
         cmocka_unit_test(every_form_predicts_the_same),
         cmocka_unit_test(the_training_program_learns),
+        cmocka_unit_test(the_demo_compares),
     };
     return cmocka_run_group_tests_name("lathe emit", tests, start, finish);
 }
