@@ -1,6 +1,7 @@
 /* history.c: the figures of each epoch as CSV and JSON. */
 #include "history.h"
 #include "files.h"
+#include "json.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -128,31 +129,19 @@ bool history_save(const struct history *history, const char *directory, struct e
 
 /* --- reading --- */
 
-/* A number; NAN where there is none. */
-static double number(const cJSON *json, const char *name) {
-    const cJSON *value = cJSON_GetObjectItemCaseSensitive(json, name);
-    return cJSON_IsNumber(value) ? value->valuedouble : NAN;
-}
-
-/* A count of the file; 0 for what is none. */
-static long whole(const cJSON *json, const char *name) {
-    double value = number(json, name);
-    return value >= 0 && value < 1e15 ? (long)value : 0;
-}
-
 static bool add_epochs(struct history *history, const cJSON *list, struct error *error) {
     const cJSON *item;
     cJSON_ArrayForEach(item, list) {
         struct history_epoch epoch = {
-            .epoch = whole(item, "epoch"),
-            .step = whole(item, "step"),
-            .loss = number(item, "loss"),
-            .accuracy = number(item, "accuracy"),
-            .validation_loss = number(item, "validation_loss"),
-            .validation_accuracy = number(item, "validation_accuracy"),
-            .learning_rate = number(item, "learning_rate"),
-            .seconds = number(item, "seconds"),
-            .samples_per_second = number(item, "samples_per_second"),
+            .epoch = json_count(item, "epoch"),
+            .step = json_count(item, "step"),
+            .loss = json_number(item, "loss"),
+            .accuracy = json_number(item, "accuracy"),
+            .validation_loss = json_number(item, "validation_loss"),
+            .validation_accuracy = json_number(item, "validation_accuracy"),
+            .learning_rate = json_number(item, "learning_rate"),
+            .seconds = json_number(item, "seconds"),
+            .samples_per_second = json_number(item, "samples_per_second"),
         };
         history->has_accuracy = history->has_accuracy || cJSON_HasObjectItem(item, "accuracy");
         history->has_validation =

@@ -2,6 +2,7 @@
 #include "run_folder.h"
 #include "report_html.h"
 #include "../../runtime/files.h"
+#include "../../runtime/json.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -21,8 +22,8 @@ const char *run_text(const struct run_folder *run, const char *group, const char
 }
 
 double run_number(const struct run_folder *run, const char *group, const char *name) {
-    const cJSON *value = item(run, group, name);
-    return cJSON_IsNumber(value) ? value->valuedouble : NAN;
+    return json_number(group ? cJSON_GetObjectItemCaseSensitive(run->record, group) : run->record,
+                       name);
 }
 
 int run_history_count(const struct run_folder *run) {

@@ -1,6 +1,7 @@
 /* run_pictures.c: the pictures of a run, from the files in its folder (see run_folder.h). */
 #include "run_folder.h"
 #include "../../runtime/files.h"
+#include "../../runtime/json.h"
 #include "../../runtime/plots.h"
 #include "../../runtime/safetensors.h"
 
@@ -59,20 +60,15 @@ static bool picture_shape(const long *size, int rank, struct image_grid *grid) {
     return grid->channels == 1 || grid->channels == 3;
 }
 
-static double member(const cJSON *json, const char *name) {
-    const cJSON *value = cJSON_GetObjectItemCaseSensitive(json, name);
-    return cJSON_IsNumber(value) ? value->valuedouble : NAN;
-}
-
 static const char *const *captions(const struct run_folder *run, const cJSON *mistakes, int count) {
     const char **lines = ARENA_ARRAY(run->arena, const char *, 2 * count);
     for (int i = 0; i < count; i++) {
         const cJSON *mistake = cJSON_GetArrayItem(mistakes, i);
-        int true_class = (int)fmax(member(mistake, "true"), -1);
-        int predicted = (int)fmax(member(mistake, "predicted"), -1);
+        int true_class = (int)fmax(json_number(mistake, "true"), -1);
+        int predicted = (int)fmax(json_number(mistake, "predicted"), -1);
         lines[2 * i] = arena_format(run->arena, "is %s", run_class(run, true_class));
         lines[2 * i + 1] = arena_format(run->arena, "seen as %s %.2f", run_class(run, predicted),
-                                        member(mistake, "predicted_value"));
+                                        json_number(mistake, "predicted_value"));
     }
     return lines;
 }

@@ -3,6 +3,7 @@
 #include "commands.h"
 #include "report_html.h"
 #include "../../runtime/files.h"
+#include "../../runtime/json.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -29,11 +30,6 @@ bool sweep_folder_is(struct arena *arena, const char *path) {
 
 static const cJSON *member(const cJSON *json, const char *name) {
     return cJSON_GetObjectItemCaseSensitive(json, name);
-}
-
-static double number(const cJSON *json, const char *name) {
-    const cJSON *value = member(json, name);
-    return cJSON_IsNumber(value) ? value->valuedouble : NAN;
 }
 
 static const char *text_of(const cJSON *json, const char *name) {
@@ -92,21 +88,21 @@ static void put_value(struct text *html, const cJSON *value) {
 }
 
 static void put_point(struct text *html, const struct sweep_results *results, const cJSON *point) {
-    double rank = number(point, "rank"), spread = number(point, "spread");
+    double rank = json_number(point, "rank"), spread = json_number(point, "spread");
     const char *failure = text_of(point, "error");
 
     text_put(html, "<tr>");
     put_number(html, rank, "%.0f", false);
-    put_number(html, number(point, "point"), "%.0f", false);
+    put_number(html, json_number(point, "point"), "%.0f", false);
     for (int i = 0; i < results->parameter_count; i++)
         put_value(html, member(member(point, "values"), results->parameters[i]));
     if (isfinite(rank)) {
-        const char *score = arena_format(html->arena, "%.4f", number(point, "score"));
+        const char *score = arena_format(html->arena, "%.4f", json_number(point, "score"));
         if (isfinite(spread)) score = arena_format(html->arena, "%s ± %.4f", score, spread);
         put_cell(html, score, true, rank == 1);
-        put_number(html, number(point, "best_epoch"), "%.0f", false);
-        put_number(html, number(point, "parameters"), "%.0f", false);
-        put_number(html, number(point, "seconds"), "%.1f", false);
+        put_number(html, json_number(point, "best_epoch"), "%.0f", false);
+        put_number(html, json_number(point, "parameters"), "%.0f", false);
+        put_number(html, json_number(point, "seconds"), "%.1f", false);
     } else {
         text_put(html, "<td colspan=\"4\">");
         html_escape(html, *failure ? failure : "no score");
@@ -142,7 +138,8 @@ static void put_table(struct text *html, const struct sweep_results *results) {
 }
 
 static void put_head(struct text *html, const struct sweep_results *results) {
-    double repeats = number(results->json, "repeats"), folds = number(results->json, "folds");
+    double repeats = json_number(results->json, "repeats"),
+           folds = json_number(results->json, "folds");
 
     text_put(html, "<h1>");
     html_escape(html, text_of(results->json, "sweep"));
@@ -158,7 +155,7 @@ static void put_head(struct text *html, const struct sweep_results *results) {
 
 /* How the best point is trained again, as its run tells. */
 static void put_command(struct text *html, const struct sweep_results *results) {
-    double point = number(cJSON_GetArrayItem(results->points, 0), "point");
+    double point = json_number(cJSON_GetArrayItem(results->points, 0), "point");
     if (!(point >= 1 && point < 1e6)) return;
     const char *folder = arena_format(html->arena, "%s/runs/%04d", results->path, (int)point);
     char *text = files_read(arena_format(html->arena, "%s/run.json", folder), NULL, NULL);

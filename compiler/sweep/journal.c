@@ -1,6 +1,7 @@
 /* journal.c: the append-only record of a sweep (see journal.h). */
 #include "journal.h"
 #include "../../runtime/files.h"
+#include "../../runtime/json.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -144,33 +145,22 @@ bool journal_write(struct journal *journal, const struct trial *trial, struct er
 
 /* --- replaying --- */
 
-static double number(const cJSON *event, const char *name) {
-    const cJSON *value = cJSON_GetObjectItemCaseSensitive(event, name);
-    return cJSON_IsNumber(value) ? value->valuedouble : NAN;
-}
-
-/* A count; 0 for what is none. */
-static long count(const cJSON *event, const char *name) {
-    double value = number(event, name);
-    return value >= 0 && value < 1e15 ? (long)value : 0;
-}
-
 static void replay(const cJSON *event, struct sweep_plan *plan) {
     const char *kind = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(event, "event"));
     const char *reason = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(event, "error"));
     struct trial *trial =
-        plan_find(plan, (int)count(event, "point") - 1, (int)count(event, "repeat") - 1,
-                  (int)count(event, "round") - 1);
+        plan_find(plan, (int)json_count(event, "point") - 1, (int)json_count(event, "repeat") - 1,
+                  (int)json_count(event, "round") - 1);
     if (!trial || !kind || trial->round != plan->round) return;
-    if (strcmp(kind, "done") == 0 && isfinite(number(event, "score"))) {
+    if (strcmp(kind, "done") == 0 && isfinite(json_number(event, "score"))) {
         trial->state = TRIAL_DONE;
         trial->result = (struct trial_result){
-            .score = number(event, "score"),
-            .spread = number(event, "spread"),
-            .best_epoch = count(event, "best_epoch"),
-            .epochs = count(event, "epochs"),
-            .parameters = count(event, "parameters"),
-            .seconds = number(event, "seconds"),
+            .score = json_number(event, "score"),
+            .spread = json_number(event, "spread"),
+            .best_epoch = json_count(event, "best_epoch"),
+            .epochs = json_count(event, "epochs"),
+            .parameters = json_count(event, "parameters"),
+            .seconds = json_number(event, "seconds"),
         };
     } else if (strcmp(kind, "failed") == 0) {
         trial->state = TRIAL_FAILED;

@@ -2,6 +2,7 @@
 #include "training.h"
 #include "../base/text.h"
 #include "../../runtime/files.h"
+#include "../../runtime/json.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -136,22 +137,17 @@ static cJSON *read_json(const char *path) {
     return json;
 }
 
-static double number(const cJSON *json, const char *name) {
-    const cJSON *value = cJSON_GetObjectItemCaseSensitive(json, name);
-    return cJSON_IsNumber(value) ? value->valuedouble : NAN;
-}
-
 /* The best of all epochs. */
 static void read_score(const struct sweep *sweep, const cJSON *history,
                        struct trial_result *result) {
     const cJSON *epoch;
     result->score = NAN;
     cJSON_ArrayForEach(epoch, history) {
-        double score = number(epoch, sweep->score);
+        double score = json_number(epoch, sweep->score);
         bool better = sweep->score_is_loss ? score < result->score : score > result->score;
         if (!isfinite(score) || (isfinite(result->score) && !better)) continue;
         result->score = score;
-        result->best_epoch = (long)number(epoch, "epoch");
+        result->best_epoch = (long)json_number(epoch, "epoch");
     }
 }
 
@@ -185,9 +181,9 @@ static void read_training(const struct training_setup *setup, const struct trial
                           const cJSON *json, struct trial_result *result) {
     const struct sweep *sweep = setup->plan->sweep;
 
-    result->epochs = (long)fmax(number(json, "epochs"), 0);
+    result->epochs = (long)fmax(json_number(json, "epochs"), 0);
     if (tests(setup)) {
-        result->score = number(json, sweep->score + strlen("test_"));
+        result->score = json_number(json, sweep->score + strlen("test_"));
         result->best_epoch = result->epochs;
         return;
     }
@@ -231,8 +227,8 @@ void training_collect(const struct training_setup *setup, struct trial *trial, i
         read_folds(setup, trial, &result);
     else
         read_training(setup, trial, json, &result);
-    result.parameters = (long)fmax(number(json, "parameters"), 0);
-    result.seconds = number(json, "seconds");
+    result.parameters = (long)fmax(json_number(json, "parameters"), 0);
+    result.seconds = json_number(json, "seconds");
     cJSON_Delete(json);
     trial->state = TRIAL_DONE;
     trial->result = result;
