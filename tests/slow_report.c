@@ -3,13 +3,19 @@
  * without it the tests are skipped. */
 #include "tests/command_run.h"
 
-static char run[256], profile[256];
+static char run[256], folds[256], sweep[256], profile[256];
 
 static const char model_text[] =
     "return model \"tiny\" { input { 8, 8, 1 }, conv2d { 4, kernel_size = 3 }, flatten {},\n"
     "  dense { 3, activation = \"softmax\" },\n"
     "  training = { loss = \"sparse_categorical_crossentropy\", epochs = 1,\n"
     "               validation_split = 0.2, optimizer = adam { learning_rate = 0.0003 } } }\n";
+
+static const char sweep_text[] =
+    "return sweep \"units\" { space = { units = { 2, 3, 4 } }, model = function(p)\n"
+    "  return model \"tiny\" { input { 8, 8, 1 }, flatten {}, dense { p.units },\n"
+    "    dense { 3, activation = \"softmax\" }, training = { epochs = 1,\n"
+    "      loss = \"sparse_categorical_crossentropy\", validation_split = 0.2 } } end }\n";
 
 /* What a copy of a page gets, to tell what a reader would see. */
 static const char probe[] =
@@ -26,17 +32,27 @@ static const char probe[] =
     "</script>\n";
 
 static int set_up(void **state) {
-    char *model;
+    char *model, *file;
     (void)state;
     if (make_data() != 0) return -1;
     model = path_in(folder, "tiny.lua");
     snprintf(run, sizeof run, "%s/run", folder);
     snprintf(profile, sizeof profile, "--user-data-dir=%s/profile", folder);
+    file = path_in(folder, "units.lua");
+    snprintf(folds, sizeof folds, "%s/folds", folder);
+    snprintf(sweep, sizeof sweep, "%s/sweep", folder);
     write_file(model, model_text, strlen(model_text));
+    write_file(file, sweep_text, strlen(sweep_text));
     return RUN("train", model, "--data", data_folder, "--backend", "tcc", "--save", run, "--quiet",
                "--no-plots") ||
            RUN("report", run, "-o", path_in(folder, "report.html")) ||
-           RUN("compare", run, run, "-o", path_in(folder, "compare.html"));
+           RUN("compare", run, run, "-o", path_in(folder, "compare.html")) ||
+           RUN("train", model, "--data", data_folder, "--backend", "tcc", "--save", folds,
+               "--quiet", "--no-plots", "--folds", "3") ||
+           RUN("report", folds, "-o", path_in(folder, "folds.html")) ||
+           RUN("sweep", file, "--data", data_folder, "--backend", "tcc", "--save", sweep,
+               "--quiet") ||
+           RUN("report", sweep, "-o", path_in(folder, "sweep.html"));
 }
 
 static bool have_chromium(void) {
@@ -116,6 +132,8 @@ static void pages_render_without_a_network(void **state) {
     }
     expect_page("report.html", 4);
     expect_page("compare.html", 1);
+    expect_page("folds.html", 1);
+    expect_page("sweep.html", 1);
 }
 
 /* What is wrong with a page is seen. */
