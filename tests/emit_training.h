@@ -208,8 +208,8 @@ static void doubles_agree(struct fixture *f, const struct training_case *test, c
     }
 }
 
-/* Floats agree to 1e-5. In a noisy case they may differ by four times what roundings make of them
- * in the process; if they do by more than 1e-5, the emitted code is held to that in double. */
+/* Floats agree to 1e-5. In a noisy case they may differ as roundings let them (allowed_for); if
+ * they do by more than 1e-5, the emitted code is held to that in double. */
 __attribute__((unused)) static void training_agrees(void **state) {
     static double expected[MOST_NUMBERS], exact[MOST_NUMBERS];
     const struct training_case *test = *state;

@@ -2,8 +2,8 @@
  * what the process gives, ten steps of training included. Those of models/ by every compiler of the
  * table; their variants, which consist of the same layers, by the first six of it (EMIT_ALL=1:
  * all). Training has small batches: the scalar forms are slow.
- * Where training amplifies roundings of float, it may differ by four times what they make of it in
- * the process, and is held to 1e-5 in double (emit_training.h).
+ * Where training amplifies roundings of float, it may differ by a multiple of what they make of it
+ * in the process, and is held to 1e-5 in double (emit_training.h).
  *
  * build/tests/slow_emit MODEL.lua... takes single models; a child process for each, one a
  * processor (EMIT_JOBS=n: n at once). Differences, and what the programs print, are kept in
