@@ -65,6 +65,13 @@ typedef float vector1, memory1;
 #define LATHE_INDEPENDENT
 #endif
 
+/* Brings the cache line of an address nearer. */
+#if defined(__GNUC__) && !defined(__TINYC__)
+#define LATHE_PREFETCH(address) __builtin_prefetch(address)
+#else
+#define LATHE_PREFETCH(address) (void)0
+#endif
+
 #include <math.h>
 #include <stddef.h>
 #include <string.h>

@@ -139,6 +139,27 @@ static void write_reads(const struct body *b) {
     }
 }
 
+/* What the next row of windows reads, on its way to the cache: in a backward pass it was written
+ * long ago, and hardware follows so many short rows badly. */
+static void write_prefetches(const struct body *b) {
+    const struct loop_kernel *loop = &b->nest->kernel->loop;
+    long ahead = b->rows * b->pooling->large.size[2] * b->w->plan->lanes;
+    bool is_done[MAX_ADDRESSES] = {false};
+    for (int i = 0; i < loop->statement_count; i++) {
+        const struct statement *s = &loop->statements[i];
+        for (int j = 0; j < s->operand_count && b->is_needed[i]; j++) {
+            const struct loop_operand *operand = &s->operands[j];
+            if (operand->statement >= 0 || is_pooled_image(b, operand->tensor)) continue;
+            int a = nest_find(b->nest, b->nest->plan_views[operand->tensor->number]);
+            if (is_done[a] || loop_is_number(b->w, b->nest, &b->nest->addresses[a])) continue;
+            is_done[a] = true;
+            for (long p = 0; p < pixels_of(b); p++)
+                write_line(b->w, "LATHE_PREFETCH(%s + at + %ld);", loop_row(b->w, b->nest, a),
+                           ahead + pixel_offset(b, p) * b->w->plan->lanes);
+        }
+    }
+}
+
 /* A position of lane k. */
 static const char *position_text(const struct body *b, int a, bool is_pooled, long pixel) {
     const struct address *address = &b->nest->addresses[a];
@@ -230,6 +251,7 @@ static void write_value(const struct body *b, int number) {
 
 static void write_body(const struct body *b) {
     const struct loop_kernel *loop = &b->nest->kernel->loop;
+    if (b->is_pooled && b->w->plan->lanes >= 8) write_prefetches(b);
     write_line(b->w, "LATHE_INDEPENDENT");
     write_open(b->w, "for (int k = 0; k < %d; k++)", b->w->plan->lanes);
     write_reads(b);

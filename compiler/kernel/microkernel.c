@@ -172,6 +172,12 @@ static const char prelude_independent[] =
     "#define LATHE_INDEPENDENT _Pragma(\"GCC ivdep\")\n"
     "#else\n"
     "#define LATHE_INDEPENDENT\n"
+    "#endif\n\n"
+    "/* Brings the cache line of an address nearer. */\n"
+    "#if defined(__GNUC__) && !defined(__TINYC__)\n"
+    "#define LATHE_PREFETCH(address) __builtin_prefetch(address)\n"
+    "#else\n"
+    "#define LATHE_PREFETCH(address) (void)0\n"
     "#endif\n\n";
 
 void microkernel_prelude(struct text *text, const struct target *target) {
