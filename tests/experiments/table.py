@@ -27,7 +27,8 @@ def values_of(results, name):
     values = []
     for result in results:
         if "ranking" in result:
-            value = result["ranking"]["ranking"][0].get(name)
+            best = result["ranking"]["points"][0]
+            value = best["score"] if result["ranking"]["score"] == name else best.get(name)
         else:
             value = result.get(name)
         if isinstance(value, dict):
