@@ -255,7 +255,7 @@ static void test_five_taps(void **state) {
                "conv2d { 32, kernel_size = 5, padding = 'same', activation = 'relu' },\n"
                "conv2d { 27, kernel_size = 5, padding = 'valid', activation = 'relu' },\n"
                "conv2d { 33, kernel_size = 5, padding = 'same', use_bias = false }",
-               "11, 9, 21", 36);
+               "12, 11, 21", 52);
     static const char *const calls[] = {"winograd_image_5x5(", "winograd_result_5x5(",
                                         "winograd_weights_5x5(", "winograd_weight_gradient_5x5(",
                                         NULL};
