@@ -471,16 +471,18 @@ static void test_strips(void **state) {
     for_libraries(strips_of);
 }
 
-/* What a chain's pattern says, in single precision; the operands are at element i. */
+/* What a chain's pattern says, in single precision; the operands are at element i, the results
+ * before this one in `results`. */
 static float pattern_value(const char **pattern, const float *const *operands, const long *steps,
-                           long i) {
+                           const float *results, long i) {
     char op = *(*pattern)++;
-    if (op >= 'a' && op <= 'f') return operands[op - 'a'][i * steps[op - 'a']];
-    float x = pattern_value(pattern, operands, steps, i);
+    if (op >= 'A' && op <= 'Z') return results[op - 'A'];
+    if (microkernel_is_operand(op)) return operands[op - 'a'][i * steps[op - 'a']];
+    float x = pattern_value(pattern, operands, steps, results, i);
     if (op == 'r') return sqrtf(x);
-    float y = pattern_value(pattern, operands, steps, i);
+    float y = pattern_value(pattern, operands, steps, results, i);
     if (op == '?') {
-        float z = pattern_value(pattern, operands, steps, i);
+        float z = pattern_value(pattern, operands, steps, results, i);
         return x != 0 ? y : z;
     }
     switch (op) {
@@ -493,58 +495,74 @@ static float pattern_value(const char **pattern, const float *const *operands, c
     }
 }
 
-typedef void chain3(float *, const float *, long, const float *, long, const float *, long, long);
-typedef void chain4(float *, const float *, long, const float *, long, const float *, long,
-                    const float *, long, long);
-typedef void chain5(float *, const float *, long, const float *, long, const float *, long,
-                    const float *, long, const float *, long, long);
-typedef void chain6(float *, const float *, long, const float *, long, const float *, long,
-                    const float *, long, const float *, long, const float *, long, long);
+#define OPERAND const float *, long
+#define IN(k) in[k], step[k]
+typedef void chain3(float *, OPERAND, OPERAND, OPERAND, long);
+typedef void chain4(float *, OPERAND, OPERAND, OPERAND, OPERAND, long);
+typedef void chain5(float *, OPERAND, OPERAND, OPERAND, OPERAND, OPERAND, long);
+typedef void chain6(float *, OPERAND, OPERAND, OPERAND, OPERAND, OPERAND, OPERAND, long);
+typedef void momentum(float *, float *, OPERAND, OPERAND, OPERAND, OPERAND, OPERAND, long);
+typedef void rmsprop(float *, float *, OPERAND, OPERAND, OPERAND, OPERAND, OPERAND, OPERAND,
+                     OPERAND, long);
+typedef void adam(float *, float *, float *, OPERAND, OPERAND, OPERAND, OPERAND, OPERAND, OPERAND,
+                  OPERAND, OPERAND, OPERAND, OPERAND, OPERAND, long);
 
-static void call_chain(microkernel_function *f, int count, float *to, const float *const *in,
-                       const long *step, long n) {
-    switch (count) {
-    case 3: ((chain3 *)f)(to, in[0], step[0], in[1], step[1], in[2], step[2], n); break;
-    case 4:
-        ((chain4 *)f)(to, in[0], step[0], in[1], step[1], in[2], step[2], in[3], step[3], n);
-        break;
-    case 5:
-        ((chain5 *)f)(to, in[0], step[0], in[1], step[1], in[2], step[2], in[3], step[3], in[4],
-                      step[4], n);
+static void call_chain(microkernel_function *f, int results, int count, float *const *to,
+                       const float *const *in, const long *step, long n) {
+    switch (10 * count + results) {
+    case 31: ((chain3 *)f)(to[0], IN(0), IN(1), IN(2), n); break;
+    case 41: ((chain4 *)f)(to[0], IN(0), IN(1), IN(2), IN(3), n); break;
+    case 51: ((chain5 *)f)(to[0], IN(0), IN(1), IN(2), IN(3), IN(4), n); break;
+    case 61: ((chain6 *)f)(to[0], IN(0), IN(1), IN(2), IN(3), IN(4), IN(5), n); break;
+    case 52: ((momentum *)f)(to[0], to[1], IN(0), IN(1), IN(2), IN(3), IN(4), n); break;
+    case 72:
+        ((rmsprop *)f)(to[0], to[1], IN(0), IN(1), IN(2), IN(3), IN(4), IN(5), IN(6), n);
         break;
     default:
-        assert_int_equal(count, 6);
-        ((chain6 *)f)(to, in[0], step[0], in[1], step[1], in[2], step[2], in[3], step[3], in[4],
-                      step[4], in[5], step[5], n);
+        assert_int_equal(10 * count + results, 113);
+        ((adam *)f)(to[0], to[1], to[2], IN(0), IN(1), IN(2), IN(3), IN(4), IN(5), IN(6), IN(7),
+                    IN(8), IN(9), IN(10), n);
     }
 }
 
-/* Every form of the steps, lengths around whole vectors, the result apart or in an operand. */
+/* Every form of the steps, lengths around whole vectors, results apart or in operands. */
 static void try_chain(const struct library *library, const struct microkernel_chain *chain) {
-    enum { LENGTH = 80 };
-    static float memory[MICROKERNEL_CHAIN_OPERANDS][LENGTH], to[LENGTH], expected[LENGTH];
+    enum { LENGTH = 80, RESULTS = MICROKERNEL_CHAIN_RESULTS };
+    static float memory[MICROKERNEL_CHAIN_OPERANDS][LENGTH], to[RESULTS][LENGTH],
+        expected[RESULTS][LENGTH];
     microkernel_function *function = library->find(library->target, chain->name);
-    int count = chain->pattern[strlen(chain->pattern) - 1] - 'a' + 1;
+    int count = 0, results = 1;
+    for (const char *c = chain->pattern; *c; c++) {
+        results += *c == ';';
+        if (microkernel_is_operand(*c) && *c - 'a' >= count) count = *c - 'a' + 1;
+    }
     assert_non_null(function);
     for (int form = 0; form < 1 << count; form++)
         for (long n = 0; n < LENGTH; n += 13) {
             const float *in[MICROKERNEL_CHAIN_OPERANDS];
             long steps[MICROKERNEL_CHAIN_OPERANDS];
-            float *result = to;
-            for (int k = 0; k < count; k++) {
+            float *result[RESULTS];
+            for (int r = 0; r < results; r++) result[r] = to[r];
+            for (int k = 0, r = 0; k < count; k++) {
                 for (int i = 0; i < LENGTH; i++) memory[k][i] = (float)random_below(9) / 7 + 2;
                 in[k] = memory[k];
                 steps[k] = form >> k & 1;
-                if (steps[k] && random_below(3) == 0) result = memory[k];
+                if (steps[k] && r < results && random_below(3) == 0) result[r++] = memory[k];
             }
-            memcpy(expected, result, sizeof expected);
+            for (int r = 0; r < results; r++) memcpy(expected[r], result[r], sizeof expected[r]);
             for (long i = 0; i < n; i++) {
                 const char *pattern = chain->pattern;
-                expected[i] = pattern_value(&pattern, in, steps, i);
-                assert_int_equal(*pattern, 0);
+                float values[RESULTS];
+                for (int r = 0; r < results; r++) {
+                    values[r] = pattern_value(&pattern, in, steps, values, i);
+                    expected[r][i] = values[r];
+                    assert_int_equal(*pattern, r + 1 < results ? ';' : 0);
+                    pattern += r + 1 < results;
+                }
             }
-            call_chain(function, count, result, in, steps, n);
-            assert_memory_equal(result, expected, sizeof expected);
+            call_chain(function, results, count, result, in, steps, n);
+            for (int r = 0; r < results; r++)
+                assert_memory_equal(result[r], expected[r], sizeof expected[r]);
         }
 }
 

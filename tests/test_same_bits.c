@@ -99,6 +99,15 @@ static const char rmsprop[] =
     "  training = { batch_size = 40, loss = 'mean_squared_error', optimizer = rmsprop { momentum = "
     "0.5 } } }\n";
 
+static const char plain_rmsprop[] =
+    "return model 'plain_rmsprop' { input { 50 }, dense { 41, activation = 'relu' },\n"
+    "  dense { 10, activation = 'softmax' }, training = { batch_size = 20,\n"
+    "  loss = 'sparse_categorical_crossentropy', optimizer = rmsprop {} } }\n";
+static const char momentum[] =
+    "return model 'momentum' { input { 50 }, dense { 41, activation = 'relu' },\n"
+    "  dense { 10, activation = 'softmax' }, training = { batch_size = 20,\n"
+    "  loss = 'sparse_categorical_crossentropy', optimizer = sgd { momentum = 0.9 } } }\n";
+
 /* *state: the path of a model. */
 static void same_bits(void **state) {
     struct run tcc = run_with(*state, BACKEND_TCC), cc = run_with(*state, BACKEND_CC);
@@ -148,6 +157,8 @@ int main(void) {
         {"pools of all kinds", same_bits_of_text, NULL, NULL, (void *)pools},
         {"Nesterov's momentum", same_bits_of_text, NULL, NULL, (void *)nesterov},
         {"RMSprop", same_bits_of_text, NULL, NULL, (void *)rmsprop},
+        {"RMSprop without momentum", same_bits_of_text, NULL, NULL, (void *)plain_rmsprop},
+        {"momentum", same_bits_of_text, NULL, NULL, (void *)momentum},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

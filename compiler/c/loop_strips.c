@@ -18,32 +18,36 @@ static bool same_place(const struct view *a, const struct view *b) {
     return a->offset == b->offset && shape_elements(&a->shape) == shape_elements(&b->shape);
 }
 
-/* A stored value goes right to its memory, unless a later statement still reads what is there, or
- * this one reads it elsewhere than at the place of the element. */
-static bool can_store_at_once(const struct strips *s, const struct view *out) {
+/* A stored value goes right to its memory, unless a statement behind `last` still reads what is
+ * there, or one up to that reads it elsewhere than at the place of the element. */
+static bool can_store(const struct strips *s, const struct view *out, int last) {
     const struct loop_kernel *loop = &s->nest->kernel->loop;
     for (int i = s->number; i < loop->statement_count; i++)
         for (int j = 0; j < loop->statements[i].operand_count; j++) {
             const struct loop_operand *operand = &loop->statements[i].operands[j];
             if (operand->statement >= 0) continue;
             const struct view *in = s->nest->plan_views[operand->tensor->number];
-            if (overlap(out, in) && (i > s->number || !same_place(out, in))) return false;
+            if (overlap(out, in) && (i > last || !same_place(out, in))) return false;
         }
     return true;
 }
 
+static bool can_store_at_once(const struct strips *s, const struct view *out) {
+    return can_store(s, out, s->number);
+}
+
 /* Where a statement's value is to be stored: its own view, or that of a later statement that is
  * nothing but its copy. NULL: nowhere. */
-static const struct view *stored_view(const struct strips *s) {
+static const struct view *stored_view(const struct strips *s, int number) {
     const struct loop_kernel *loop = &s->nest->kernel->loop;
-    const struct statement *statement = s->statement;
+    const struct statement *statement = &loop->statements[number];
     if (statement->kind != STATEMENT_VALUE) return NULL;
     if (statement->is_stored) return loop_view(s->nest, statement);
-    for (int i = s->number + 1; i < loop->statement_count; i++) {
+    for (int i = number + 1; i < loop->statement_count; i++) {
         const struct statement *copy = &loop->statements[i];
         if (copy->kind == STATEMENT_VALUE && copy->is_stored && !copy->window &&
             copy->expression->op == EXPRESSION_OPERAND &&
-            copy->operands[copy->expression->index].statement == s->number)
+            copy->operands[copy->expression->index].statement == number)
             return loop_view(s->nest, copy);
     }
     return NULL;
@@ -149,7 +153,7 @@ static struct place write_expression_value(struct strips *s, const struct place 
 
 static void write_statement(struct strips *s) {
     struct place destination;
-    const struct view *out = stored_view(s);
+    const struct view *out = stored_view(s, s->number);
     bool at_once = out && can_store_at_once(s, out);
     if (at_once) destination = strip_memory(s, nest_find(s->nest, out));
     s->results[s->number] = s->statement->window
@@ -157,6 +161,29 @@ static void write_statement(struct strips *s) {
                                 : write_expression_value(s, at_once ? &destination : NULL);
     if (s->statement->kind != STATEMENT_VALUE) write_sum(s, s->results[s->number]);
     strip_leave(s);
+}
+
+/* Several statements by one call; returns how many, or 0 if there is no call for them. */
+static int write_statements(struct strips *s) {
+    struct operation operation;
+    struct text results = {.arena = s->w->arena};
+    if (!strip_find_statements(s, &operation)) return 0;
+    int first = s->number, last = operation.results[operation.result_count - 1];
+    for (int k = 0; k < operation.result_count; k++) {
+        const struct view *out = stored_view(s, operation.results[k]);
+        if (!out || !can_store(s, out, last)) return 0;
+        struct place to = strip_memory(s, nest_find(s->nest, out));
+        s->results[operation.results[k]] = to;
+        text_add(&results, "%s%s", k ? ", " : "", to.address);
+    }
+    write_line(s->w, "%s(%s%s, %s);", use_symbol(s->w, operation.name), text_string(&results),
+               strip_arguments(s, operation.in, operation.count), strip_length(s));
+    for (int k = 0; k < operation.result_count; k++) {
+        struct value *value = &s->own->of[s->roots[operation.results[k]]];
+        value->place = s->results[operation.results[k]];
+        value->is_placed = true;
+    }
+    return last - first + 1;
 }
 
 /* What could not go to its memory at once. */
@@ -172,9 +199,10 @@ void strip_write_statements(struct strips *s) {
     int count = s->nest->kernel->loop.statement_count;
     s->results = ARENA_ARRAY(s->w->arena, struct place, count);
     strip_list_values(s);
-    for (int i = 0; i < count; i++) {
+    for (int i = 0, done = 0; i < count; i++) {
         strip_enter(s, i);
-        write_statement(s);
+        if (i >= done) done = i + write_statements(s);
+        write_statement(s); /* what is there is not computed again */
     }
     for (int i = 0; i < count; i++) {
         strip_enter(s, i);

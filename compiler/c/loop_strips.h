@@ -1,6 +1,6 @@
 /* loop_strips.h: what the files of the tcc dialect's strips share: loop_strips.c (statements),
- * strip_operations.c (expressions), strip_places.c (where values are), strip_pieces.c (the loops
- * over the pieces of a strip). */
+ * strip_operations.c (expressions), strip_chains.c (which calls compute them), strip_places.c
+ * (where values are), strip_pieces.c (the loops over the pieces of a strip). */
 #ifndef LATHE_LOOP_STRIPS_H
 #define LATHE_LOOP_STRIPS_H
 
@@ -82,6 +82,24 @@ struct place strip_repeated(struct strips *s, struct place value);
 /** A strip that holds the numbers of an address, one for each row of the piece. */
 struct place strip_number_each(struct strips *s, int address);
 
+/* ---- strip_chains.c ---- */
+
+/* What one call computes: an operator of an expression, or several. */
+struct operation {
+    const char *name;
+    int in[MICROKERNEL_CHAIN_OPERANDS]; /* nodes */
+    int count;
+    int results[MICROKERNEL_CHAIN_RESULTS]; /* statements, where it computes several */
+    int result_count;
+};
+
+/** The call that computes a node of the current statement. */
+struct operation strip_find_operation(const struct strips *s, int node);
+
+/** Is there a call that computes the current statement and later ones? Those in between are copies
+ * of its results. */
+bool strip_find_statements(struct strips *s, struct operation *operation);
+
 /* ---- strip_operations.c ---- */
 
 /** Lists the values of all statements. */
@@ -92,6 +110,9 @@ void strip_enter(struct strips *s, int number);
 
 /** Ends it: frees the strips that no later statement reads, but for the result of a VALUE. */
 void strip_leave(struct strips *s);
+
+/** Evaluates nodes; returns C text of them as arguments: ", address, step" for each. */
+const char *strip_arguments(struct strips *s, const int *in, int count);
 
 /** Where the k-th operand of the statement is. */
 struct place strip_operand(struct strips *s, int k);

@@ -80,76 +80,9 @@ void strip_leave(struct strips *s) {
         if (s->own->of[node].last_statement == s->number) free_slot(s, &s->own->of[node]);
 }
 
-/* ---- operations ---- */
+/* ---- calls ---- */
 
-/* What one call computes: an operator of an expression, or several. */
-struct operation {
-    const char *name;
-    int in[MICROKERNEL_CHAIN_OPERANDS];
-    int count;
-};
-
-static enum expression_operator pattern_operator(char c) {
-    switch (c) {
-    case '+': return EXPRESSION_ADD;
-    case '-': return EXPRESSION_SUBTRACT;
-    case '*': return EXPRESSION_MULTIPLY;
-    case '/': return EXPRESSION_DIVIDE;
-    case '<': return EXPRESSION_LESS;
-    case '=': return EXPRESSION_EQUAL;
-    case '?': return EXPRESSION_SELECT;
-    default: return EXPRESSION_SQRT;
-    }
-}
-
-/* What lies inside a chain must be of no use to the rest of the statement, and not be there
- * already. */
-static bool can_be_inside(const struct value *value) {
-    return value->uses == 1 && !value->is_placed && value->constancy == VARIES;
-}
-
-/* Does the expression have the form of the pattern? Returns the rest of the pattern, or NULL. */
-static const char *match_pattern(const struct strips *s, const char *pattern, int node,
-                                 bool is_inside, struct operation *operation) {
-    const struct expression_node *n = &s->own->list.nodes[node];
-    enum expression_operator op = n->source->op;
-    char c = *pattern++;
-    if (c >= 'a' && c <= 'f') {
-        operation->in[operation->count++] = node;
-        return pattern;
-    }
-    if (op != pattern_operator(c)) return NULL;
-    if (is_inside && !can_be_inside(&s->own->of[node])) return NULL;
-    int arity = expression_arity(op);
-    if (arity != 2) {
-        for (int k = 0; k < arity && pattern; k++)
-            pattern = match_pattern(s, pattern, n->in[k], true, operation);
-        return pattern;
-    }
-    bool commutes = op == EXPRESSION_ADD || op == EXPRESSION_MULTIPLY;
-    for (int order = 0, count = operation->count; order < (commutes ? 2 : 1); order++) {
-        operation->count = count;
-        const char *rest = match_pattern(s, pattern, n->in[order], true, operation);
-        if (rest) rest = match_pattern(s, rest, n->in[1 - order], true, operation);
-        if (rest) return rest;
-    }
-    return NULL;
-}
-
-static struct operation find_operation(const struct strips *s, int node) {
-    const struct expression_node *n = &s->own->list.nodes[node];
-    struct operation operation;
-    for (const struct microkernel_chain *chain = microkernel_chains(); chain->name; chain++) {
-        operation = (struct operation){.name = chain->name};
-        if (match_pattern(s, chain->pattern, node, false, &operation)) return operation;
-    }
-    operation = (struct operation){.name = microkernel_vector_name(n->source->op),
-                                   .count = expression_arity(n->source->op)};
-    memcpy(operation.in, n->in, sizeof n->in);
-    return operation;
-}
-
-static const char *arguments_of(struct strips *s, const int *in, int count) {
+const char *strip_arguments(struct strips *s, const int *in, int count) {
     struct text arguments = {.arena = s->w->arena};
     for (int k = 0; k < count; k++) {
         struct place place = strip_evaluate(s, in[k], NULL);
@@ -159,8 +92,8 @@ static const char *arguments_of(struct strips *s, const int *in, int count) {
 }
 
 static struct place operate(struct strips *s, int node, const struct place *destination) {
-    struct operation operation = find_operation(s, node);
-    const char *arguments = arguments_of(s, operation.in, operation.count);
+    struct operation operation = strip_find_operation(s, node);
+    const char *arguments = strip_arguments(s, operation.in, operation.count);
     /* A slot that is free now may take the result: the operations run element by element. */
     for (int k = 0; k < operation.count; k++) release(s, operation.in[k]);
     struct place result = destination ? *destination : strip_new(s);
@@ -189,7 +122,7 @@ struct place strip_evaluate(struct strips *s, int node, const struct place *dest
     if (value->is_placed) return value->place;
     if (value->constancy == REPEATS ||
         (value->constancy == IS_NUMBER && op != EXPRESSION_OPERAND)) {
-        value->place = strip_ahead(s, node, arguments_of(s, n->in, expression_arity(op)));
+        value->place = strip_ahead(s, node, strip_arguments(s, n->in, expression_arity(op)));
     } else if (op == EXPRESSION_OPERAND) {
         value->place = operand_place(s, n->operand);
     } else if (op == EXPRESSION_INDEX || op == EXPRESSION_RANDOM) {

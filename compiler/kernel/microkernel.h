@@ -174,12 +174,18 @@ bool microkernel_in_library(const struct microkernel *kernel, const struct targe
 const char *microkernel_vector_name(enum expression_operator op);
 
 /** An operation on strips that computes several operators at once. The pattern is what it computes
- * in prefix notation: + - * / < = with two inputs, r the square root, ? the selection, a to f the
- * operands in the order of the parameters: "+*abc" is a * b + c. Each operator rounds. (microkernel_chain.c) */
+ * in prefix notation: + - * / < = with two inputs, r the square root, ? the selection, a, b, c ... the
+ * operands in the order of the parameters: "+*abc" is a * b + c. Where it has several results, their
+ * patterns are separated by ';' and may read the ones before as A, B, ...: the functions get as many
+ * `real *to`. Each operator rounds. (microkernel_chain.c) */
 struct microkernel_chain {
     const char *name, *pattern;
+    const char *numbers; /* operands that are numbers in a faster form of their own, or NULL */
 };
-enum { MICROKERNEL_CHAIN_OPERANDS = 6 };
+enum { MICROKERNEL_CHAIN_OPERANDS = 11, MICROKERNEL_CHAIN_RESULTS = 3 };
+
+/** Is it the letter of an operand in a pattern? */
+bool microkernel_is_operand(char letter);
 
 /** All chains, the ones to prefer first; ends with a NULL name. */
 const struct microkernel_chain *microkernel_chains(void);
