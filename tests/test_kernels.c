@@ -3,6 +3,7 @@
  * code for C compilers in float and in double, with gradients against central differences.
  *
  * usage: test_kernels [FIRST [COUNT [STEP]]]    checks these models only */
+#include "tests/kernel_pools.h"
 #include "tests/kernel_run.h"
 
 /* How many models, from which number on; slow_kernels.c says otherwise. */
@@ -16,28 +17,6 @@ enum { TCC_MODELS = 150, CC_MODELS = 10, DOUBLE_MODELS = 8 };
 #endif
 
 static const double most_cost = 2e6; /* multiplications of a step of the reference */
-
-static struct pool *pools[2]; /* of 2 and 8 threads */
-static char cache[] = "/tmp/lathe-test-kernels-XXXXXX";
-
-static int start(void **state) {
-    (void)state;
-    struct error error;
-    if (!mkdtemp(cache)) return -1;
-    setenv("LATHE_CACHE", cache, 1);
-    pools[0] = pool_new(2, &error);
-    pools[1] = pool_new(8, &error);
-    return pools[0] && pools[1] ? 0 : -1;
-}
-
-static int finish(void **state) {
-    (void)state;
-    char command[sizeof cache + 20];
-    pool_free(pools[0]);
-    pool_free(pools[1]);
-    snprintf(command, sizeof command, "rm -rf '%s'", cache);
-    return system(command);
-}
 
 /* ---- libtcc, every target ---- */
 

@@ -1,31 +1,10 @@
 /* test_loops.c: elementwise loops and sums over short rows, which libtcc's form of a model computes
  * several at a time: against the naive reference in double on every target that runs here, and with
  * the bits of the C compiler's form. */
+#include "tests/kernel_pools.h"
 #include "tests/kernel_run.h"
 
 static const double most_cost = 1e8;
-
-static struct pool *pools[2]; /* of 2 and 8 threads */
-static char cache[] = "/tmp/lathe-test-loops-XXXXXX";
-
-static int start(void **state) {
-    (void)state;
-    struct error error;
-    if (!mkdtemp(cache)) return -1;
-    setenv("LATHE_CACHE", cache, 1);
-    pools[0] = pool_new(2, &error);
-    pools[1] = pool_new(8, &error);
-    return pools[0] && pools[1] ? 0 : -1;
-}
-
-static int finish(void **state) {
-    (void)state;
-    char command[sizeof cache + 20];
-    pool_free(pools[0]);
-    pool_free(pools[1]);
-    snprintf(command, sizeof command, "rm -rf '%s'", cache);
-    return system(command);
-}
 
 struct loop_case {
     long batch;

@@ -91,13 +91,20 @@ static const char *operand_name(const struct body *b, const struct loop_operand 
     return arena_format(b->w->arena, "x%d_%ld", a, pixel);
 }
 
-static void write_read(const struct body *b, const struct loop_operand *operand, bool *is_read) {
-    if (operand->statement >= 0) return;
+/* The address of an operand that is read for each pixel, or window, and not among those seen; -1:
+ * none. */
+static int new_read(const struct body *b, const struct loop_operand *operand, bool *is_seen) {
+    if (operand->statement >= 0) return -1;
     int a = nest_find(b->nest, b->nest->plan_views[operand->tensor->number]);
-    bool is_pooled = is_pooled_image(b, operand->tensor);
-    if (is_read[a] || loop_is_number(b->w, b->nest, &b->nest->addresses[a])) return;
-    is_read[a] = true;
-    for (long p = 0; p < (is_pooled ? 1 : pixels_of(b)); p++)
+    if (is_seen[a] || loop_is_number(b->w, b->nest, &b->nest->addresses[a])) return -1;
+    is_seen[a] = true;
+    return a;
+}
+
+static void write_read(const struct body *b, const struct loop_operand *operand, bool *is_read) {
+    bool is_pooled = operand->statement < 0 && is_pooled_image(b, operand->tensor);
+    int a = new_read(b, operand, is_read);
+    for (long p = 0; a >= 0 && p < (is_pooled ? 1 : pixels_of(b)); p++)
         write_line(b->w, "const real %s = %s;", operand_name(b, operand, p),
                    element_text(b, a, is_pooled, p));
 }
@@ -149,11 +156,9 @@ static void write_prefetches(const struct body *b) {
         const struct statement *s = &loop->statements[i];
         for (int j = 0; j < s->operand_count && b->is_needed[i]; j++) {
             const struct loop_operand *operand = &s->operands[j];
-            if (operand->statement >= 0 || is_pooled_image(b, operand->tensor)) continue;
-            int a = nest_find(b->nest, b->nest->plan_views[operand->tensor->number]);
-            if (is_done[a] || loop_is_number(b->w, b->nest, &b->nest->addresses[a])) continue;
-            is_done[a] = true;
-            for (long p = 0; p < pixels_of(b); p++)
+            if (operand->statement < 0 && is_pooled_image(b, operand->tensor)) continue;
+            int a = new_read(b, operand, is_done);
+            for (long p = 0; a >= 0 && p < pixels_of(b); p++)
                 write_line(b->w, "LATHE_PREFETCH(%s + at + %ld);", loop_row(b->w, b->nest, a),
                            ahead + pixel_offset(b, p) * b->w->plan->lanes);
         }

@@ -42,15 +42,21 @@ double winograd_result_scale(int k) {
     return power(point[0], k);
 }
 
-void winograd_result_pixels(const struct winograd_form *f, const char *const in[],
-                            const char *const out[]) {
-    const char *sum[2], *difference[2];
+/* Sums and differences of the values at a point and at its negative. */
+static void add_pairs(const struct winograd_form *f, const char *const in[], const char *name,
+                      const char *sum[2], const char *difference[2]) {
     for (int i = 0; i < 2; i++) {
-        sum[i] = NAME("%s_sum%d", out[0], i);
-        difference[i] = NAME("%s_difference%d", out[0], i);
+        sum[i] = NAME("%s_sum%d", name, i);
+        difference[i] = NAME("%s_difference%d", name, i);
         winograd_declare(f, sum[i], NAME("%s + %s", in[1 + 2 * i], in[2 + 2 * i]));
         winograd_declare(f, difference[i], NAME("%s - %s", in[1 + 2 * i], in[2 + 2 * i]));
     }
+}
+
+void winograd_result_pixels(const struct winograd_form *f, const char *const in[],
+                            const char *const out[]) {
+    const char *sum[2], *difference[2];
+    add_pairs(f, in, out[0], sum, difference);
     winograd_declare(f, out[0], NAME("%s + %s + %s", in[0], sum[0], sum[1]));
     for (int k = 1; k < f->tile; k++) {
         const char *const *term = k % 2 ? difference : sum;
@@ -113,12 +119,7 @@ void winograd_weight_gradients(const struct winograd_form *f, const char *const 
                                const char *const out[]) {
     const double p = point[0], q = point[1], s = 1 / slope(0), t = 1 / slope(1);
     const char *sum[2], *difference[2];
-    for (int i = 0; i < 2; i++) {
-        sum[i] = NAME("%s_sum%d", out[0], i);
-        difference[i] = NAME("%s_difference%d", out[0], i);
-        winograd_declare(f, sum[i], NAME("%s + %s", in[1 + 2 * i], in[2 + 2 * i]));
-        winograd_declare(f, difference[i], NAME("%s - %s", in[1 + 2 * i], in[2 + 2 * i]));
-    }
+    add_pairs(f, in, out[0], sum, difference);
     winograd_declare(f, out[0],
                      NAME("%s + %s * (real)%.17g + %s * (real)%.17g", in[0], sum[0], s * slope(-1),
                           sum[1], t * slope(-1)));
