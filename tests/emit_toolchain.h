@@ -128,7 +128,7 @@ static int run_emitted(const struct toolchain *toolchain, const char *program, c
  * Winograd's 5x5 convolutions it is 1e-5. Supposedly a unit of ReLU lies within a rounding of zero;
  * that was not traced, and doubles do not use Winograd. */
 static double allowed_for(double expected, const double *noise) {
-    return noise ? 1e-3 + 32 * *noise / fmax(1.0, fabs(expected)) : 1e-5;
+    return noise ? fmax(1e-5, 32 * *noise / fmax(1.0, fabs(expected))) : 1e-5;
 }
 
 /* noise: how far each number of the process is from exact arithmetic; NULL: not known. Returns the

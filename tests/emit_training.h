@@ -74,8 +74,16 @@ static void fill_memory(struct fixture *f, unsigned long step, long samples) {
     free(y);
 }
 
+/* Float takes steps of a small rate, at which roundings stay what they are: at their own rates, which
+ * are made for real data and larger batches, random samples make some models diverge (relu_cnn: losses
+ * of 12,000), and then one unit of ReLU that parts from the others decides digits. Double takes
+ * the models' own rate. */
+static double rate_factor(bool is_double) {
+    return is_double ? 1.0 : 1.0 / 256;
+}
+
 /* What tests/emit/train.c prints. */
-static int train_in_process(struct fixture *f, int steps, double *expected) {
+static int train_in_process(struct fixture *f, int steps, double factor, double *expected) {
     const struct program *p = f->program;
     struct program_call call = program_memory_call(&f->memory, pool_parallel, NULL);
     int count = 0;
@@ -83,7 +91,7 @@ static int train_in_process(struct fixture *f, int steps, double *expected) {
         bool is_evaluation = step == steps;
         long samples = p->batch - (step == 2);
         fill_memory(f, is_evaluation ? 100 : (unsigned long)step, samples);
-        call.scalars[0] = optimizer_learning_rate(&f->model->training.optimizer, step);
+        call.scalars[0] = factor * optimizer_learning_rate(&f->model->training.optimizer, step);
         call.scalars[1] = (double)(step + 1);
         call.scalars[2] = (double)samples;
         call.scalars[3] = SEED;
@@ -107,20 +115,20 @@ static int train_in_process(struct fixture *f, int steps, double *expected) {
 }
 
 /* The same in double, from the floats that the process starts from. */
-static int train_doubles_in_process(const struct training_case *test, double *exact) {
+static int train_doubles_in_process(const struct training_case *test, double factor, double *exact) {
     struct fixture f = {0};
     set_up_memory(&f, test->path, test->batch, true);
     float *const *values = initial_values(&f);
     for (int i = 0; i < PROGRAM_SPACES; i++)
         store_numbers(&f, f.memory.space[i], values[i], f.program->space_size[i]);
-    int count = train_in_process(&f, steps_of(test), exact);
+    int count = train_in_process(&f, steps_of(test), factor, exact);
     tear_down(&f);
     return count;
 }
 
-/* How far roundings of float take the trajectory, up to each number. Adam's steps for weights that
- * have hardly a gradient amplify them: from 1e-7 to 1e-3 within ten steps of
- * models/cnn_decreasing.lua. Then float says nothing of which samples are right. */
+/* How far roundings of float take the trajectory, up to each number. Adam's steps are of one size
+ * whatever the gradient, so for weights without one (biases before batch normalization) roundings
+ * decide the direction. Then float says nothing of which samples are right. */
 static const double *rounding_noise(const double *expected, const double *exact, int count,
                                     int steps) {
     static double noise[MOST_NUMBERS];
@@ -146,10 +154,10 @@ __attribute__((unused)) static double largest_allowed(const double *expected, in
 /* ---- emitted ---- */
 
 static const char *train_flags(const struct fixture *f, const struct training_case *test,
-                               const char *more) {
+                               double factor, const char *more) {
     static char flags[256];
-    snprintf(flags, sizeof flags, "%s -DSTEPS=%d%s", f->program->has_accuracy ? "-DACCURACY" : "",
-             steps_of(test), more);
+    snprintf(flags, sizeof flags, "%s -DSTEPS=%d -DRATE_FACTOR=%.17g%s",
+             f->program->has_accuracy ? "-DACCURACY" : "", steps_of(test), factor, more);
     return flags;
 }
 
@@ -172,7 +180,7 @@ static double floats_agree(struct fixture *f, const struct training_case *test,
     for (int i = 0; i < test->toolchain_count; i++) {
         const struct toolchain *toolchain = &test->toolchains[i];
         int count =
-            run_emitted(toolchain, "train.c", test->name, train_flags(f, test, ""), printed[i]);
+            run_emitted(toolchain, "train.c", test->name, train_flags(f, test, rate_factor(false), ""), printed[i]);
         double difference = compare_noisy(toolchain, test->name, printed[i], count, expected,
                                           expected_count, noise);
         if (record) record("training", i, difference, allowed);
@@ -201,28 +209,31 @@ static void doubles_agree(struct fixture *f, const struct training_case *test, c
         int alike = first_alike(i, expected_count);
         if (alike == i) {
             int count =
-                run_emitted(toolchain, "train.c", test->name, train_flags(f, test, more), numbers);
+                run_emitted(toolchain, "train.c", test->name, train_flags(f, test, rate_factor(true), more), numbers);
             differences[i] = compare(toolchain, test->name, numbers, count, exact, expected_count);
         }
         if (record) record("double", i, differences[alike], 1e-5);
     }
 }
 
-/* Floats agree to 1e-5. In a noisy case they may differ as roundings let them (allowed_for); if
- * they do by more than 1e-5, the emitted code is held to that in double. */
+/* Floats agree to 1e-5. A noisy case, where they may differ as roundings let them (allowed_for), is
+ * held to that in double, at the model's own rate. */
 __attribute__((unused)) static void training_agrees(void **state) {
     static double expected[MOST_NUMBERS], exact[MOST_NUMBERS];
     const struct training_case *test = *state;
     const double *noise = NULL;
     struct fixture f = {0};
     set_up(&f, test->path, test->batch, false);
-    int count = train_in_process(&f, steps_of(test), expected);
+    int count = train_in_process(&f, steps_of(test), rate_factor(false), expected);
     if (test->is_noisy) {
-        assert_int_equal(train_doubles_in_process(test, exact), count);
+        assert_int_equal(train_doubles_in_process(test, rate_factor(false), exact), count);
         noise = rounding_noise(expected, exact, count, steps_of(test));
     }
-    if (floats_agree(&f, test, expected, count, noise) > 1e-5)
+    floats_agree(&f, test, expected, count, noise);
+    if (test->is_noisy) {
+        assert_int_equal(train_doubles_in_process(test, rate_factor(true), exact), count);
         doubles_agree(&f, test, exact, count);
+    }
     tear_down(&f);
 }
 

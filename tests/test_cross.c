@@ -59,7 +59,7 @@ static void keep_difference(const char *mode, int target, double difference, dou
 static void add_current(void) {
     for (int i = 0; i < TARGETS; i++)
         for (int q = 0; q < QUANTITIES; q++) {
-            if (current[i][q] < 0 || (q == FLOATS && current[i][DOUBLES] >= 0)) continue;
+            if (current[i][q] < 0 || (q == FLOATS && current[i][q] > 1e-5)) continue;
             columns[i][q].models++;
             columns[i][q].largest = fmax(columns[i][q].largest, current[i][q]);
         }

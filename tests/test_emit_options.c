@@ -57,7 +57,7 @@ static void training_variant_agrees(void **state) {
     const struct standalone *standalone =
         emit_with(&f, MODE_TRAINING, &options, v->has_weights ? weights : NULL);
     write_standalone(v->name, standalone);
-    int expected_count = train_in_process(&f, USUAL_STEPS, expected);
+    int expected_count = train_in_process(&f, USUAL_STEPS, 1.0, expected);
     int count = run_emitted(&toolchain, "train.c", v->name, flags_of(v, standalone), numbers);
     compare(&toolchain, v->name, numbers, count, expected, expected_count);
     tear_down(&f);

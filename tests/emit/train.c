@@ -1,6 +1,6 @@
 /* train.c: trains an emitted model and prints what the test compares. Compiled with
  * -DNAME=name -DUPPER=NAME -include name.h, and -DACCURACY when the model measures it; -DSTEPS=n
- * for other than ten steps. -DNUMBER=double, -DTHREADS and -DCHANNELS_FIRST if it was emitted so;
+ * for other than ten steps, -DRATE_FACTOR=f to multiply the learning rate. -DNUMBER=double, -DTHREADS and -DCHANNELS_FIRST if it was emitted so;
  * -DWEIGHTS="file" to load its weights. */
 #include "values.h"
 
@@ -14,6 +14,9 @@
 
 #ifndef STEPS
 #define STEPS 10
+#endif
+#ifndef RATE_FACTOR
+#define RATE_FACTOR 1
 #endif
 #ifdef ACCURACY
 #define ACCURACY_OF(a) , a
@@ -51,7 +54,7 @@ static NUMBER train(void *block, unsigned long step, NUMBER *accuracy) {
     (void)accuracy;
     fill(step);
     return F(train_step)(block, x, y, samples,
-                         F(learning_rate)(block) ACCURACY_OF(accuracy) THREADS_ARGUMENT);
+                         F(learning_rate)(block) * (NUMBER)RATE_FACTOR ACCURACY_OF(accuracy) THREADS_ARGUMENT);
 }
 
 int main(void) {
