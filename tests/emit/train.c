@@ -1,7 +1,7 @@
 /* train.c: trains an emitted model and prints what the test compares. Compiled with
  * -DNAME=name -DUPPER=NAME -include name.h, and -DACCURACY when the model measures it; -DSTEPS=n
- * for other than ten steps, -DRATE_FACTOR=f to multiply the learning rate. -DNUMBER=double, -DTHREADS and -DCHANNELS_FIRST if it was emitted so;
- * -DWEIGHTS="file" to load its weights. */
+ * for other than ten steps, -DRATE_FACTOR=f to multiply the learning rate. -DNUMBER=double,
+ * -DTHREADS and -DCHANNELS_FIRST if it was emitted so; -DWEIGHTS="file" to load its weights. */
 #include "values.h"
 
 #include <stdio.h>
@@ -54,7 +54,8 @@ static NUMBER train(void *block, unsigned long step, NUMBER *accuracy) {
     (void)accuracy;
     fill(step);
     return F(train_step)(block, x, y, samples,
-                         F(learning_rate)(block) * (NUMBER)RATE_FACTOR ACCURACY_OF(accuracy) THREADS_ARGUMENT);
+                         F(learning_rate)(block) * (NUMBER)RATE_FACTOR ACCURACY_OF(accuracy)
+                                                       THREADS_ARGUMENT);
 }
 
 int main(void) {
