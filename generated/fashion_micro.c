@@ -1198,8 +1198,8 @@ static void fashion_micro_run_train_value_31(const void *context, long begin, lo
     const double v3 = ((double)*(call->arena + 11856) / (double)*(call->scalars + 2));
     const double v4 = ((double)*(call->arena + 11872) / (double)*(call->scalars + 2));
     *((double *)(void *)(call->arena + 11904) + 0) = v0;
-    *((double *)(void *)(call->arena + 11920) + 0) = v1;
-    *((double *)(void *)(call->arena + 11936) + 0) = v2;
+    *((double *)(void *)(call->arena + 11936) + 0) = v1;
+    *((double *)(void *)(call->arena + 11952) + 0) = v2;
     *((double *)call->results + 0) = v3;
     *((double *)call->results + 1) = v4;
 }
@@ -1287,35 +1287,27 @@ static void fashion_micro_run_train_dense_kernel_gradient(const void *context, l
     }
 }
 
-/* copy into dense_product_39_transposed (dense, line 7) */
-static void fashion_micro_run_train_dense_product_39_transpose(const void *context, long begin, long end) {
-    const struct fashion_micro_run_call *const call = context;
-    real *const to = call->arena + 6400;
-    const real *const from = call->space[0] + 80;
-    {
-        static const long to_stride[] = {50, 0, 0, 200, 1};
-        static const long from_stride[] = {500, 0, 0, 1, 10};
-        const long last = end < 4 ? end : 4;
-        const long size[] = {last > begin ? last - begin : 0, 1, 1, 10, 50};
-        strided_copy(to + 0 + begin * 50, from + 0 + begin * 500, size, to_stride, from_stride);
-    }
-}
-
 /* product [16, 10] x [10, 200] (dense, line 7) */
 static void fashion_micro_run_train_dense_product_39(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
     const real *const a = call->arena + 11696;
-    const real *const b = call->arena + 6400;
+    const real *const b = call->space[0] + 80;
     real *const c = call->arena + 3200;
+    real *const panel = call->arena + 11856;
+    static const long panel_stride[] = {0, 0, 0, 8, 1};
+    static const long b_stride[] = {0, 0, 0, 1, 10};
     for (long unit = begin > 0 ? begin : 0; unit < end && unit < 25; unit++) {
         const long q = 0 + (unit - 0) * 8;
+        const long first = q < 196 ? q : 196;
+        const long size[] = {1, 1, 1, 10, first + 8 < 200 ? 8 : 200 - first};
+        strided_copy(panel, b + first * 10, size, panel_stride, b_stride);
         for (long r = 0; r < 6; r += 6) {
-            matmul_tile_6x2x4(a + r * 10, b + q, 0, c + r * 200 + q,
-                0, 10, 10, 1, 200, 200, q + 8 < 200 ? 4 : 196 - q, 1);
+            matmul_tile_6x2x4(a + r * 10, panel + (q - first), 0, c + r * 200 + q,
+                0, 10, 10, 1, 8, 200, q + 8 < 200 ? 4 : 196 - q, 1);
         }
         for (long r = 6; r < 16; r += 5) {
-            matmul_tile_5x2x4(a + r * 10, b + q, 0, c + r * 200 + q,
-                0, 10, 10, 1, 200, 200, q + 8 < 200 ? 4 : 196 - q, 1);
+            matmul_tile_5x2x4(a + r * 10, panel + (q - first), 0, c + r * 200 + q,
+                0, 10, 10, 1, 8, 200, q + 8 < 200 ? 4 : 196 - q, 1);
         }
     }
 }
@@ -1448,9 +1440,9 @@ static void fashion_micro_run_train_value_59(const void *context, long begin, lo
     real *const value_59_ = call->space[2];
     const real *const view_54_ = call->space[2] + 2090;
     real *const value_60_ = call->space[2] + 2090;
-    const real value_56_single = (real)*((double *)(void *)(call->arena + 11936) + 0), *const value_56_ = &value_56_single;
+    const real value_56_single = (real)*((double *)(void *)(call->arena + 11952) + 0), *const value_56_ = &value_56_single;
     const real value_56_value = value_56_[0];
-    const real value_53_single = (real)*((double *)(void *)(call->arena + 11920) + 0), *const value_53_ = &value_53_single;
+    const real value_53_single = (real)*((double *)(void *)(call->arena + 11936) + 0), *const value_53_ = &value_53_single;
     const real value_53_value = value_53_[0];
     const real *const conv2d_value_3_ = call->space[0];
     real *const value_61_ = call->space[0];
@@ -1489,7 +1481,6 @@ static void fashion_micro_run_train(struct fashion_micro_run_call *call) {
     fashion_micro_run_train_value_33(call, 0, 1);
     fashion_micro_run_train_dense_value_35(call, 0, 1);
     fashion_micro_run_train_dense_kernel_gradient(call, 0, 34);
-    fashion_micro_run_train_dense_product_39_transpose(call, 0, 4);
     fashion_micro_run_train_dense_product_39(call, 0, 25);
     fashion_micro_run_train_flatten_view_40(call, 0, 4);
     fashion_micro_run_train_conv2d_value_41(call, 0, 8);

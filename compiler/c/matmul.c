@@ -14,6 +14,21 @@ static int last_flags(const struct matmul_kernel *m) {
     return (m->epilogue.relu ? MICROKERNEL_RELU : 0) | (m->epilogue.mask ? MICROKERNEL_MASK : 0);
 }
 
+static long panel_width(const struct matmul_kernel *m) {
+    return m->tile_vectors * m->lanes;
+}
+
+/* The columns of b of the tile at q, side by side; its last vector may begin before it. */
+static void write_panel(struct writer *w, const struct matmul_kernel *m) {
+    if (!m->panel) return;
+    long last = m->columns - m->lanes;
+    write_line(w, "const long first = q < %ld ? q : %ld;", last, last);
+    write_line(w, "const long size[] = {1, 1, 1, %ld, first + %ld < %ld ? %ld : %ld - first};",
+               m->depth, panel_width(m), m->columns, panel_width(m), m->columns);
+    write_line(w, "%s(panel, b + first * %ld, size, panel_stride, b_stride);",
+               use_symbol(w, "strided_copy"), m->b_column);
+}
+
 /* Blocks of the depth: each goes on with the sums that the one before has stored. */
 static void open_blocks(struct writer *w, const struct matmul_kernel *m) {
     if (!has_blocks(m)) return;
@@ -27,12 +42,13 @@ static void open_blocks(struct writer *w, const struct matmul_kernel *m) {
 static void write_call(struct writer *w, const struct matmul_kernel *m, long rows, long vectors) {
     const char *name = use_tile(w, MICROKERNEL_MATMUL, (int)rows, (int)vectors, m->lanes);
     /* the last vector of the last tile ends with the last column, over its neighbour if need be */
-    const char *a_block = "", *b_block = "";
+    const char *a_block = "", *b_block = "", *b = m->panel ? "panel + (q - first)" : "b + q";
+    long b_depth = m->panel ? panel_width(m) : m->b_depth;
     if (has_blocks(m)) {
         a_block = arena_format(w->arena, " + k * %ld", m->a_depth);
-        b_block = arena_format(w->arena, " + k * %ld", m->b_depth);
+        b_block = arena_format(w->arena, " + k * %ld", b_depth);
     }
-    write_line(w, "%s(a + r * %ld%s, b%s + q, %s, c + r * %ld + q,", name, m->a_row, a_block,
+    write_line(w, "%s(a + r * %ld%s, %s%s, %s, c + r * %ld + q,", name, m->a_row, a_block, b,
                b_block, m->epilogue.bias ? "bias + q" : "0", m->c_row);
     const char *mask =
         m->epilogue.mask ? arena_format(w->arena, "mask + r * %ld + q", m->c_row) : "0";
@@ -40,7 +56,7 @@ static void write_call(struct writer *w, const struct matmul_kernel *m, long row
     const char *flags =
         has_blocks(m) ? "flags" : arena_format(w->arena, "%d", MICROKERNEL_FIRST | last_flags(m));
     write_line(w, "    %s, %s, %ld, %ld, %ld, %ld, q + %ld < %ld ? %ld : %ld - q, %s);", mask,
-               depth, m->a_row, m->a_depth, m->b_depth, m->c_row, vectors * m->lanes, m->columns,
+               depth, m->a_row, m->a_depth, b_depth, m->c_row, vectors * m->lanes, m->columns,
                (vectors - 1) * m->lanes, m->columns - m->lanes, flags);
 }
 
@@ -69,6 +85,7 @@ static void write_tiles(struct writer *w, const struct matmul_kernel *m) {
         if (!count) continue;
         long first = i ? outer.big * (outer.size + 1) * outer_unit : 0;
         open_tiles(w, outer_name, first, count, size * outer_unit, true, i ? outer.big : 0);
+        write_panel(w, m);
         open_blocks(w, m);
         for (int j = 0; j < 2; j++) {
             long inner_count = j ? inner.small : inner.big, inner_size = inner.size + !j;
@@ -104,6 +121,11 @@ void write_matmul(struct writer *w, struct kernel *kernel) {
     write_pointer(w, "a", views[m->a->number], true);
     write_pointer(w, "b", m->transposed ? m->transposed : views[m->b->number], true);
     write_pointer(w, "c", kernel->out, false);
+    if (m->panel) {
+        write_scratch(w, "panel", m->panel);
+        write_line(w, "static const long panel_stride[] = {0, 0, 0, %ld, 1};", panel_width(m));
+        write_line(w, "static const long b_stride[] = {0, 0, 0, 1, %ld};", m->b_column);
+    }
     if (m->epilogue.bias) write_pointer(w, "bias", views[m->epilogue.bias->number], true);
     if (m->epilogue.mask) write_pointer(w, "mask", views[m->epilogue.mask->number], true);
     if (m->use_generic)

@@ -167,7 +167,9 @@ struct matmul_kernel {
     long a_row, a_depth;           /* distances in a */
     long b_depth, b_column;        /* in b; b_column is 1 once b is transposed */
     long c_row;
-    const struct view *transposed; /* b with its columns together, where they are not; else NULL */
+    /* b with its columns together, where they are not: the whole of it, or scratch for those of one
+     * column tile; else both are NULL. */
+    const struct view *transposed, *panel;
     int lanes, tile_rows, tile_vectors;
     long depth_block;          /* rows of b at a time: those of a tile stay in the L2 cache */
     bool by_columns;           /* units are column tiles, else row tiles */

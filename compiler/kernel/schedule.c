@@ -195,7 +195,12 @@ static void schedule_matmul(struct program_plan *plan, struct kernel *kernel) {
     block_depth(plan, m, rows.big + rows.small);
     kernel->units = m->by_columns ? vectors.big + vectors.small : rows.big + rows.small;
     if (m->use_generic) kernel->units = m->rows >= 64 ? 4 : 1;
-    if (m->b_column != 1 && !m->use_generic) {
+    if (m->b_column == 1 || m->use_generic) return;
+    /* What is read once, column tile by column tile, is transposed so too: the panel stays in the
+     * L2 cache, where the whole of a large b would go to memory and come back. */
+    if (m->by_columns && m->b_depth == 1 && !plan->prepares) {
+        m->panel = scratch_new(plan, kernel, m->depth * m->tile_vectors * m->lanes);
+    } else {
         struct shape shape = {2, {m->depth, m->columns}};
         const char *name = arena_format(plan->arena, "%s_transposed", kernel->name);
         struct buffer *buffer = buffer_new(plan, name, m->depth * m->columns, false);
