@@ -242,38 +242,70 @@ static int open_temporary(const char *path, char **name) {
     return file;
 }
 
-static bool replace_file(const char *path, const struct file_part *parts, int count) {
-    char *name = NULL;
-    int file = open_temporary(path, &name);
+/* A file that is written beside the one it will replace. */
+struct staged {
+    char *path;      /* the file behind a link, not the link */
+    char *temporary; /* NULL: nothing was created */
+};
+
+static bool is_writable(const char *path, bool *exists, struct error *error) {
+    struct stat status;
+    *exists = stat(path, &status) == 0;
+    if (!*exists || S_ISREG(status.st_mode)) return true;
+    return error_set(error, "%s: cannot write: %s", path,
+                     S_ISDIR(status.st_mode) ? "it is a folder" : "it is not a plain file");
+}
+
+/* Writes the content to the disk, under a temporary name. */
+static bool stage(const struct file_content *content, struct staged *staged, struct error *error) {
+    bool exists;
+    if (!is_writable(content->path, &exists, error)) return false;
+    staged->path = exists ? realpath(content->path, NULL) : NULL;
+    if (!staged->path) staged->path = files_join("", content->path);
+    if (!staged->path) return error_set(error, "%s: out of memory", content->path);
+    int file = open_temporary(staged->path, &staged->temporary);
     bool fine = file >= 0;
-    for (int i = 0; fine && i < count; i++) fine = write_all(file, &parts[i]);
+    for (int i = 0; fine && i < content->part_count; i++)
+        fine = write_all(file, &content->parts[i]);
     if (fine) fine = fsync(file) == 0;
     int reason = errno;
     if (file >= 0 && close(file) != 0 && fine) {
         fine = false;
         reason = errno;
     }
-    if (fine && rename(name, path) != 0) {
-        fine = false;
-        reason = errno;
+    if (file < 0) {
+        free(staged->temporary);
+        staged->temporary = NULL;
     }
-    if (!fine && file >= 0) unlink(name);
-    free(name);
-    if (fine) synchronize_folder_of(path);
-    errno = reason;
+    return fine || error_set(error, "%s: cannot write: %s", content->path, strerror(reason));
+}
+
+static bool put_in_place(struct staged *staged, struct error *error) {
+    if (rename(staged->temporary, staged->path) != 0)
+        return error_set(error, "%s: cannot write: %s", staged->path, strerror(errno));
+    free(staged->temporary);
+    staged->temporary = NULL;
+    synchronize_folder_of(staged->path);
+    return true;
+}
+
+static void unstage(struct staged *staged) {
+    if (staged->temporary) unlink(staged->temporary);
+    free(staged->temporary);
+    free(staged->path);
+}
+
+bool files_write_together(const struct file_content *files, int count, struct error *error) {
+    struct staged *staged = calloc((size_t)count + 1, sizeof *staged);
+    if (!staged) return error_set(error, "out of memory");
+    bool fine = true;
+    for (int i = 0; fine && i < count; i++) fine = stage(&files[i], &staged[i], error);
+    for (int i = 0; fine && i < count; i++) fine = put_in_place(&staged[i], error);
+    for (int i = 0; i < count; i++) unstage(&staged[i]);
+    free(staged);
     return fine;
 }
 
 bool files_write(const char *path, const struct file_part *parts, int count, struct error *error) {
-    struct stat status;
-    bool exists = stat(path, &status) == 0;
-    if (exists && !S_ISREG(status.st_mode))
-        return error_set(error, "%s: cannot write: %s", path,
-                         S_ISDIR(status.st_mode) ? "it is a folder" : "it is not a plain file");
-    /* Through a link the file behind it is replaced, not the link. */
-    char *target = exists ? realpath(path, NULL) : NULL;
-    bool fine = replace_file(target ? target : path, parts, count);
-    int reason = errno;
-    free(target);
-    return fine || error_set(error, "%s: cannot write: %s", path, strerror(reason));
+    return files_write_together(&(struct file_content){path, parts, count}, 1, error);
 }

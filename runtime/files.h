@@ -21,6 +21,16 @@ struct file_part {
  * also after a crash: a temporary file in the same folder is written, synchronized and renamed. */
 bool files_write(const char *path, const struct file_part *parts, int count, struct error *error);
 
+/* A file of files_write_together: its parts one after the other. */
+struct file_content {
+    const char *path;
+    const struct file_part *parts;
+    int part_count;
+};
+
+/** Writes files that belong together: none of them is replaced before all are on the disk. */
+bool files_write_together(const struct file_content *files, int count, struct error *error);
+
 /** Makes a folder and those above it; one that exists is fine. */
 bool files_make_folder(const char *path, struct error *error);
 

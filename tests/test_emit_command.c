@@ -4,6 +4,8 @@
 #include "tests/emit_check.h"
 
 #include <cjson/cJSON.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 static const char tiny[] = "models/fashion_tiny.lua --weights generated/fashion_tiny.safetensors";
@@ -52,6 +54,10 @@ static void contradictions_are_refused(void **state) {
     refuses(arguments, "lathe emit: --micro-batches is for --mode training\n");
     snprintf(arguments, sizeof arguments, "%s --micro-batches 3", micro);
     refuses(arguments, "lathe emit: --micro-batches 3 does not divide the batch of 16 samples\n");
+    snprintf(arguments, sizeof arguments, "%s --batch-size 1000000000", micro);
+    refuses(arguments,
+            "lathe emit: the block of this model would take 6.51 TB (at most 1 TB); choose "
+            "a smaller --batch-size\n");
     snprintf(arguments, sizeof arguments, "%s --class-names shoe,shirt", tiny);
     refuses(arguments, "lathe emit: --class-names has 2 names; the model has 10 outputs\n");
     snprintf(arguments, sizeof arguments, "%s --layout hwc", tiny);
@@ -59,6 +65,32 @@ static void contradictions_are_refused(void **state) {
     snprintf(arguments, sizeof arguments, "%s --target z80", tiny);
     refuses(arguments, "lathe: unknown target \"z80\"; there are: x86-64-v4, x86-64-v3, aarch64, "
                        "armv7, riscv64, cortex-m, generic\n");
+}
+
+/* Where the source does not fit on the disk, there is no header either, and what stood there stays.
+ */
+static void full_disk_leaves_nothing(void **state) {
+    char path[160], header[160];
+    struct rlimit limit, small;
+    (void)state;
+    snprintf(header, sizeof header, "%s/full/fashion_tiny.h", folder);
+    snprintf(path, sizeof path, "%s/full", folder);
+    assert_int_equal(mkdir(path, 0777), 0);
+    assert_true(files_write(header, &(struct file_part){"old", 3}, 1, NULL));
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    small = limit;
+    small.rlim_cur = 16384; /* the header is smaller, the source larger */
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    int status = run_emit("full", tiny);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_int_equal(status, 2);
+    assert_non_null(strstr(errors, "fashion_tiny.c: cannot write: File too large"));
+    char *text = files_read(header, NULL, NULL);
+    assert_string_equal(text, "old");
+    free(text);
+    assert_int_equal(unlink(header), 0);
+    assert_int_equal(rmdir(path), 0); /* it is empty: nothing was left */
 }
 
 /* Where nothing may be written, the message says so. (Root may: the test is another user then.) */
@@ -284,6 +316,7 @@ static void the_demo_compares(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(contradictions_are_refused),
+        cmocka_unit_test(full_disk_leaves_nothing),
         cmocka_unit_test(locked_folder_is_told),
         cmocka_unit_test(json_tells_the_memory),
         cmocka_unit_test(large_weights_stay_out_of_the_source),

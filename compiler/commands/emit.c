@@ -151,32 +151,47 @@ static bool load_weights(const char *path, const struct program *program,
     return weights_load(path, program, space, error);
 }
 
-static bool write_file(const struct emit_options *o, const char *name, const char *suffix,
-                       const void *data, size_t size, struct error *error) {
-    char file[128];
+/* A block that no machine has is a mistake in the options. */
+static bool is_possible(const struct standalone *s, struct error *error) {
+    const long most = 1L << 40;
+    return s->block_bytes <= most ||
+           error_set(error,
+                     "lathe emit: the block of this model would take %.3g TB (at most %ld TB); "
+                     "choose a smaller --batch-size",
+                     (double)s->block_bytes / 1e12, most >> 40);
+}
 
-    snprintf(file, sizeof file, "%s%s", name, suffix);
-    char *path = files_join(o->output, file);
+/* Adds a file unless it has no content. */
+static void add_file(struct arena *arena, struct file_content *files, int *count, const char *name,
+                     const char *suffix, const void *data, size_t size) {
+    struct file_part *part = ARENA_NEW(arena, struct file_part);
+    if (!data) return;
+    *part = (struct file_part){data, size};
+    files[(*count)++] = (struct file_content){arena_format(arena, "%s%s", name, suffix), part, 1};
+}
+
+static void add_text(struct arena *arena, struct file_content *files, int *count, const char *name,
+                     const char *suffix, const char *text) {
+    add_file(arena, files, count, name, suffix, text, text ? strlen(text) : 0);
+}
+
+/* All files or none; then their names go to the standard output. */
+static bool write_files(struct arena *arena, const struct emit_options *o, const char *name,
+                        const struct standalone *s, struct error *error) {
+    struct file_content files[5];
+    int count = 0;
+    char *path = files_join(o->output, name);
     if (!path) return error_set(error, "out of memory");
-    bool written = files_write(path, &(struct file_part){data, size}, 1, error);
-    if (written && !o->json) printf("%s\n", path);
+    add_file(arena, files, &count, path, ".weights", s->weights, s->weights_bytes);
+    add_text(arena, files, &count, path, "_weights.S", s->assembly);
+    add_text(arena, files, &count, path, ".h", s->header);
+    add_text(arena, files, &count, path, ".c", s->source);
+    add_text(arena, files, &count, path, "_main.c", s->main);
     free(path);
-    return written;
-}
-
-static bool write_text(const struct emit_options *o, const char *name, const char *suffix,
-                       const char *text, struct error *error) {
-    return !text || write_file(o, name, suffix, text, strlen(text), error);
-}
-
-static bool write_files(const struct emit_options *o, const char *name, const struct standalone *s,
-                        struct error *error) {
-    return files_make_folder(o->output, error) &&
-           (!s->weights || write_file(o, name, ".weights", s->weights, s->weights_bytes, error)) &&
-           write_text(o, name, "_weights.S", s->assembly, error) &&
-           write_text(o, name, ".h", s->header, error) &&
-           write_text(o, name, ".c", s->source, error) &&
-           write_text(o, name, "_main.c", s->main, error);
+    if (!files_make_folder(o->output, error)) return false;
+    if (!files_write_together(files, count, error)) return false;
+    for (int i = 0; i < count && !o->json; i++) printf("%s\n", files[i].path);
+    return true;
 }
 
 /* Bytes: of the caller's block, of what must be kept of it (training), of its part for what comes
@@ -268,7 +283,8 @@ static bool emit(struct arena *arena, const struct model *model, const struct em
     const float *const *weights = o->weights ? (const float *const *)space : NULL;
     const struct standalone *standalone =
         compile_standalone(arena, model, mode, &compile, weights, error);
-    if (!standalone || !write_files(o, o->prefix ? o->prefix : model->name, standalone, error))
+    if (!standalone || !is_possible(standalone, error)) return false;
+    if (!write_files(arena, o, o->prefix ? o->prefix : model->name, standalone, error))
         return false;
     if (o->json) print_memory(standalone, mode == MODE_TRAINING);
     return true;

@@ -27,6 +27,8 @@ FASHION = "/usr/share/datasets/fashion-mnist"
 # name: folder, layers (the words of bench/models.txt), optimizer, rate, batch, epochs, held out, careful
 RECIPES = {
     "d0": (MNIST, "flatten dense:50:relu dense:50:relu dense:10:linear", "adam", 1e-3, 100, 5, 0, False),
+    "d2": (MNIST, "flatten dense:50:relu dense:50:relu dense:50:relu dense:50:relu dense:10:linear",
+           "adam", 1e-3, 100, 5, 6000, False),
     "d8_0.0001": (MNIST, "flatten dense:50:relu dense:50:relu dense:10:linear", "adam", 1e-4, 100, 10,
                   6000, False),
     "b1": (MNIST, "conv:32:5:valid:sigmoid flatten dense:10:linear", "sgd", 1e-2, 128, 5, 0, False),
@@ -38,6 +40,13 @@ RECIPES = {
               True),
     "c2_256": (FASHION, "flatten dense:256:relu drop:0.2 dense:10:linear", "adam", 1e-3, 128, 300,
                12000, True),
+    "c2_256_128": (FASHION, "flatten dense:256:relu drop:0.2 dense:128:relu drop:0.2 dense:10:linear",
+                   "adam", 1e-3, 128, 300, 12000, True),
+    "c6_norm": (FASHION, "conv:8:3:same:relu bn pool:2:same flatten dense:10:linear", "adam", 1e-3, 128,
+                300, 12000, True),
+    "c7_3": (FASHION, "conv:8:3:same:relu bn pool:2:same drop:0.2 conv:16:3:same:relu bn pool:2:same "
+             "drop:0.2 conv:32:3:same:relu bn pool:2:same drop:0.2 flatten dense:10:linear", "adam", 1e-3,
+             128, 300, 12000, True),
     "c5": (FASHION, "flatten dense:768:relu drop:0.3 dense:10:linear", "adam", 1e-3, 128, 300, 12000,
            True),
 }
