@@ -47,6 +47,8 @@ static void train(const struct program *program, struct run *run) {
             long class = (i * 3 + step) % 10;
             if (program->sparse_labels)
                 labels[i] = (float)class;
+            else if (program->label_size == 1)
+                labels[i] = (float)(class % 2);
             else
                 labels[i * program->label_size + class] = 1;
         }
@@ -108,6 +110,12 @@ static const char momentum[] =
     "  dense { 10, activation = 'softmax' }, training = { batch_size = 20,\n"
     "  loss = 'sparse_categorical_crossentropy', optimizer = sgd { momentum = 0.9 } } }\n";
 
+/* Tiles of one column. */
+static const char one_output[] =
+    "return model 'one_output' { input { 3 }, dense { 5, activation = 'tanh' },\n"
+    "  dense { 1, activation = 'sigmoid' }, training = { batch_size = 40,\n"
+    "  loss = 'binary_crossentropy', optimizer = sgd {} } }\n";
+
 /* *state: the path of a model. */
 static void same_bits(void **state) {
     struct run tcc = run_with(*state, BACKEND_TCC), cc = run_with(*state, BACKEND_CC);
@@ -158,6 +166,7 @@ int main(void) {
         {"Nesterov's momentum", same_bits_of_text, NULL, NULL, (void *)nesterov},
         {"RMSprop", same_bits_of_text, NULL, NULL, (void *)rmsprop},
         {"RMSprop without momentum", same_bits_of_text, NULL, NULL, (void *)plain_rmsprop},
+        {"one output", same_bits_of_text, NULL, NULL, (void *)one_output},
         {"momentum", same_bits_of_text, NULL, NULL, (void *)momentum},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -151,15 +151,20 @@ static const char *const prelude_keep =
 static const char prelude_fuse[] =
     "/* Products and sums are fused in the tiles alone. Elsewhere each rounds, so that all "
     "compilers\n"
-    " * and both ways to run a model give the same bits. */\n"
+    " * and both ways to run a model give the same bits. GCC would compute the products of a sum of\n"
+    " * single numbers in vectors, rounded, and then add them one by one: not in LATHE_FUSED_SCALAR. */\n"
     "#if defined(LATHE_VECTORS) && defined(__clang__)\n"
     "#define LATHE_FUSED\n"
+    "#define LATHE_FUSED_SCALAR\n"
     "#define LATHE_FUSE _Pragma(\"clang fp contract(fast)\")\n"
     "#elif defined(LATHE_VECTORS)\n"
     "#define LATHE_FUSED __attribute__((optimize(\"fp-contract=fast\")))\n"
+    "#define LATHE_FUSED_SCALAR \\\n"
+    "    __attribute__((optimize(\"fp-contract=fast\", \"no-tree-vectorize\")))\n"
     "#define LATHE_FUSE\n"
     "#else\n"
     "#define LATHE_FUSED\n"
+    "#define LATHE_FUSED_SCALAR\n"
     "#define LATHE_FUSE\n"
     "#endif\n\n";
 

@@ -7,6 +7,12 @@
 
 #include <stdio.h>
 
+static void print_qualifiers(struct text *text, const struct microkernel *kernel,
+                             const char *qualifiers) {
+    text_add(text, "%s%sLATHE_FUSED%s ", qualifiers, *qualifiers ? " " : "",
+             kernel->lanes == 1 ? "_SCALAR" : "");
+}
+
 /* The column of vector v: nothing, " + 16", or " + last". */
 static void print_column(struct text *text, const struct microkernel *kernel, int v) {
     if (v == kernel->b - 1)
@@ -142,7 +148,7 @@ void microkernel_print_matmul(struct text *text, const struct microkernel *kerne
     text_add(text,
              "/* %d rows x %d vectors of %d columns, the last at column `last`: c += a * b. */\n",
              kernel->a, kernel->b, kernel->lanes);
-    text_add(text, "%s%sLATHE_FUSED ", qualifiers, *qualifiers ? " " : "");
+    print_qualifiers(text, kernel, qualifiers);
     microkernel_print_head(text, kernel);
     text_put(text, " {\n    LATHE_FUSE\n");
     text_add(text, "#ifdef LATHE_VECTORS\n    const vector%d zero = {0};\n", kernel->lanes);
@@ -182,7 +188,7 @@ void microkernel_print_pixel(struct text *text, const struct microkernel *kernel
              "/* %d pixels x %d vectors of %d output channels, the last at `last`: c = a * b over\n"
              " * taps (pairs: offset into a, offset into b) and `depth` numbers at each. */\n",
              kernel->a, kernel->b, kernel->lanes);
-    text_add(text, "%s%sLATHE_FUSED ", qualifiers, *qualifiers ? " " : "");
+    print_qualifiers(text, kernel, qualifiers);
     microkernel_print_head(text, kernel);
     text_put(text, " {\n    LATHE_FUSE\n");
     text_add(text, "#ifdef LATHE_VECTORS\n    const vector%d zero = {0};\n", kernel->lanes);
