@@ -156,11 +156,13 @@ static void fill_variables(struct arena *arena, struct program *program,
 }
 
 static void fill_program(struct arena *arena, struct program *program, const struct model *model,
-                         long batch, long rows, const struct graph *graph) {
+                         long batch, long rows, const struct graph *graph,
+                         const struct compile_options *options) {
     const struct shape *input = &model->input->output;
     struct shape labels = label_shape(model);
     program->name = model->name;
     program->batch = batch;
+    program->pieces = options->in_pieces ? options->pieces : 1;
     program->rows = rows;
     program->sample_size = shape_elements(input);
     program->sample_rank = input->rank;
@@ -189,6 +191,16 @@ static void summarize_kernels(struct arena *arena, struct compilation *compilati
     compilation->kernel_count[mode] = count;
 }
 
+long compile_pieces(const struct model *model, long batch) {
+    enum { MOST_AT_ONCE = 2048, LARGEST_PIECE = 1024, SMALLEST_PIECE = 256 };
+    if (batch <= MOST_AT_ONCE) return 1;
+    for (int i = 0; i < model->layer_count; i++)
+        if (!strcmp(model->layers[i]->type->name, "batch_norm")) return 1;
+    for (long piece = LARGEST_PIECE; piece >= SMALLEST_PIECE; piece--)
+        if (batch % piece == 0) return batch / piece;
+    return 1;
+}
+
 struct compilation *compile_model(struct arena *arena, const struct model *model,
                                   const struct compile_options *options, struct error *error) {
     struct compilation *compilation = ARENA_NEW(arena, struct compilation);
@@ -215,7 +227,7 @@ struct compilation *compile_model(struct arena *arena, const struct model *model
         error_set(error, "nothing to compile: no entry point was asked for");
         return NULL;
     }
-    fill_program(arena, &compilation->program, model, batch, rows, graph);
+    fill_program(arena, &compilation->program, model, batch, rows, graph, options);
     if (plans[MODE_PREDICTION])
         compilation->program.prepared_bytes =
             (size_t)plans[MODE_PREDICTION]->prepared_elements * (options->use_double ? 8 : 4);

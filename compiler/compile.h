@@ -38,7 +38,8 @@ struct compile_options {
     bool training;          /* the entry points: train, */
     bool evaluation;        /*   evaluate, */
     bool prediction;        /*   predict, */
-    bool in_pieces;         /*   gradient and update: a training step in pieces */
+    bool in_pieces;         /*   gradient and update: a training step in pieces of `batch` samples */
+    long pieces;            /* in_pieces: of a training step; for `program` */
     bool prepare;           /*   prepare: a program's `prepare`, which predict then needs */
     const float *const *weights; /* by space, if they never change: what they alone decide is computed
                                     now, and `constants` are the weights of the program; or NULL */
@@ -81,6 +82,12 @@ struct compilation {
 /** True if images stay row-major in this entry point: vectors of so few samples would be half
  * empty. */
 bool compile_has_plain_images(enum mode mode, long batch, const struct target *target);
+
+/** In how many equal pieces a training step of so many samples is best computed by one process: 1,
+ * or for a large batch so many that the images of a piece stay in the caches, and that the short batch
+ * at an epoch's end and the validation need not compute the rows of a whole one. Batch normalization
+ * wants the statistics of the whole batch: 1. */
+long compile_pieces(const struct model *model, long batch);
 
 /** Compiles a model. Everything returned lives in the arena. NULL + message on failure. */
 struct compilation *compile_model(struct arena *arena, const struct model *model,

@@ -86,7 +86,7 @@ static bool write_checkpoint(const char *path, const struct program *program,
     char texts[FIELDS][TEXT_BYTES], batch_size[TEXT_BYTES];
     struct metadata metadata[FIELDS + 6];
     int used = 0;
-    snprintf(batch_size, sizeof batch_size, "%ld", program->batch);
+    snprintf(batch_size, sizeof batch_size, "%ld", program_step_samples(program));
     metadata[used++] = (struct metadata){"format", format_name};
     metadata[used++] = (struct metadata){"model", program->name};
     metadata[used++] = (struct metadata){"batch_size", batch_size};
@@ -222,9 +222,9 @@ static bool check_owner(const char *path, const struct safetensors *file,
     if (!check_texts(path, file, error)) return false;
     if (!weights_check(path, file, program, error)) return false;
     const char *batch_size = safetensors_metadata(file, "batch_size");
-    if (!batch_size || strtol(batch_size, NULL, 10) != program->batch)
+    if (!batch_size || strtol(batch_size, NULL, 10) != program_step_samples(program))
         return error_set(error, "%s: the checkpoint was made with batch size %.20s, not %ld", path,
-                         batch_size ? batch_size : "unknown", program->batch);
+                         batch_size ? batch_size : "unknown", program_step_samples(program));
     long size = program->space_size[PROGRAM_OPTIMIZER], have = 0;
     int optimizer = safetensors_find(file, "optimizer");
     if (optimizer >= 0) have = safetensors_tensor(file, optimizer).elements;

@@ -47,13 +47,25 @@ static bool variables_are_finite(const struct trainer *trainer) {
 static long repeat(struct trainer *trainer, long count) {
     long done = 0;
     while (done < count) {
-        struct program_call call =
-            trainer_batch(trainer, trainer->snapshot_batch + done, trainer->snapshot_step + done);
-        trainer->program->train(&call);
-        if (!isfinite(call.results[0]) || !variables_are_finite(trainer)) break;
+        struct trainer_step taken = trainer_take_step(trainer, trainer->snapshot_batch + done,
+                                                      trainer->snapshot_step + done);
+        if (!isfinite(taken.loss) || !variables_are_finite(trainer)) break;
         done++;
     }
     return done;
+}
+
+/* The call of the first piece of a step whose loss is not finite, or of its last. */
+static struct program_call failed_piece(struct trainer *trainer, long batch, long step) {
+    long piece = trainer_first_piece(trainer, batch);
+    struct program_call call = trainer_piece(trainer, piece, step);
+
+    while (++piece < trainer_last_piece(trainer, batch)) {
+        trainer->program->gradient(&call);
+        if (!isfinite(call.results[0])) break;
+        call = trainer_piece(trainer, piece, step);
+    }
+    return call;
 }
 
 /* Says in text what was first; false: it cannot be told. */
@@ -66,7 +78,7 @@ static bool trace(struct trainer *trainer, char *text, size_t size, long *step) 
     long good = repeat(trainer, failed);
     if (good == failed || !restore_snapshot(trainer) || repeat(trainer, good) != good) return false;
     struct program_call call =
-        trainer_batch(trainer, trainer->snapshot_batch + good, trainer->snapshot_step + good);
+        failed_piece(trainer, trainer->snapshot_batch + good, trainer->snapshot_step + good);
     *step = trainer->snapshot_step + good + 1;
     return options->explain(options->explain_context, &call, text, size);
 }

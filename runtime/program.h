@@ -60,6 +60,8 @@ struct program_variable {
 struct program {
     const char *name;
     long batch;                      /* the most valid samples in a call */
+    long pieces;                     /* above 1: a training step is so many calls of gradient (fewer
+                                        at the end of the data), then one of update */
     long rows;                       /* rows of the samples, labels and predictions in memory: batch
                                         rounded up to whole vectors; rows from the valid ones on
                                         must hold finite numbers (zeros) */
@@ -76,8 +78,15 @@ struct program {
     int variable_count;
     program_entry *train, *evaluate; /* each may be NULL when the program has no such mode */
     program_entry *predict;
+    program_entry *gradient; /* adds the gradient of a piece to a sum behind the optimizer's state */
+    program_entry *update;   /* ends the step: valid samples are those of all its pieces */
     program_entry *prepare; /* to be called before predict once the weights have changed; or NULL */
 };
+
+/** The most samples of a training step. */
+static inline long program_step_samples(const struct program *program) {
+    return program->batch * (program->pieces > 1 ? program->pieces : 1);
+}
 
 /** Fills the spaces of a program with initial values: variable i draws from the counter-based
  * generator with (seed, stream = i), so that the values depend on nothing else. */

@@ -19,7 +19,8 @@ static double now(void) {
 
 static bool check_options(const struct trainer_options *options, const struct program *program,
                           struct error *error) {
-    if (!program->train) return error_set(error, "the program was compiled without training");
+    if (!program->train && !program->gradient)
+        return error_set(error, "the program was compiled without training");
     if (!options->data->labels) return error_set(error, "the training data have no labels");
     if (trainer_validates(&options->split) && !program->evaluate)
         return error_set(error, "the program was compiled without evaluation");
@@ -47,7 +48,7 @@ static bool prepare_data(struct trainer *trainer, struct error *error) {
 
     if (!dataset_split(options->data, &options->split, options->seed, &trainer->split, error))
         return false;
-    long count = trainer->split.train_count, batch = trainer->program->batch;
+    long count = trainer->split.train_count, batch = program_step_samples(trainer->program);
     if (count < 1) return error_set(error, "no training samples are left by the validation split");
     trainer->history.has_validation = trainer->split.validation_count > 0;
     trainer->steps_per_epoch = (count + batch - 1) / batch;
@@ -221,7 +222,7 @@ static void shuffle(struct trainer *trainer) {
         trainer->order[i] = trainer->split.train[trainer->order[i]];
     if (trainer->prefetch)
         prefetch_epoch(trainer->prefetch, (uint32_t)trainer->state.epoch, trainer->order, count,
-                       trainer->state.batch);
+                       trainer_first_piece(trainer, trainer->state.batch));
 }
 
 static struct evaluation_input evaluation_input_of(struct trainer *trainer) {
@@ -244,50 +245,88 @@ static double learning_rate(const struct trainer *trainer, long step) {
                                    options->learning_rate(options->learning_rate_context, step));
 }
 
-struct program_call trainer_batch(struct trainer *trainer, long batch, long step) {
+static long piece_count(const struct program *program) {
+    return program->pieces > 1 ? program->pieces : 1;
+}
+
+struct program_call trainer_piece(struct trainer *trainer, long piece, long step) {
     const struct trainer_options *options = &trainer->options;
+    const struct program *program = trainer->program;
     struct program_call call =
         program_memory_call(&trainer->memory, pool_parallel, trainer->step_pool);
     struct evaluation_input input = evaluation_input_of(trainer);
-    long begin = batch * trainer->program->batch, count = trainer->split.train_count - begin;
+    long begin = piece * program->batch, count = trainer->split.train_count - begin;
 
     input.pool = trainer->step_pool;
-    if (count > trainer->program->batch) count = trainer->program->batch;
+    if (count > program->batch) count = program->batch;
     if (trainer->prefetch)
-        prefetch_batch(trainer->prefetch, batch, call.inputs);
+        prefetch_batch(trainer->prefetch, piece, call.inputs);
     else
         evaluation_gather(&input, trainer->order + begin, count, true);
     call.scalars[0] = learning_rate(trainer, step);
     call.scalars[1] = (double)(step + 1);
     call.scalars[2] = (double)count;
-    call.scalars[3] = (double)options->seed;
+    /* Each piece draws random numbers of its own. */
+    uint32_t place = (uint32_t)(piece % piece_count(program));
+    call.scalars[3] = (double)(uint32_t)(options->seed + 0x9e3779b9u * place);
     return call;
+}
+
+long trainer_first_piece(const struct trainer *trainer, long batch) {
+    return batch * piece_count(trainer->program);
+}
+
+long trainer_last_piece(const struct trainer *trainer, long batch) {
+    long size = trainer->program->batch, end = trainer_first_piece(trainer, batch + 1);
+    long all = (trainer->split.train_count + size - 1) / size;
+    return end < all ? end : all;
+}
+
+struct trainer_step trainer_take_step(struct trainer *trainer, long batch, long step) {
+    const struct program *program = trainer->program;
+    struct thread_choice *threads = &trainer->training_threads;
+    bool in_pieces = piece_count(program) > 1;
+    long end = trainer_last_piece(trainer, batch);
+    struct trainer_step taken = {0};
+    struct program_call call = {0};
+
+    for (long piece = trainer_first_piece(trainer, batch); piece < end; piece++) {
+        trainer->step_pool = thread_choice_begin(threads, thread_choice_clock());
+        call = trainer_piece(trainer, piece, step);
+        (in_pieces ? program->gradient : program->train)(&call);
+        thread_choice_end(threads, thread_choice_clock());
+        taken.loss += call.results[0] * call.scalars[2];
+        taken.accuracy += call.results[1] * call.scalars[2];
+        taken.samples += (long)call.scalars[2];
+        if (!isfinite(call.results[0])) break;
+    }
+    taken.learning_rate = call.scalars[0];
+    taken.loss /= (double)taken.samples;
+    taken.accuracy /= (double)taken.samples;
+    call.scalars[2] = (double)taken.samples;
+    if (in_pieces) program->update(&call);
+    return taken;
 }
 
 static bool train_step(struct trainer *trainer, struct error *error) {
     struct checkpoint *state = &trainer->state;
 
-    struct thread_choice *threads = &trainer->training_threads;
     const struct program *program = trainer->options.program(trainer->options.program_context);
     if (program != trainer->program) {
-        thread_choice_restart(threads);
+        thread_choice_restart(&trainer->training_threads);
         thread_choice_restart(&trainer->evaluation_threads);
     }
     trainer->program = program;
-    trainer->step_pool = thread_choice_begin(threads, thread_choice_clock());
-    struct program_call call = trainer_batch(trainer, state->batch, state->step);
-    trainer->learning_rate = call.scalars[0];
-    program->train(&call);
-    thread_choice_end(threads, thread_choice_clock());
-    trainer->step_loss = call.results[0];
+    struct trainer_step taken = trainer_take_step(trainer, state->batch, state->step);
+    trainer->learning_rate = taken.learning_rate;
+    trainer->step_loss = taken.loss;
     state->step++;
-    if (!isfinite(trainer->step_loss)) return trainer_not_finite(trainer, error);
-    long count = (long)call.scalars[2];
+    if (!isfinite(taken.loss)) return trainer_not_finite(trainer, error);
     state->batch++;
-    state->sample_count += count;
-    trainer->timed_samples += count;
-    state->loss_sum += call.results[0] * (double)count;
-    state->accuracy_sum += call.results[1] * (double)count;
+    state->sample_count += taken.samples;
+    trainer->timed_samples += taken.samples;
+    state->loss_sum += taken.loss * (double)taken.samples;
+    state->accuracy_sum += taken.accuracy * (double)taken.samples;
     struct callback_step end = {
         .step = state->step,
         .loss = state->loss_sum / (double)state->sample_count,

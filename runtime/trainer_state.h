@@ -23,7 +23,8 @@ struct trainer {
     struct history history;
     struct callbacks *callbacks;
     struct thread_choice training_threads, evaluation_threads;
-    struct pool *step_pool;      /* for the present step: the options', or NULL for one thread */
+    struct pool
+        *step_pool; /* for the present piece of a step: the options', or NULL for one thread */
     struct prefetch *prefetch;   /* of samples that are changed; else NULL */
     float *best[PROGRAM_SPACES]; /* a copy of the best variables; no optimizer */
     double best_value;           /* of the present criterion, at state.best_epoch */
@@ -40,9 +41,24 @@ struct trainer {
 
 /* --- trainer.c --- */
 
-/** Loads the samples of a batch of this epoch, and returns the call that trains with them. step:
- * from 0, since training began. */
-struct program_call trainer_batch(struct trainer *trainer, long batch, long step);
+/** Loads the samples of a piece of this epoch's data, `batch` of the program each, and returns the
+ * call that trains with them. A step has program.pieces of them. step: from 0, since training
+ * began. */
+struct program_call trainer_piece(struct trainer *trainer, long piece, long step);
+
+/* What a step has done. */
+struct trainer_step {
+    double loss, accuracy; /* means over its samples; a loss that is not finite ends the step */
+    long samples;
+    double learning_rate;
+};
+
+/** Trains with a batch of this epoch, from 0. step: from 0, since training began. */
+struct trainer_step trainer_take_step(struct trainer *trainer, long batch, long step);
+
+/** The first piece of a batch, and the one behind its last. */
+long trainer_first_piece(const struct trainer *trainer, long batch);
+long trainer_last_piece(const struct trainer *trainer, long batch);
 
 /* --- non_finite.c --- */
 

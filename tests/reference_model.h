@@ -4,6 +4,7 @@
 #define LATHE_REFERENCE_MODEL_H
 
 #include "compiler/layers/layer.h"
+#include "tests/model_text.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -61,19 +62,11 @@ static inline void reference_fill(struct reference_model *m, unsigned long seed)
 }
 
 static inline void reference_open(struct reference_model *m, const char *text, long batch) {
-    static char path[] = "/tmp/lathe-test-model-XXXXXX";
     struct error error = {""};
     memset(m, 0, sizeof *m);
     arena_init(&m->arena);
     if (setjmp(m->arena.exhausted)) reference_out_of_memory(&m->arena);
-    strcpy(path + strlen(path) - 6, "XXXXXX");
-    int descriptor = mkstemp(path);
-    assert_true(descriptor >= 0);
-    assert_int_equal(write(descriptor, text, strlen(text)), (ssize_t)strlen(text));
-    close(descriptor);
-    m->model = model_read(&m->arena, path, &error);
-    unlink(path);
-    if (!m->model) fail_msg("%s", error.text);
+    m->model = model_of_text(&m->arena, text);
     m->batch = batch;
     for (enum mode mode = MODE_TRAINING; mode <= MODE_PREDICTION; mode++) {
         if (mode != MODE_PREDICTION && !m->model->training.file) continue;

@@ -202,6 +202,7 @@ static struct compile_options standalone_compile(struct arena *arena, const char
     compile.evaluation = mode == MODE_TRAINING;
     compile.training = mode == MODE_TRAINING && !in_pieces;
     compile.in_pieces = mode == MODE_TRAINING && in_pieces;
+    compile.pieces = options->form.micro_batches;
     compile.prediction = true;
     compile.prepare = mode != MODE_TRAINING;
     /* Values computed now are float: those of double are left to the model. */

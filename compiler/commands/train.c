@@ -162,14 +162,18 @@ static struct split_options split_of(const struct train_options *o,
 
 static bool set_up(struct run *run, struct arena *arena, const char *path, struct error *error) {
     const struct train_options *o = run->options;
-    struct compile_options compile = {.training = true, .evaluation = true};
+    struct compile_options compile = {.evaluation = true};
 
     if (!check_options(o, error)) return false;
     run->model = model_read_point(arena, path, o->point, error);
     if (!run->model || !command_needs_training(run->model, "training", error)) return false;
     const struct training *training = &run->model->training;
     run->epochs = o->epochs ? o->epochs : training->epochs;
-    run->batch = compile.batch = o->batch_size ? o->batch_size : training->batch_size;
+    run->batch = o->batch_size ? o->batch_size : training->batch_size;
+    compile.pieces = compile_pieces(run->model, run->batch);
+    compile.batch = run->batch / compile.pieces;
+    compile.in_pieces = compile.pieces > 1;
+    compile.training = !compile.in_pieces;
     run->split = split_of(o, training);
     run->callbacks = training->callbacks;
     if (o->callbacks &&
