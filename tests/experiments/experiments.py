@@ -48,6 +48,8 @@ def parse_options():
     parser.add_argument("--heavy", action="store_true", help="run heavy rows in whole")
     parser.add_argument("--speed", action="store_true", help="measure seconds of an epoch instead")
     parser.add_argument("--table", action="store_true", help="run nothing, print the table")
+    parser.add_argument("--update", action="store_true",
+                        help="run nothing, put the rows that have results here into models/README.md")
     parser.add_argument("--commands", action="store_true", help="run nothing, print the commands")
     return parser.parse_args()
 
@@ -141,16 +143,16 @@ def train(row, heavy, seed, threads=1, jobs=1):
     return write(path + ".json", result)
 
 
-def is_short(result, processors):
+def is_short(result):
     epochs = result["epoch_seconds"]
-    return min(epochs) * len(epochs) < SHORT_SECONDS * processors
+    return min(epochs) * len(epochs) < SHORT_SECONDS * len(os.sched_getaffinity(0))
 
 
 def train_seeds(row, options):
     """Runs a row with the model's seed and, when it is short, with two more; says how it went."""
     begin = time.monotonic()
     ok = train(row, options.heavy, None)
-    if ok and is_short(read(result_path(row, "seed_own") + ".json"), options.jobs):
+    if ok and is_short(read(result_path(row, "seed_own") + ".json")):
         ok = all([train(row, options.heavy, seed) for seed in MORE_SEEDS[:options.seeds - 1]])
     print("%-28s %s %7.1f s" % (row["id"], "done  " if ok else "FAILED", time.monotonic() - begin),
           flush=True)
@@ -204,9 +206,12 @@ def main():
         return 0
     if options.speed:
         ok = measure_speed(rows, options.rows)
-    elif not options.table:
+    elif not options.table and not options.update:
         ok = run_all(rows, options)
-    text, reached = table.render(load_rows([]), result_path, command, data_of)
+    published = os.path.join(TOP, "models", "README.md")
+    text, reached = table.render(load_rows([]), result_path, command, table.earlier_lines(published))
+    if options.update:
+        table.update(published, text)
     with open(os.path.join(RESULTS, "README.md"), "w", encoding="utf-8") as file:
         file.write(text)
     print(text)

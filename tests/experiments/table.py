@@ -4,6 +4,7 @@ import os
 import statistics
 
 TOLERANCE = 0.003
+SPEED_CELL = 10
 MARKS = {True: "yes", False: "**no**", None: ""}
 
 
@@ -80,13 +81,34 @@ def reached(row, results):
     return None
 
 
-def render(rows, result_path, command, data_of):
-    """The Markdown text, and whether every row that ran has its parameters and its accuracy."""
+def earlier_lines(path):
+    """The rows of a table written before, by id."""
+    with open(path, encoding="utf-8") as file:
+        lines = [line.rstrip("\n") for line in file if line.startswith("| ")]
+    return {line.split("|")[1].strip(): line for line in lines}
+
+
+def update(path, text):
+    """Puts the table in place of the one in a Markdown file."""
+    with open(path, encoding="utf-8") as file:
+        lines = file.read().split("\n")
+    rows = [i for i, line in enumerate(lines) if line.startswith("|")]
+    lines[rows[0]:rows[-1] + 1] = text.rstrip("\n").split("\n")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(lines))
+
+
+def render(rows, result_path, command, earlier):
+    """The Markdown text, and whether every row that ran has its parameters and its accuracy. A row
+    without results is taken from an earlier table, {id: line}."""
     lines = ["| id | file | parameters | recipe | published | ours | reached | runs "
              "| s/epoch published | s/epoch ours | command |", "|---|---|---|---|---|---|---|---|---|---|---|"]
     complete = True
     for row in rows:
         results, speed = read_results(row, result_path)
+        if not results and row["id"] in earlier:
+            lines.append(earlier[row["id"]])
+            continue
         heavy = bool(results) and results[0]["kind"] == "heavy"
         parameters = {result["parameters"] for result in results if "parameters" in result}
         if parameters and parameters != {row["parameters"]}:
@@ -100,7 +122,8 @@ def render(rows, result_path, command, data_of):
             complete = False
         file = "sweeps/" + row["sweep"] if "sweep" in row else row["model"]
         runs = "in part: " + " ".join(row["part"]) if partly else "%d" % len(results)
-        epoch = "%.2f" % speed if speed else ""
+        before = earlier.get(row["id"], "|" * 12).split("|")
+        epoch = "%.2f" % speed if speed else before[SPEED_CELL].strip()
         if speed and "seconds" in row:
             epoch += " (%.0fx fewer)" % (row["seconds"] / speed)
         mark = MARKS[ok] + (" (marked)" if "limit" in row else "")
