@@ -101,7 +101,10 @@ static long first_maximum(const struct window *window, const struct shape *image
     return best;
 }
 
-void max_pool_reference(const struct tensor *tensor, const struct evaluation *evaluation) {
+/* For each window, the value of `from` where the image has its first maximum; `missing` for a window
+ * without pixels. */
+static void gather_at_maxima(const struct tensor *tensor, const struct evaluation *evaluation,
+                             const double *from, double missing) {
     const long *size = tensor->shape.size;
     const struct shape *image = &tensor->in[0]->shape;
     double *out = evaluation->out;
@@ -111,22 +114,16 @@ void max_pool_reference(const struct tensor *tensor, const struct evaluation *ev
                 for (long c = 0; c < size[3]; c++) {
                     long at =
                         first_maximum(&tensor->window, image, evaluation->in[0], n, oh, ow, c);
-                    *out++ = at < 0 ? -INFINITY : evaluation->in[0][at];
+                    *out++ = at < 0 ? missing : from[at];
                 }
 }
 
+void max_pool_reference(const struct tensor *tensor, const struct evaluation *evaluation) {
+    gather_at_maxima(tensor, evaluation, evaluation->in[0], -INFINITY);
+}
+
 void max_pool_gather_reference(const struct tensor *tensor, const struct evaluation *evaluation) {
-    const long *size = tensor->shape.size;
-    const struct shape *image = &tensor->in[0]->shape;
-    double *out = evaluation->out;
-    for (long n = 0; n < size[0]; n++)
-        for (long oh = 0; oh < size[1]; oh++)
-            for (long ow = 0; ow < size[2]; ow++)
-                for (long c = 0; c < size[3]; c++) {
-                    long at =
-                        first_maximum(&tensor->window, image, evaluation->in[0], n, oh, ow, c);
-                    *out++ = at < 0 ? 0 : evaluation->in[1][at];
-                }
+    gather_at_maxima(tensor, evaluation, evaluation->in[1], 0);
 }
 
 void max_pool_gradient_reference(const struct tensor *tensor, const struct evaluation *evaluation) {
