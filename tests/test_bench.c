@@ -403,7 +403,7 @@ static void refuses_what_it_does_not_know(void **state) {
         run_bench(STATUS_BAD_INPUT, (const char *const[]){"--mode", "evaluation", NULL}),
         "lathe bench: --mode evaluation: expected one of training|inference\n");
     assert_string_equal(run_bench(STATUS_BAD_INPUT, (const char *const[]){"--seconds", "0", NULL}),
-                        "lathe bench: --seconds 0: expected an integer of at least 1\n");
+                        "lathe bench: --seconds 0: expected an integer from 1 to 2147483647\n");
     char *saved = strdup(getenv("PATH"));
     setenv("PATH", folder, 1);
     assert_non_null(

@@ -78,7 +78,7 @@ static bool store(const struct command_line *line, const struct command_option *
         if (!*text) wanted = "a text that is not empty";
         break;
     case COMMAND_COUNT:
-        if (!parse_integer(text, 1, INT32_MAX, field)) wanted = "an integer of at least 1";
+        if (!parse_integer(text, 1, INT32_MAX, field)) wanted = "an integer from 1 to 2147483647";
         break;
     case COMMAND_SEED:
         if (!parse_integer(text, 0, UINT32_MAX, field)) wanted = "an integer from 0 to 4294967295";
