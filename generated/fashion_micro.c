@@ -1402,7 +1402,7 @@ static void fashion_micro_run_train_conv2d_kernel_gradient(const void *context, 
                     const real *const gb = g + block * 800 + (group * 8 + outs_begin) * 100;
                     for (long in = in_tile; in < in_tile + in_tiles; in++) {
                         const long ins_begin = in * 1;
-                        const real *const xb = x + block * 196 + (group * 1 + ins_begin) * 196;
+                        const real *const xb = x + block * 196 + group * 196 + ins_begin * 196;
                         real *const tile_sums = sums + ((out - out_tile) * 1 + in - in_tile) * 288;
                         for (long tap = 0; tap < taps; tap++) {
                             const long ky = (tap_begin + tap) / 3, kx = (tap_begin + tap) % 3;
@@ -1428,8 +1428,8 @@ static void fashion_micro_run_train_conv2d_kernel_gradient(const void *context, 
                 const long ins = 1;
                 real *const tile_sums = sums + ((out - out_tile) * 1 + in - in_tile) * 288;
                 for (long tap = 0; tap < taps; tap++) {
-                    const long ky = (tap_begin + tap) / 3, kx = (tap_begin + tap) % 3;
-                    real *const to = dw + group * 0 + outs_begin * 1 + ins_begin * 8 + ky * 24 + kx * 8;
+                    real *const to = dw + group * 0 + outs_begin * 1 +
+                        ins_begin * 8 + (tap_begin + tap) / 3 * 24 + (tap_begin + tap) % 3 * 8;
                     gradient_store(to, tile_sums + tap * 32, outs, ins, 1, 8);
                 }
             }

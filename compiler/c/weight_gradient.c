@@ -1,6 +1,7 @@
-/* weight_gradient.c: writes the driver of a convolution's weight gradient: each unit owns some tiles
- * of output x input channels and some taps; it sums over samples and pixels in vectors over samples,
- * and adds the lanes at the end. */
+/* weight_gradient.c: writes the driver of a convolution's weight gradient: each unit owns some
+ * tiles of output x input channels and some taps; it sums over samples and pixels in vectors over
+ * samples, and adds the lanes at the end. With joined columns (kernel.h) a tap is a row of the
+ * kernel. */
 #include "writer.h"
 
 /* The positions of the output at which a tap stays inside the input. */
@@ -59,10 +60,19 @@ static void write_part(struct writer *w, const char *begin, const char *count, c
 
 /* A loop over the unit's tiles; in it, the first channel of one, and how many they are. */
 static void open_tiles(struct writer *w, const struct tiles *t, bool needs_count) {
-    write_open(w, "for (long %s = %s_tile; %s < %s_tile + %s_tiles; %s++)", t->tile, t->tile, t->tile,
-               t->tile, t->tile, t->tile);
+    write_open(w, "for (long %s = %s_tile; %s < %s_tile + %s_tiles; %s++)", t->tile, t->tile,
+               t->tile, t->tile, t->tile, t->tile);
     write_part(w, arena_format(w->arena, "%s_begin", t->name), needs_count ? t->name : NULL,
                t->tile, t->channels);
+}
+
+/* In pixels: the next input channel, or joined column. */
+static long next_input(const struct weight_gradient_kernel *g) {
+    return g->joins_columns ? g->window.dilation_rate[1] : g->in_size[0] * g->in_size[1];
+}
+
+static long sums_of_tap(const struct weight_gradient_kernel *g) {
+    return (long)g->tile_out * g->tile_in;
 }
 
 static void write_call(struct writer *w, const struct weight_gradient_kernel *g, long out, long in,
@@ -70,11 +80,10 @@ static void write_call(struct writer *w, const struct weight_gradient_kernel *g,
     long lanes = w->plan->lanes;
     const char *name = use_tile(w, MICROKERNEL_GRADIENT, (int)out, (int)in, (int)lanes);
     if (!is_only) write_open(w, "if (outs == %ld && ins == %ld)", out, in);
-    write_line(w, "%s(xt, gt, tile_sums + tap * %ld, rows, columns,", name,
-               (long)g->tile_out * g->tile_in * lanes);
+    write_line(w, "%s(xt, gt, tile_sums + tap * %ld, rows, columns,", name, sums_of_tap(g) * lanes);
     write_line(w, "    %ld, %ld, %ld, %ld, %ld, %ld);",
                g->window.strides[0] * g->in_size[1] * lanes, g->window.strides[1] * lanes,
-               g->in_size[0] * g->in_size[1] * lanes, g->out_size[1] * lanes, lanes,
+               next_input(g) * lanes, g->out_size[1] * lanes, lanes,
                g->out_size[0] * g->out_size[1] * lanes);
     if (!is_only) write_close(w);
 }
@@ -93,13 +102,114 @@ static void write_calls(struct writer *w, const struct weight_gradient_kernel *g
                 write_call(w, g, outs.size + !i, ins.size + !j, is_only);
 }
 
-/* Where the sums of the tile (out, in) are. */
-static void write_tile_sums(struct writer *w, const struct weight_gradient_kernel *g,
-                            const struct tiles *ins) {
-    write_line(w,
-               "real *const tile_sums = sums + ((out - out_tile) * %ld + in - in_tile) * %ld;",
-               most_tiles(ins), g->taps_at_once * g->tile_out * g->tile_in * w->plan->lanes);
+/* Is a tap of a kernel row at an output column that not all of the row reach? */
+static bool is_border(const struct weight_gradient_kernel *g, long k, long column) {
+    long in = column * g->window.strides[1] + k * g->window.dilation_rate[1] - g->window.pad[1];
+    return in >= 0 && in < g->in_size[1] && (column < g->full_begin || column >= g->full_end);
 }
+
+static int border_count(const struct weight_gradient_kernel *g) {
+    int count = 0;
+    for (long k = 0; g->joins_columns && k < g->window.kernel_size[1]; k++)
+        for (long column = 0; column < g->out_size[1]; column++) count += is_border(g, k, column);
+    return count;
+}
+
+static long sums_of_tile(const struct weight_gradient_kernel *g) {
+    return g->taps_at_once * sums_of_tap(g);
+}
+
+/* Of all tiles of a unit. */
+static long sums_of_unit(const struct weight_gradient_kernel *g, const struct tiles *outs,
+                         const struct tiles *ins) {
+    return most_tiles(outs) * most_tiles(ins) * sums_of_tile(g);
+}
+
+/* Where the sums of the tile (out, in) are; those of its border follow behind all of them. */
+static void write_tile_sums(struct writer *w, const struct weight_gradient_kernel *g,
+                            const struct tiles *outs, const struct tiles *ins) {
+    long lanes = w->plan->lanes;
+    write_line(w, "real *const tile_sums = sums + ((out - out_tile) * %ld + in - in_tile) * %ld;",
+               most_tiles(ins), sums_of_tile(g) * lanes);
+    if (border_count(g))
+        write_line(w, "real *const border_sums = tile_sums + %ld;",
+                   sums_of_unit(g, outs, ins) * lanes);
+}
+
+/* ---- joined columns ---- */
+
+static void write_border_list(struct writer *w, const struct weight_gradient_kernel *g) {
+    struct text list = {.arena = w->arena};
+    for (long k = 0; k < g->window.kernel_size[1]; k++)
+        for (long column = 0; column < g->out_size[1]; column++)
+            if (is_border(g, k, column))
+                text_add(&list, "%s{%ld, %ld}", list.length ? ", " : "", k, column);
+    write_line(w, "static const long border[][2] = {%s};", text_string(&list));
+}
+
+static void write_border_call(struct writer *w, const struct weight_gradient_kernel *g, long out,
+                              bool is_only) {
+    long lanes = w->plan->lanes;
+    const char *name = use_tile(w, MICROKERNEL_GRADIENT, (int)out, 1, (int)lanes);
+    if (!is_only) write_open(w, "if (outs == %ld)", out);
+    write_line(w, "%s(xt + border[i][0] * %ld + (border[i][1] - %ld) * %ld,", name,
+               g->window.dilation_rate[1] * lanes, g->full_begin, g->window.strides[1] * lanes);
+    write_line(w, "    gt + (border[i][1] - %ld) * %ld, border_sums + tap * %ld +", g->full_begin,
+               lanes, sums_of_tap(g) * lanes);
+    write_line(w, "    border[i][0] * %ld, 1, rows, 0, %ld, 0, 0, %ld, %ld);",
+               (long)g->tile_out * lanes, g->window.strides[0] * g->in_size[1] * lanes,
+               g->out_size[1] * lanes, g->out_size[0] * g->out_size[1] * lanes);
+    if (!is_only) write_close(w);
+}
+
+/* Column by column, each as a row of the tile. */
+static void write_border(struct writer *w, const struct weight_gradient_kernel *g,
+                         struct split outs) {
+    if (!border_count(g)) return;
+    write_border_list(w, g);
+    write_open(w, "for (long i = 0; i < %d; i++)", border_count(g));
+    for (int i = 0; i < 2; i++)
+        if (i ? outs.small : outs.big)
+            write_border_call(w, g, outs.size + !i, !(outs.big && outs.small));
+    write_close(w);
+}
+
+/* Adds the sums of the border, which are by tap and output channel, to those of the tile. */
+static void write_border_sums(struct writer *w, const struct weight_gradient_kernel *g) {
+    long lanes = w->plan->lanes;
+    write_open(w, "for (long o = 0; o < outs; o++)");
+    write_open(w, "for (long k = 0; k < %ld; k++)", g->ins);
+    write_line(w, "real *const sum = tile_sums + (tap * %ld + o * %ld + k) * %ld;", sums_of_tap(g),
+               g->ins, lanes);
+    write_line(w, "const real *const more = border_sums + (tap * %ld + k * %d + o) * %ld;",
+               sums_of_tap(g), g->tile_out, lanes);
+    write_line(w, "for (long n = 0; n < %ld; n++) sum[n] += more[n];", lanes);
+    write_close(w);
+    write_close(w);
+}
+
+/* The rows of the kernel of a tile over some rows of pixels. */
+static void write_joined_taps(struct writer *w, const struct weight_gradient_kernel *g,
+                              const struct tiles *outs, const struct tiles *ins) {
+    long lanes = w->plan->lanes;
+    write_open(w, "for (long tap = 0; tap < taps; tap++)");
+    write_line(w, "const long ky = tap_begin + tap, columns = %ld;", g->full_end - g->full_begin);
+    write_line(w, "const long row = row_begin[ky] > top ? row_begin[ky] : top;");
+    write_line(w, "const long bottom = row_end[ky] < top + %ld ? row_end[ky] : top + %ld;",
+               g->rows_at_once, g->rows_at_once);
+    write_line(w, "const long rows = bottom - row;");
+    write_line(w, "if (rows <= 0) continue;");
+    write_line(w, "const real *const xt = xb + ((row * %ld + ky * %ld - %ld) * %ld + %ld) * %ld;",
+               g->window.strides[0], g->window.dilation_rate[0], g->window.pad[0], g->in_size[1],
+               g->full_begin * g->window.strides[1] - g->window.pad[1], lanes);
+    write_line(w, "const real *const gt = gb + (row * %ld + %ld) * %ld;", g->out_size[1],
+               g->full_begin, lanes);
+    write_calls(w, g, outs->channels, ins->channels);
+    write_border(w, g, outs->channels);
+    write_close(w);
+}
+
+/* ---- the loops ---- */
 
 /* The taps of a tile over some rows of pixels. */
 static void write_taps(struct writer *w, const struct weight_gradient_kernel *g,
@@ -137,11 +247,11 @@ static void write_sums(struct writer *w, const struct weight_gradient_kernel *g,
                views[g->gradient->number]->stride[0], g->out_channels,
                g->out_size[0] * g->out_size[1] * lanes);
     open_tiles(w, ins, needs_count);
-    write_line(w, "const real *const xb = x + block * %ld + (group * %ld + ins_begin) * %ld;",
-               views[g->image->number]->stride[0], g->in_channels,
-               g->in_size[0] * g->in_size[1] * lanes);
-    write_tile_sums(w, g, ins);
-    write_taps(w, g, outs, ins);
+    write_line(w, "const real *const xb = x + block * %ld + group * %ld + ins_begin * %ld;",
+               views[g->image->number]->stride[0],
+               g->in_channels * g->in_size[0] * g->in_size[1] * lanes, next_input(g) * lanes);
+    write_tile_sums(w, g, outs, ins);
+    (g->joins_columns ? write_joined_taps : write_taps)(w, g, outs, ins);
     for (int i = 0; i < 4; i++) write_close(w);
 }
 
@@ -150,17 +260,21 @@ static void write_results(struct writer *w, const struct weight_gradient_kernel 
     long lanes = w->plan->lanes;
     open_tiles(w, outs, true);
     open_tiles(w, ins, true);
-    write_tile_sums(w, g, ins);
+    write_tile_sums(w, g, outs, ins);
     write_open(w, "for (long tap = 0; tap < taps; tap++)");
-    write_line(w, "const long ky = (tap_begin + tap) / %ld, kx = (tap_begin + tap) %% %ld;",
-               g->window.kernel_size[1], g->window.kernel_size[1]);
-    write_line(w,
-               "real *const to = dw + group * %ld + outs_begin * %ld + ins_begin * %ld + ky * %ld "
-               "+ kx * %ld;",
-               g->w_group, g->w_out, g->w_in, g->w_tap[0], g->w_tap[1]);
+    write_line(w, "real *const to = dw + group * %ld + outs_begin * %ld +", g->w_group, g->w_out);
+    if (g->joins_columns)
+        write_line(w, "    ins_begin * %ld + (tap_begin + tap) * %ld;", g->w_tap[1], g->w_tap[0]);
+    else
+        write_line(w,
+                   "    ins_begin * %ld + (tap_begin + tap) / %ld * %ld + (tap_begin + tap) %% %ld "
+                   "* %ld;",
+                   g->w_in, g->window.kernel_size[1], g->w_tap[0], g->window.kernel_size[1],
+                   g->w_tap[1]);
+    if (border_count(g)) write_border_sums(w, g);
     write_line(w, "%s(to, tile_sums + tap * %ld, outs, ins, %ld, %ld);",
-               use_symbol(w, "gradient_store"), (long)g->tile_out * g->tile_in * lanes, g->w_out,
-               g->w_in);
+               use_symbol(w, "gradient_store"), sums_of_tap(g) * lanes, g->w_out,
+               g->joins_columns ? g->w_tap[1] : g->w_in);
     for (int i = 0; i < 3; i++) write_close(w);
 }
 
@@ -182,20 +296,18 @@ void write_weight_gradient(struct writer *w, struct kernel *kernel) {
     const struct weight_gradient_kernel *g = &kernel->weight_gradient;
     const struct program_plan *plan = w->plan;
     struct tiles outs = tiles_of("outs", "out", g->out_channels, g->tile_out, g->tiles_out);
-    struct tiles ins = tiles_of("ins", "in", g->in_channels, g->tile_in, g->tiles_in);
-    long taps = g->window.kernel_size[0] * g->window.kernel_size[1];
-    long size = most_tiles(&outs) * most_tiles(&ins) * g->taps_at_once * g->tile_out * g->tile_in *
-                plan->lanes;
+    struct tiles ins = tiles_of("ins", "in", g->ins, g->tile_in, g->tiles_in);
+    long size = sums_of_unit(g, &outs, &ins) * plan->lanes * (border_count(g) ? 2 : 1);
     write_kernel_open(w, kernel);
     write_tap_range(w, g, 0, "row");
-    write_tap_range(w, g, 1, "column");
+    if (!g->joins_columns) write_tap_range(w, g, 1, "column");
     write_pointer(w, "x", plan->views[g->image->number], true);
     write_pointer(w, "g", plan->views[g->gradient->number], true);
     write_pointer(w, "dw", kernel->out, false);
     write_line(w, "real space[%ld];", size + 16);
     write_line(w, "real *const sums = space + (16 - (size_t)space / sizeof(real) %% 16) %% 16;");
     write_open(w, "for (long unit = begin; unit < end; unit++)");
-    write_unit(w, &outs, &ins, split_evenly(taps, g->taps_at_once));
+    write_unit(w, &outs, &ins, split_evenly(weight_gradient_taps(g), g->taps_at_once));
     write_line(w, "memset(space, 0, sizeof space);"); /* all of it: GCC follows that */
     write_sums(w, g, &outs, &ins);
     write_results(w, g, &outs, &ins);

@@ -151,6 +151,11 @@ struct weight_gradient_kernel {
     long groups, in_channels, out_channels; /* of one group */
     long in_size[2], out_size[2];
     struct window window;
+    /* Of a single input channel, the taps of a kernel row take the place of input channels: `ins` is
+     * how many there are of either. The output columns that all of them reach, from full_begin on,
+     * are summed at once, those at the border tap by tap. */
+    bool joins_columns;
+    long ins, full_begin, full_end;
     int tile_out, tile_in;
     long tiles_out, tiles_in; /* tiles of one unit: each pixel it reads serves all of them */
     long taps_at_once; /* taps of one unit */
@@ -343,6 +348,10 @@ bool schedule_tiles_exist(const struct program_plan *plan, enum microkernel_kind
 /** Chooses tiles, pieces of rows and units of a weight gradient by direct sums
  * (schedule_gradient.c). */
 void schedule_weight_gradient(struct program_plan *plan, struct kernel *kernel);
+
+/** Passes over the pixels for one tile: the taps, or with joined columns the kernel's rows
+ * (schedule_gradient.c). */
+long weight_gradient_taps(const struct weight_gradient_kernel *w);
 
 /** Chooses tiles of a convolution of plain images: c->plain (schedule_image.c). */
 void schedule_image(struct program_plan *plan, struct kernel *kernel);

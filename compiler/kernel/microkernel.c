@@ -232,11 +232,11 @@ bool microkernel_in_library(const struct microkernel *kernel, const struct targe
     switch (kernel->kind) {
     case MICROKERNEL_CONVOLUTION:
         if (lanes != target->block_lanes) return false;
-        return (a <= 8 && b <= 8) || (a == 12 && b <= 2);
+        return (a <= 8 && b <= 8) || (a == 12 && b <= 2) || (a == 1 && b <= MOST_PIXELS);
     case MICROKERNEL_GRADIENT:
         if (lanes != target->block_lanes) return false;
         return (a <= target->gradient_out && b <= target->gradient_in) || (a <= 8 && b == 1) ||
-               (a == 1 && b <= 8);
+               (a == 1 && b <= 8) || (a <= 4 && b == 5); /* five: the columns of a kernel */
     case MICROKERNEL_MATMUL:
         return a <= target->matmul_rows && b <= target->matmul_vectors && lanes >= 1 &&
                lanes <= target->lanes && target->lanes % lanes == 0;

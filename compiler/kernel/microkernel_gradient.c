@@ -8,7 +8,7 @@
 /* Few sums are not enough to hide the latency of a product: several pixels then have sums of their
  * own. */
 static int pixels_at_once(const struct microkernel *kernel) {
-    enum { PRODUCTS = 4 };
+    enum { PRODUCTS = 6 };
     int products = kernel->a * kernel->b;
     return products < PRODUCTS ? PRODUCTS / products : 1;
 }

@@ -57,8 +57,10 @@ void schedule_convolution_tile(const struct program_plan *plan, struct convoluti
     const struct target *target = plan->target;
     long most_products = target->tile_channels * target->tile_pixels;
     double best = -1;
+    /* A depthwise tile has few products: the longer the row, the less its call counts. */
+    long most_pixels = c->out_channels == 1 ? 14 : 8;
     for (long t = 1; t <= 8; t++)
-        for (long p = 1; p <= 8; p++) {
+        for (long p = 1; p <= most_pixels; p++) {
             if (t * p > most_products) continue;
             struct split channels = split_evenly(c->out_channels, t);
             struct split pixels = split_evenly(length, p);

@@ -31,19 +31,47 @@ static void shorten_rows(struct weight_gradient_kernel *w) {
     w->in_size[1] = w->out_size[1] = width;
 }
 
+/* The output columns from which all taps of a kernel row reach the input. */
+static void find_full_columns(struct weight_gradient_kernel *w) {
+    long reach = (w->window.kernel_size[1] - 1) * w->window.dilation_rate[1];
+    long stride = w->window.strides[1], pad = w->window.pad[1];
+    w->full_begin = parts(pad, stride);
+    w->full_end = w->full_begin;
+    while (w->full_end < w->out_size[1] && w->full_end * stride - pad + reach < w->in_size[1])
+        w->full_end++;
+}
+
+/* A single input channel gives a register tile little to do with each gradient that it reads. */
+static void join_columns(const struct program_plan *plan, struct weight_gradient_kernel *w) {
+    long columns = w->window.kernel_size[1];
+    w->ins = w->in_channels;
+    if (w->in_channels > 1 || columns == 1 || plan->target->even_tiles) return;
+    find_full_columns(w);
+    struct split one = {columns, 0, 1};
+    struct split outs = split_evenly(w->out_channels, smaller(w->out_channels, 2));
+    w->joins_columns = w->full_end > w->full_begin &&
+                       schedule_tiles_exist(plan, MICROKERNEL_GRADIENT, outs, one, plan->lanes);
+    if (w->joins_columns) w->ins = columns;
+}
+
+/* Joined columns are one tile. */
+static long smallest_in(const struct weight_gradient_kernel *w) {
+    return w->joins_columns ? w->ins : 1;
+}
+
 static void choose_register_tile(const struct program_plan *plan,
                                  struct weight_gradient_kernel *w) {
-    long in = smaller(w->in_channels, plan->target->gradient_in);
+    long in = larger(smaller(w->ins, plan->target->gradient_in), smallest_in(w));
     long out = smaller(w->out_channels, plan->target->gradient_out);
-    if (w->in_channels == 1) out = smaller(w->out_channels, 8);
-    if (w->out_channels == 1) in = smaller(w->in_channels, 8);
+    if (w->ins == 1) out = smaller(w->out_channels, 8);
+    if (w->out_channels == 1) in = smaller(w->ins, 8);
     struct split outs = schedule_split(plan->target, w->out_channels, out);
-    struct split ins = schedule_split(plan->target, w->in_channels, in);
+    struct split ins = schedule_split(plan->target, w->ins, in);
     while (!schedule_tiles_exist(plan, MICROKERNEL_GRADIENT, outs, ins, plan->lanes)) {
         if (out > 1)
             outs = schedule_split(plan->target, w->out_channels, --out);
-        else if (in > 1)
-            ins = schedule_split(plan->target, w->in_channels, --in);
+        else if (in > smallest_in(w))
+            ins = schedule_split(plan->target, w->ins, --in);
         else
             break;
     }
@@ -53,7 +81,9 @@ static void choose_register_tile(const struct program_plan *plan,
 
 /* What does not change between the candidates. */
 struct gradient_shape {
-    long out_tiles, in_tiles, taps, tap_parts;
+    long out_tiles, in_tiles, tap_parts;
+    long taps;                      /* passes over the pixels: joined columns are one */
+    long planes;                    /* input channels of a tile */
     double out_vectors, in_vectors; /* of a channel of all samples */
     double far_cycles;              /* for a vector from where the images are; 0: the L2 cache */
 };
@@ -69,9 +99,9 @@ static double near_vectors(const struct program_plan *plan, const struct weight_
     long halo = (kernel_size[0] - 1) * w->window.dilation_rate[0];
     long g = w->tile_out * w->rows_at_once * w->out_size[1];
     long x = smaller(w->in_size[0], rows + halo) * w->in_size[1];
-    bool holds_unit = g + w->tiles_in * w->tile_in * x <= room;
-    bool holds_tile = g + w->tile_in * x <= room;
-    bool holds_row = g + w->tile_in * w->rows_at_once * w->in_size[1] <= room;
+    bool holds_unit = g + w->tiles_in * shape->planes * x <= room;
+    bool holds_tile = g + shape->planes * x <= room;
+    bool holds_row = g + shape->planes * w->rows_at_once * w->in_size[1] <= room;
     /* one pass for each tap, or row of taps; with strides a pass reads a part of the rows */
     double passes = (double)(holds_row ? kernel_size[0] : shape->taps);
     double x_times = fmax(passes / (double)w->window.strides[0], (double)shape->tap_parts);
@@ -95,8 +125,9 @@ static double gradient_cost(const struct program_plan *plan, const struct weight
     long out_parts = parts(shape->out_tiles, w->tiles_out);
     long in_parts = parts(shape->in_tiles, w->tiles_in);
     long pixels = w->rows_at_once * w->out_size[1];
-    long piece = w->tiles_out * w->tile_out * pixels +
-                 w->tiles_in * w->tile_in * w->rows_at_once * w->window.strides[0] * w->in_size[1];
+    long piece = w->tiles_out * w->tile_out * pixels + w->tiles_in * shape->planes *
+                                                           w->rows_at_once * w->window.strides[0] *
+                                                           w->in_size[1];
     if (sums > target->l2 / 8 || piece * vector > target->l2 / 2) return -1;
     double calls = shape->out_vectors / (double)pixels *
                    (double)(shape->out_tiles * shape->in_tiles * shape->taps);
@@ -137,14 +168,20 @@ static void choose_unit(const struct program_plan *plan, struct weight_gradient_
     *w = best;
 }
 
+long weight_gradient_taps(const struct weight_gradient_kernel *w) {
+    return w->window.kernel_size[0] * (w->joins_columns ? 1 : w->window.kernel_size[1]);
+}
+
 void schedule_weight_gradient(struct program_plan *plan, struct kernel *kernel) {
     struct weight_gradient_kernel *w = &kernel->weight_gradient;
     const struct target *target = plan->target;
     shorten_rows(w);
+    join_columns(plan, w);
     choose_register_tile(plan, w);
     struct gradient_shape shape = {.out_tiles = parts(w->out_channels, w->tile_out),
-                                   .in_tiles = parts(w->in_channels, w->tile_in),
-                                   .taps = w->window.kernel_size[0] * w->window.kernel_size[1]};
+                                   .in_tiles = parts(w->ins, w->tile_in),
+                                   .taps = weight_gradient_taps(w),
+                                   .planes = w->joins_columns ? 1 : w->tile_in};
     long sums = w->tile_out * w->tile_in * plan->lanes * REAL_SIZE;
     struct split taps =
         split_evenly(shape.taps, smaller(shape.taps, larger(1, target->l1 / 2 / sums)));
