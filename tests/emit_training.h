@@ -89,7 +89,7 @@ static int train_in_process(struct fixture *f, int steps, double factor, double 
     int count = 0;
     for (long step = 0; step <= steps; step++) {
         bool is_evaluation = step == steps;
-        long samples = p->batch - (step == 2);
+        long samples = p->batch - (step == 2 && !is_evaluation);
         fill_memory(f, is_evaluation ? 100 : (unsigned long)step, samples);
         call.scalars[0] = factor * optimizer_learning_rate(&f->model->training.optimizer, step);
         call.scalars[1] = (double)(step + 1);
