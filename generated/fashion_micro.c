@@ -73,8 +73,10 @@ typedef float vector1, memory1;
 /* Brings the cache line of an address nearer. */
 #if defined(__GNUC__) && !defined(__TINYC__)
 #define LATHE_PREFETCH(address) __builtin_prefetch(address)
+#define LATHE_PREFETCH_WRITE(address) __builtin_prefetch(address, 1)
 #else
 #define LATHE_PREFETCH(address) (void)0
+#define LATHE_PREFETCH_WRITE(address) (void)0
 #endif
 
 #include <math.h>
@@ -288,6 +290,15 @@ LATHE_FUNCTION LATHE_FUSED void convolution_tile_1x7(const real *x, const real *
     const vector4 zero = {0};
     (void)y_plane;
     vector4 a0_0, a0_1, a0_2, a0_3, a0_4, a0_5, a0_6;
+    if (tap_count == 1) {
+        LATHE_PREFETCH_WRITE(y);
+        LATHE_PREFETCH_WRITE(y + y_step);
+        LATHE_PREFETCH_WRITE(y + 2 * y_step);
+        LATHE_PREFETCH_WRITE(y + 3 * y_step);
+        LATHE_PREFETCH_WRITE(y + 4 * y_step);
+        LATHE_PREFETCH_WRITE(y + 5 * y_step);
+        LATHE_PREFETCH_WRITE(y + 6 * y_step);
+    }
     if (flags & 1) {
         a0_0 = a0_1 = a0_2 = a0_3 = a0_4 = a0_5 = a0_6 = (bias ? bias[0] : 0) - zero;
     } else {
@@ -375,6 +386,18 @@ LATHE_FUNCTION LATHE_FUSED void convolution_tile_2x5(const real *x, const real *
     const vector4 zero = {0};
     vector4 a0_0, a0_1, a0_2, a0_3, a0_4;
     vector4 a1_0, a1_1, a1_2, a1_3, a1_4;
+    if (tap_count == 1) {
+        LATHE_PREFETCH_WRITE(y);
+        LATHE_PREFETCH_WRITE(y + y_step);
+        LATHE_PREFETCH_WRITE(y + 2 * y_step);
+        LATHE_PREFETCH_WRITE(y + 3 * y_step);
+        LATHE_PREFETCH_WRITE(y + 4 * y_step);
+        LATHE_PREFETCH_WRITE(y + y_plane);
+        LATHE_PREFETCH_WRITE(y + y_plane + y_step);
+        LATHE_PREFETCH_WRITE(y + y_plane + 2 * y_step);
+        LATHE_PREFETCH_WRITE(y + y_plane + 3 * y_step);
+        LATHE_PREFETCH_WRITE(y + y_plane + 4 * y_step);
+    }
     if (flags & 1) {
         a0_0 = a0_1 = a0_2 = a0_3 = a0_4 = (bias ? bias[0] : 0) - zero;
         a1_0 = a1_1 = a1_2 = a1_3 = a1_4 = (bias ? bias[1] : 0) - zero;

@@ -73,8 +73,10 @@ typedef float vector1, memory1;
 /* Brings the cache line of an address nearer. */
 #if defined(__GNUC__) && !defined(__TINYC__)
 #define LATHE_PREFETCH(address) __builtin_prefetch(address)
+#define LATHE_PREFETCH_WRITE(address) __builtin_prefetch(address, 1)
 #else
 #define LATHE_PREFETCH(address) (void)0
+#define LATHE_PREFETCH_WRITE(address) (void)0
 #endif
 
 #include <math.h>

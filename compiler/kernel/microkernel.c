@@ -181,8 +181,10 @@ static const char prelude_independent[] =
     "/* Brings the cache line of an address nearer. */\n"
     "#if defined(__GNUC__) && !defined(__TINYC__)\n"
     "#define LATHE_PREFETCH(address) __builtin_prefetch(address)\n"
+    "#define LATHE_PREFETCH_WRITE(address) __builtin_prefetch(address, 1)\n"
     "#else\n"
     "#define LATHE_PREFETCH(address) (void)0\n"
+    "#define LATHE_PREFETCH_WRITE(address) (void)0\n"
     "#endif\n\n";
 
 void microkernel_prelude(struct text *text, const struct target *target) {
