@@ -476,87 +476,50 @@ LATHE_FUNCTION LATHE_FUSED void pixel_tile_3x2x4(const real *a, const real *b, c
 #endif
 }
 
-/* 1 rows x 2 vectors of 4 columns, the last at column `last`: c += a * b. */
-LATHE_FUNCTION LATHE_FUSED void matmul_tile_1x2x4(const real *a, const real *b, const real *bias, real *c,
+/* 1 rows x 3 vectors of 4 columns, the last at column `last`: c += a * b. */
+LATHE_FUNCTION LATHE_FUSED void matmul_tile_1x3x4(const real *a, const real *b, const real *bias, real *c,
         const real *mask, long depth, long a_row, long a_depth, long b_depth,
         long c_row, long last, long flags) {
     LATHE_FUSE
 #ifdef LATHE_VECTORS
     const vector4 zero = {0};
     (void)a_row, (void)c_row;
-    vector4 a0_0, a0_1;
+    vector4 a0_0, a0_1, a0_2;
     if (!(flags & 1)) {
         a0_0 = *(const memory4 *)(c);
-        a0_1 = *(const memory4 *)(c + last);
+        a0_1 = *(const memory4 *)(c + 4);
+        a0_2 = *(const memory4 *)(c + last);
     } else if (bias) {
         a0_0 = *(const memory4 *)(bias);
-        a0_1 = *(const memory4 *)(bias + last);
+        a0_1 = *(const memory4 *)(bias + 4);
+        a0_2 = *(const memory4 *)(bias + last);
     } else {
-        a0_0 = a0_1 = zero;
+        a0_0 = a0_1 = a0_2 = zero;
     }
     for (long k = 0; k < depth; k++, a += a_depth, b += b_depth) {
         const vector4 b0 = *(const memory4 *)(b);
-        const vector4 b1 = *(const memory4 *)(b + last);
+        const vector4 b1 = *(const memory4 *)(b + 4);
+        const vector4 b2 = *(const memory4 *)(b + last);
         const real s0 = a[0];
-        a0_0 += b0 * s0; a0_1 += b1 * s0;
+        a0_0 += b0 * s0; a0_1 += b1 * s0; a0_2 += b2 * s0;
     }
     if (flags & 2) {
         a0_0 = (vector4)((mask4)a0_0 & (a0_0 > zero));
         a0_1 = (vector4)((mask4)a0_1 & (a0_1 > zero));
+        a0_2 = (vector4)((mask4)a0_2 & (a0_2 > zero));
     }
     if (flags & 4) {
         a0_0 = (vector4)((mask4)a0_0 & (*(const memory4 *)(mask) > zero));
-        a0_1 = (vector4)((mask4)a0_1 & (*(const memory4 *)(mask + last) > zero));
+        a0_1 = (vector4)((mask4)a0_1 & (*(const memory4 *)(mask + 4) > zero));
+        a0_2 = (vector4)((mask4)a0_2 & (*(const memory4 *)(mask + last) > zero));
     }
     *(memory4 *)(c) = a0_0;
-    *(memory4 *)(c + last) = a0_1;
+    *(memory4 *)(c + 4) = a0_1;
+    *(memory4 *)(c + last) = a0_2;
 #else
     const long columns = last + 4;
     for (long r = 0; r < 1; r++)
         for (long j = 0; j < columns; j++) {
-            const long at = r * c_row + j;
-            real sum = !(flags & 1) ? c[at] : bias ? bias[j] : 0;
-            for (long k = 0; k < depth; k++)
-                sum += a[r * a_row + k * a_depth] * b[k * b_depth + j];
-            if ((flags & 2) && !(sum > 0)) sum = 0;
-            if ((flags & 4) && !(mask[at] > 0)) sum = 0;
-            c[at] = sum;
-        }
-#endif
-}
-
-/* 1 rows x 1 vectors of 4 columns, the last at column `last`: c += a * b. */
-LATHE_FUNCTION LATHE_FUSED void matmul_tile_1x1x4(const real *a, const real *b, const real *bias, real *c,
-        const real *mask, long depth, long a_row, long a_depth, long b_depth,
-        long c_row, long last, long flags) {
-    LATHE_FUSE
-#ifdef LATHE_VECTORS
-    const vector4 zero = {0};
-    (void)a_row, (void)c_row;
-    vector4 a0_0;
-    if (!(flags & 1)) {
-        a0_0 = *(const memory4 *)(c + last);
-    } else if (bias) {
-        a0_0 = *(const memory4 *)(bias + last);
-    } else {
-        a0_0 = zero;
-    }
-    for (long k = 0; k < depth; k++, a += a_depth, b += b_depth) {
-        const vector4 b0 = *(const memory4 *)(b + last);
-        const real s0 = a[0];
-        a0_0 += b0 * s0;
-    }
-    if (flags & 2) {
-        a0_0 = (vector4)((mask4)a0_0 & (a0_0 > zero));
-    }
-    if (flags & 4) {
-        a0_0 = (vector4)((mask4)a0_0 & (*(const memory4 *)(mask + last) > zero));
-    }
-    *(memory4 *)(c + last) = a0_0;
-#else
-    const long columns = last + 4;
-    for (long r = 0; r < 1; r++)
-        for (long j = last; j < columns; j++) {
             const long at = r * c_row + j;
             real sum = !(flags & 1) ? c[at] : bias ? bias[j] : 0;
             for (long k = 0; k < depth; k++)
@@ -723,17 +686,10 @@ static void fashion_tiny_run_predict_dense_value_20(const void *context, long be
     real *const c = call->arena;
     const real *const bias = call->space[0] + 2688;
     for (long unit = begin > 0 ? begin : 0; unit < end && unit < 1; unit++) {
-        const long q = 0 + (unit - 0) * 8;
-        for (long r = 0; r < 1; r += 1) {
-            matmul_tile_1x2x4(a + r * 144, b + q, bias + q, c + r * 10 + q,
-                0, 144, 144, 1, 10, 10, q + 8 < 10 ? 4 : 6 - q, 1);
-        }
-    }
-    for (long unit = begin > 1 ? begin : 1; unit < end && unit < 2; unit++) {
-        const long q = 8 + (unit - 1) * 4;
-        for (long r = 0; r < 1; r += 1) {
-            matmul_tile_1x1x4(a + r * 144, b + q, bias + q, c + r * 10 + q,
-                0, 144, 144, 1, 10, 10, q + 4 < 10 ? 0 : 6 - q, 1);
+        const long r = 0 + (unit - 0) * 1;
+        for (long q = 0; q < 12; q += 12) {
+            matmul_tile_1x3x4(a + r * 144, b + q, bias + q, c + r * 10 + q,
+                0, 144, 144, 1, 10, 10, q + 12 < 10 ? 8 : 6 - q, 1);
         }
     }
 }
@@ -815,7 +771,7 @@ static void fashion_tiny_run_predict(struct fashion_tiny_run_call *call) {
     fashion_tiny_run_predict_conv2d_1_output_halo(call, 0, 7);
     fashion_tiny_run_predict_conv2d_1_output(call, 0, 14);
     fashion_tiny_run_predict_max_pool2d_1_output(call, 0, 3);
-    fashion_tiny_run_predict_dense_value_20(call, 0, 2);
+    fashion_tiny_run_predict_dense_value_20(call, 0, 1);
     fashion_tiny_run_predict_dense_maximum_21(call, 0, 1);
     fashion_tiny_run_predict_dense_value_22(call, 0, 1);
     fashion_tiny_run_predict_dense_value_23(call, 0, 1);

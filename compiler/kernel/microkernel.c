@@ -240,6 +240,7 @@ bool microkernel_in_library(const struct microkernel *kernel, const struct targe
         return (a <= target->gradient_out && b <= target->gradient_in) || (a <= 8 && b == 1) ||
                (a == 1 && b <= 8) || (a <= 4 && b == 5); /* five: the columns of a kernel */
     case MICROKERNEL_MATMUL:
+        if (a == 1 && lanes == target->lanes && b <= target_row_vectors(target)) return true;
         return a <= target->matmul_rows && b <= target->matmul_vectors && lanes >= 1 &&
                lanes <= target->lanes && target->lanes % lanes == 0;
     case MICROKERNEL_PIXEL: /* narrower vectors serve fewer channels than lanes: two are enough */

@@ -186,8 +186,9 @@ static void schedule_matmul(struct program_plan *plan, struct kernel *kernel) {
     while (m->lanes > m->columns) m->lanes /= 2;
     struct split rows = schedule_split(target, m->rows, target->matmul_rows);
     m->tile_rows = (int)(rows.size + (rows.big > 0));
-    struct split vectors =
-        schedule_split(target, (m->columns + m->lanes - 1) / m->lanes, target->matmul_vectors);
+    long most = m->rows == 1 && m->lanes == target->lanes ? target_row_vectors(target)
+                                                          : target->matmul_vectors;
+    struct split vectors = schedule_split(target, (m->columns + m->lanes - 1) / m->lanes, most);
     m->tile_vectors = (int)(vectors.size + (vectors.big > 0));
     /* A large b is read once, column tile by column tile; a small one stays in the L2 cache. */
     m->by_columns = m->columns * m->depth * REAL_SIZE > target->l2 / 2 ||

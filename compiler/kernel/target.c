@@ -131,6 +131,12 @@ const struct target *target_find(const char *name) {
     return NULL;
 }
 
+int target_row_vectors(const struct target *target) {
+    int vectors = target->registers * 3 / 8;
+    bool is_wider = !target->even_tiles && vectors > target->matmul_vectors;
+    return is_wider ? vectors : target->matmul_vectors;
+}
+
 struct target target_small(const struct target *target) {
     struct target small = *target;
     small.lanes = small.block_lanes = 1;

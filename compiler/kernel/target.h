@@ -19,6 +19,10 @@ struct target {
     int matmul_rows, matmul_vectors;    /* dense: rows x vectors */
 };
 
+/** Vectors of a matmul tile of one row: the more of each row of b are read together, the better
+ * they stream from memory. Measured on mnist_deep_mlp, one sample: 0.55 ms with 4, 0.44 with 12. */
+int target_row_vectors(const struct target *target);
+
 /** The target of a name, or NULL. */
 const struct target *target_find(const char *name);
 
