@@ -2,6 +2,7 @@
  * it saw of a training. */
 #ifndef LATHE_SOFTMAX_PROGRAM_H
 #define LATHE_SOFTMAX_PROGRAM_H
+
 #include "runtime/evaluation.h"
 #include "runtime/interrupt.h"
 #include "runtime/trainer.h"
