@@ -1,0 +1,59 @@
+/* test_convolutions.c: convolutions by direct sums whose register tiles are special: weight
+ * gradients of single input channels, which take a kernel row at once (kernel.h: joins_columns),
+ * depthwise ones, and those of one tap. */
+#include "tests/kernel_case.h"
+
+#define TAIL "flatten {}, dense { 3, activation = 'softmax' }"
+#define LOSS "'sparse_categorical_crossentropy'"
+
+/* Columns at both borders that not all taps reach; tiles of two sizes; the last block is not full.
+ */
+static const struct kernel_case same = {
+    40, false, "input { 9, 7, 1 }, conv2d { 13, kernel_size = 3, padding = 'same' }, " TAIL, LOSS};
+/* No border. */
+static const struct kernel_case valid = {
+    16, false, "input { 12, 11, 1 }, conv2d { 7, kernel_size = 5, activation = 'tanh' }, " TAIL,
+    LOSS};
+/* A border at one side only. */
+static const struct kernel_case even = {
+    20, false, "input { 6, 9, 1 }, conv2d { 5, kernel_size = { 3, 2 }, padding = 'same' }, " TAIL,
+    LOSS};
+static const struct kernel_case strides = {
+    33, false,
+    "input { 11, 12, 1 }, conv2d { 6, kernel_size = 3, strides = 2, padding = 'same' }, " TAIL,
+    LOSS};
+static const struct kernel_case dilation = {
+    17, false,
+    "input { 10, 9, 1 }, conv2d { 4, kernel_size = 3, dilation_rate = 2, padding = 'same' }, " TAIL,
+    LOSS};
+/* A kernel as wide as the image: no column that all taps reach. */
+static const struct kernel_case narrow = {
+    16, false, "input { 8, 2, 1 }, conv2d { 5, kernel_size = 3, padding = 'same' }, " TAIL, LOSS};
+/* Wider than a tile. */
+static const struct kernel_case wide = {
+    16, false, "input { 5, 14, 1 }, conv2d { 9, kernel_size = { 1, 9 }, padding = 'same' }, " TAIL,
+    LOSS};
+static const struct kernel_case depthwise = {
+    35, false,
+    "input { 15, 16, 1 }, conv2d { 6, kernel_size = 1 }, "
+    "conv2d { 6, kernel_size = 3, groups = 6, padding = 'same', activation = 'relu' }, "
+    "conv2d { 12, kernel_size = 5, groups = 6, padding = 'same' }, max_pool2d { 4 }, " TAIL,
+    LOSS};
+static const struct kernel_case pointwise = {
+    18, false,
+    "input { 6, 5, 3 }, conv2d { 14, kernel_size = 1, activation = 'relu' }, "
+    "conv2d { 9, kernel_size = 1 }, " TAIL,
+    LOSS};
+/* One sample: rows of one number each. */
+static const struct kernel_case one_row = {
+    1, false,
+    "input { 70 }, dense { 300, activation = 'tanh' }, dense { 3, activation = 'softmax' }", LOSS};
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        KERNEL_CASE(same),      KERNEL_CASE(valid),   KERNEL_CASE(even), KERNEL_CASE(strides),
+        KERNEL_CASE(dilation),  KERNEL_CASE(narrow),  KERNEL_CASE(wide), KERNEL_CASE(depthwise),
+        KERNEL_CASE(pointwise), KERNEL_CASE(one_row),
+    };
+    return cmocka_run_group_tests(tests, start, finish);
+}
