@@ -275,7 +275,7 @@ static void print_weight_gradient(struct winograd_form *f) {
     struct text *text = f->text;
     const int taps = f->taps;
     text_add(text,
-             "    real taps[%d];\n"
+             "    real taps[%d] = {0};\n"
              "    for (long first = 0; first < outs * ins; first += %d, sums += %d) {\n",
              taps * taps * f->lanes, f->lanes, f->lanes);
     f->indent = "            ";
