@@ -33,7 +33,7 @@ LATHE = os.path.join(TOP, "lathe")
 # Rows that end sooner, by their fastest epoch and with all processors, are trained with more seeds:
 # the model's own and these.
 SHORT_SECONDS, MORE_SEEDS = 120, (2, 3)  # 1 is the seed of models that name none
-SPEED_EPOCHS = 3
+SPEED_EPOCHS = 5
 
 
 def parse_options():

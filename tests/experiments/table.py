@@ -100,14 +100,19 @@ def update(path, text):
 
 def render(rows, result_path, command, earlier):
     """The Markdown text, and whether every row that ran has its parameters and its accuracy. A row
-    without results is taken from an earlier table, {id: line}."""
+    without results is taken from an earlier table, {id: line}, as a speed is that was not measured."""
     lines = ["| id | file | parameters | recipe | published | ours | reached | runs "
              "| s/epoch published | s/epoch ours | command |", "|---|---|---|---|---|---|---|---|---|---|---|"]
     complete = True
     for row in rows:
         results, speed = read_results(row, result_path)
+        before = earlier.get(row["id"], "|" * 12).split("|")
+        epoch = "%.2f" % speed if speed else before[SPEED_CELL].strip()
+        if speed and "seconds" in row:
+            epoch += " (%.0fx fewer)" % (row["seconds"] / speed)
         if not results and row["id"] in earlier:
-            lines.append(earlier[row["id"]])
+            before[SPEED_CELL] = " %s " % epoch
+            lines.append("|".join(before))
             continue
         heavy = bool(results) and results[0]["kind"] == "heavy"
         parameters = {result["parameters"] for result in results if "parameters" in result}
@@ -122,10 +127,6 @@ def render(rows, result_path, command, earlier):
             complete = False
         file = "sweeps/" + row["sweep"] if "sweep" in row else row["model"]
         runs = "in part: " + " ".join(row["part"]) if partly else "%d" % len(results)
-        before = earlier.get(row["id"], "|" * 12).split("|")
-        epoch = "%.2f" % speed if speed else before[SPEED_CELL].strip()
-        if speed and "seconds" in row:
-            epoch += " (%.0fx fewer)" % (row["seconds"] / speed)
         mark = MARKS[ok] + (" (marked)" if "limit" in row else "")
         lines.append("| %s | %s.lua | %s | %s | %s | %s | %s | %s | %s | %s | `./lathe %s` |" % (
             row["id"], file, count, row["recipe"], published(row), ours(results), mark,
