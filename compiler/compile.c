@@ -162,7 +162,7 @@ static void fill_program(struct arena *arena, struct program *program, const str
     struct shape labels = label_shape(model);
     program->name = model->name;
     program->batch = batch;
-    program->pieces = options->in_pieces ? options->pieces : 1;
+    program->pieces = options->pieces;
     program->rows = rows;
     program->sample_size = shape_elements(input);
     program->sample_rank = input->rank;
@@ -205,7 +205,7 @@ struct compilation *compile_model(struct arena *arena, const struct model *model
                                   const struct compile_options *options, struct error *error) {
     struct compilation *compilation = ARENA_NEW(arena, struct compilation);
     const bool wanted[MODE_COUNT] = {options->training, options->evaluation, options->prediction,
-                                     options->in_pieces, options->in_pieces};
+                                     options->pieces > 1, options->pieces > 1};
     long batch = options->batch ? options->batch : model->training.batch_size;
     long rows = batch = batch < 1 ? 1 : batch;
     struct program_plan *plans[MODE_COUNT] = {NULL};

@@ -38,8 +38,8 @@ struct compile_options {
     bool training;          /* the entry points: train, */
     bool evaluation;        /*   evaluate, */
     bool prediction;        /*   predict, */
-    bool in_pieces;         /*   gradient and update: a training step in pieces of `batch` samples */
-    long pieces;            /* in_pieces: of a training step; for `program` */
+    long pieces;            /*   above 1, gradient and update: a training step in so many pieces of
+                                 `batch` samples */
     bool prepare;           /*   prepare: a program's `prepare`, which predict then needs */
     const float *const *weights; /* by space, if they never change: what they alone decide is computed
                                     now, and `constants` are the weights of the program; or NULL */

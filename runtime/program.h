@@ -61,7 +61,8 @@ struct program {
     const char *name;
     long batch;                      /* the most valid samples in a call */
     long pieces;                     /* above 1: a training step is so many calls of gradient (fewer
-                                        at the end of the data), then one of update */
+                                        at the end of the data), then one of update; else one of
+                                        train */
     long rows;                       /* rows of the samples, labels and predictions in memory: batch
                                         rounded up to whole vectors; rows from the valid ones on
                                         must hold finite numbers (zeros) */
@@ -83,9 +84,14 @@ struct program {
     program_entry *prepare; /* to be called before predict once the weights have changed; or NULL */
 };
 
+/** Calls that make a training step, besides update. */
+static inline long program_pieces(const struct program *program) {
+    return program->pieces > 1 ? program->pieces : 1;
+}
+
 /** The most samples of a training step. */
 static inline long program_step_samples(const struct program *program) {
-    return program->batch * (program->pieces > 1 ? program->pieces : 1);
+    return program->batch * program_pieces(program);
 }
 
 /** Fills the spaces of a program with initial values: variable i draws from the counter-based

@@ -245,10 +245,6 @@ static double learning_rate(const struct trainer *trainer, long step) {
                                    options->learning_rate(options->learning_rate_context, step));
 }
 
-static long piece_count(const struct program *program) {
-    return program->pieces > 1 ? program->pieces : 1;
-}
-
 struct program_call trainer_piece(struct trainer *trainer, long piece, long step) {
     const struct trainer_options *options = &trainer->options;
     const struct program *program = trainer->program;
@@ -267,13 +263,13 @@ struct program_call trainer_piece(struct trainer *trainer, long piece, long step
     call.scalars[1] = (double)(step + 1);
     call.scalars[2] = (double)count;
     /* Each piece draws random numbers of its own. */
-    uint32_t place = (uint32_t)(piece % piece_count(program));
+    uint32_t place = (uint32_t)(piece % program_pieces(program));
     call.scalars[3] = (double)(uint32_t)(options->seed + 0x9e3779b9u * place);
     return call;
 }
 
 long trainer_first_piece(const struct trainer *trainer, long batch) {
-    return batch * piece_count(trainer->program);
+    return batch * program_pieces(trainer->program);
 }
 
 long trainer_last_piece(const struct trainer *trainer, long batch) {
@@ -285,7 +281,7 @@ long trainer_last_piece(const struct trainer *trainer, long batch) {
 struct trainer_step trainer_take_step(struct trainer *trainer, long batch, long step) {
     const struct program *program = trainer->program;
     struct thread_choice *threads = &trainer->training_threads;
-    bool in_pieces = piece_count(program) > 1;
+    bool in_pieces = program_pieces(program) > 1;
     long end = trainer_last_piece(trainer, batch);
     struct trainer_step taken = {0};
     struct program_call call = {0};

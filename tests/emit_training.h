@@ -74,10 +74,10 @@ static void fill_memory(struct fixture *f, unsigned long step, long samples) {
     free(y);
 }
 
-/* Float takes steps of a small rate, at which roundings stay what they are: at their own rates, which
- * are made for real data and larger batches, random samples make some models diverge (relu_cnn: losses
- * of 12,000), and then one unit of ReLU that parts from the others decides digits. Double takes
- * the models' own rate. */
+/* Float takes steps of a small rate, at which roundings stay what they are: at their own rates,
+ * which are made for real data and larger batches, random samples make some models diverge
+ * (relu_cnn: losses of 12,000), and then one unit of ReLU that parts from the others decides
+ * digits. Double takes the models' own rate. */
 static double rate_factor(bool is_double) {
     return is_double ? 1.0 : 1.0 / 256;
 }
@@ -115,7 +115,8 @@ static int train_in_process(struct fixture *f, int steps, double factor, double 
 }
 
 /* The same in double, from the floats that the process starts from. */
-static int train_doubles_in_process(const struct training_case *test, double factor, double *exact) {
+static int train_doubles_in_process(const struct training_case *test, double factor,
+                                    double *exact) {
     struct fixture f = {0};
     set_up_memory(&f, test->path, test->batch, true);
     float *const *values = initial_values(&f);
@@ -171,22 +172,20 @@ static int first_alike(int toolchain, int count) {
     return i;
 }
 
-/* The emitted model by each toolchain; returns the largest difference, relative above 1. */
-static double floats_agree(struct fixture *f, const struct training_case *test,
-                           const double *expected, int expected_count, const double *noise) {
-    double largest = 0, allowed = largest_allowed(expected, expected_count, noise);
+/* The emitted model by each toolchain. */
+static void floats_agree(struct fixture *f, const struct training_case *test,
+                         const double *expected, int expected_count, const double *noise) {
+    double allowed = largest_allowed(expected, expected_count, noise);
     assert_true(test->toolchain_count <= MOST_TOOLCHAINS);
     write_standalone(test->name, emit(f, MODE_TRAINING, test->batch, "generic", NULL));
     for (int i = 0; i < test->toolchain_count; i++) {
         const struct toolchain *toolchain = &test->toolchains[i];
-        int count =
-            run_emitted(toolchain, "train.c", test->name, train_flags(f, test, rate_factor(false), ""), printed[i]);
+        int count = run_emitted(toolchain, "train.c", test->name,
+                                train_flags(f, test, rate_factor(false), ""), printed[i]);
         double difference = compare_noisy(toolchain, test->name, printed[i], count, expected,
                                           expected_count, noise);
         if (record) record("training", i, difference, allowed);
-        largest = fmax(largest, difference);
     }
-    return largest;
 }
 
 /* The model emitted in double, beside the process in double: to 1e-5. Of toolchains whose floats
@@ -208,8 +207,8 @@ static void doubles_agree(struct fixture *f, const struct training_case *test, c
         const struct toolchain *toolchain = &test->toolchains[i];
         int alike = first_alike(i, expected_count);
         if (alike == i) {
-            int count =
-                run_emitted(toolchain, "train.c", test->name, train_flags(f, test, rate_factor(true), more), numbers);
+            int count = run_emitted(toolchain, "train.c", test->name,
+                                    train_flags(f, test, rate_factor(true), more), numbers);
             differences[i] = compare(toolchain, test->name, numbers, count, exact, expected_count);
         }
         if (record) record("double", i, differences[alike], 1e-5);

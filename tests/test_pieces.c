@@ -80,11 +80,9 @@ static float *train(long pieces, struct pool *pool, struct run *run) {
     arena_init(&arena);
     if (setjmp(arena.exhausted)) fail_msg("out of memory");
     const struct model *model = model_of_text(&arena, text);
-    struct jit_options options = {.backend = BACKEND_TCC,
-                                  .compile = {.training = pieces == 1,
-                                              .in_pieces = pieces > 1,
-                                              .pieces = pieces,
-                                              .batch = BATCH / pieces}};
+    struct jit_options options = {
+        .backend = BACKEND_TCC,
+        .compile = {.training = pieces == 1, .pieces = pieces, .batch = BATCH / pieces}};
     struct jit *jit = jit_new(model, &options, &run->error);
     if (!jit) fail_msg("%s", run->error.text);
     const struct program *program = jit_program(jit);

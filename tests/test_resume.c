@@ -29,16 +29,22 @@ static void run(struct trainer_options options, int stop, float spaces[31],
     trainer_free(trainer);
 }
 
+/* Keeps a directory; 78 samples: 8 steps an epoch. */
+static struct trainer_options validated_options(void) {
+    struct trainer_options options = default_options();
+    options.directory = folder;
+    options.split.fraction = 0.25;
+    return options;
+}
+
 static void resuming_gives_the_same_bits(void **state) {
     /* Within the first epoch, at an epoch's end, just behind it, in the last epoch. */
     static const int stops[] = {1, 5, 7, 8, 9, 16, 23};
-    struct trainer_options options = default_options();
+    struct trainer_options options = validated_options();
     float expected[31], got[31];
     struct history_epoch expected_last, last;
 
     (void)state;
-    options.directory = folder;
-    options.split.fraction = 0.25; /* 78 samples: 8 steps an epoch */
     run(options, 0, expected, &expected_last);
     for (size_t i = 0; i < sizeof stops / sizeof stops[0]; i++) {
         run(options, stops[i], got, &last);
@@ -75,13 +81,11 @@ static void callbacks_go_on_after_a_resume(void **state) {
          .restore_best_weights = true},
         {.kind = CALLBACK_CSV_LOGGER, .path = "log.csv", .separator = ','}};
     static const int stops[] = {1, 8, 9, 23, 24, 31, 40, 41};
-    struct trainer_options options = default_options();
+    struct trainer_options options = validated_options();
     float expected[31], got[31];
     struct history_epoch expected_last, last;
 
     (void)state;
-    options.directory = folder;
-    options.split.fraction = 0.25; /* 78 samples: 8 steps an epoch */
     options.callbacks = callbacks;
     options.callback_count = 3;
     options.epochs = 40;

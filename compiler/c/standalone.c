@@ -196,13 +196,11 @@ static struct compile_options standalone_compile(struct arena *arena, const char
                                                  const struct compile_options *options,
                                                  const float *const *weights, long batch) {
     struct compile_options compile = *options;
-    bool in_pieces = options->form.micro_batches > 1;
     compile.dialect = DIALECT_CC;
     compile.batch = batch;
     compile.evaluation = mode == MODE_TRAINING;
-    compile.training = mode == MODE_TRAINING && !in_pieces;
-    compile.in_pieces = mode == MODE_TRAINING && in_pieces;
-    compile.pieces = options->form.micro_batches;
+    compile.pieces = mode == MODE_TRAINING ? options->form.micro_batches : 1;
+    compile.training = mode == MODE_TRAINING && compile.pieces <= 1;
     compile.prediction = true;
     compile.prepare = mode != MODE_TRAINING;
     /* Values computed now are float: those of double are left to the model. */

@@ -136,6 +136,13 @@ static void write_tile_sums(struct writer *w, const struct weight_gradient_kerne
                    sums_of_unit(g, outs, ins) * lanes);
 }
 
+/* The rows of a piece at which the tap's kernel row stays inside the input. */
+static void write_row_range(struct writer *w, const struct weight_gradient_kernel *g) {
+    write_line(w, "const long row = row_begin[ky] > top ? row_begin[ky] : top;");
+    write_line(w, "const long bottom = row_end[ky] < top + %ld ? row_end[ky] : top + %ld;",
+               g->rows_at_once, g->rows_at_once);
+}
+
 /* ---- joined columns ---- */
 
 static void write_border_list(struct writer *w, const struct weight_gradient_kernel *g) {
@@ -194,9 +201,7 @@ static void write_joined_taps(struct writer *w, const struct weight_gradient_ker
     long lanes = w->plan->lanes;
     write_open(w, "for (long tap = 0; tap < taps; tap++)");
     write_line(w, "const long ky = tap_begin + tap, columns = %ld;", g->full_end - g->full_begin);
-    write_line(w, "const long row = row_begin[ky] > top ? row_begin[ky] : top;");
-    write_line(w, "const long bottom = row_end[ky] < top + %ld ? row_end[ky] : top + %ld;",
-               g->rows_at_once, g->rows_at_once);
+    write_row_range(w, g);
     write_line(w, "const long rows = bottom - row;");
     write_line(w, "if (rows <= 0) continue;");
     write_line(w, "const real *const xt = xb + ((row * %ld + ky * %ld - %ld) * %ld + %ld) * %ld;",
@@ -218,9 +223,7 @@ static void write_taps(struct writer *w, const struct weight_gradient_kernel *g,
     write_open(w, "for (long tap = 0; tap < taps; tap++)");
     write_line(w, "const long ky = (tap_begin + tap) / %ld, kx = (tap_begin + tap) %% %ld;",
                g->window.kernel_size[1], g->window.kernel_size[1]);
-    write_line(w, "const long row = row_begin[ky] > top ? row_begin[ky] : top;");
-    write_line(w, "const long bottom = row_end[ky] < top + %ld ? row_end[ky] : top + %ld;",
-               g->rows_at_once, g->rows_at_once);
+    write_row_range(w, g);
     write_line(w, "const long rows = bottom - row, column = column_begin[kx];");
     write_line(w, "const long columns = column_end[kx] - column;");
     write_line(w, "if (rows <= 0 || columns <= 0) continue;");

@@ -153,12 +153,12 @@ static bool load_weights(const char *path, const struct program *program,
 
 /* A block that no machine has is a mistake in the options. */
 static bool is_possible(const struct standalone *s, struct error *error) {
-    const long most = 1L << 40;
-    return s->block_bytes <= most ||
+    double terabytes = (double)s->block_bytes / 1e12;
+    return terabytes <= 1 ||
            error_set(error,
-                     "lathe emit: the block of this model would take %.3g TB (at most %ld TB); "
+                     "lathe emit: the block of this model would take %.3g TB (at most 1 TB); "
                      "choose a smaller --batch-size",
-                     (double)s->block_bytes / 1e12, most >> 40);
+                     terabytes);
 }
 
 /* Adds a file unless it has no content. */

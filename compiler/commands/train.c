@@ -172,8 +172,7 @@ static bool set_up(struct run *run, struct arena *arena, const char *path, struc
     run->batch = o->batch_size ? o->batch_size : training->batch_size;
     compile.pieces = compile_pieces(run->model, run->batch);
     compile.batch = run->batch / compile.pieces;
-    compile.in_pieces = compile.pieces > 1;
-    compile.training = !compile.in_pieces;
+    compile.training = compile.pieces == 1;
     run->split = split_of(o, training);
     run->callbacks = training->callbacks;
     if (o->callbacks &&

@@ -95,8 +95,8 @@ static bool set_entries(struct end *end, const struct compile_options *options, 
     } entries[] = {{"train", options->training, &program->train},
                    {"evaluate", options->evaluation, &program->evaluate},
                    {"predict", options->prediction, &program->predict},
-                   {"gradient", options->in_pieces, &program->gradient},
-                   {"update", options->in_pieces, &program->update},
+                   {"gradient", options->pieces > 1, &program->gradient},
+                   {"update", options->pieces > 1, &program->update},
                    {"prepare", program->prepared_bytes > 0, &program->prepare}};
     for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
         char name[512];
