@@ -44,16 +44,12 @@ static const struct kernel_case pointwise = {
     "input { 6, 5, 3 }, conv2d { 14, kernel_size = 1, activation = 'relu' }, "
     "conv2d { 9, kernel_size = 1 }, " TAIL,
     LOSS};
-/* One sample: rows of one number each. */
-static const struct kernel_case one_row = {
-    1, false,
-    "input { 70 }, dense { 300, activation = 'tanh' }, dense { 3, activation = 'softmax' }", LOSS};
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         KERNEL_CASE(same),      KERNEL_CASE(valid),   KERNEL_CASE(even), KERNEL_CASE(strides),
         KERNEL_CASE(dilation),  KERNEL_CASE(narrow),  KERNEL_CASE(wide), KERNEL_CASE(depthwise),
-        KERNEL_CASE(pointwise), KERNEL_CASE(one_row),
+        KERNEL_CASE(pointwise),
     };
     return cmocka_run_group_tests(tests, start, finish);
 }

@@ -2,8 +2,13 @@
  * call of the runtime's sgemm. */
 #include "writer.h"
 
+/* Without those of the tail. */
+static long column_count(const struct matmul_kernel *m) {
+    return m->columns - m->tail;
+}
+
 static long vector_count(const struct matmul_kernel *m) {
-    return (m->columns + m->lanes - 1) / m->lanes;
+    return (column_count(m) + m->lanes - 1) / m->lanes;
 }
 
 static bool has_blocks(const struct matmul_kernel *m) {
@@ -56,8 +61,33 @@ static void write_call(struct writer *w, const struct matmul_kernel *m, long row
     const char *flags =
         has_blocks(m) ? "flags" : arena_format(w->arena, "%d", MICROKERNEL_FIRST | last_flags(m));
     write_line(w, "    %s, %s, %ld, %ld, %ld, %ld, q + %ld < %ld ? %ld : %ld - q, %s);", mask,
-               depth, m->a_row, m->a_depth, b_depth, m->c_row, vectors * m->lanes, m->columns,
-               (vectors - 1) * m->lanes, m->columns - m->lanes, flags);
+               depth, m->a_row, m->a_depth, b_depth, m->c_row, vectors * m->lanes, column_count(m),
+               (vectors - 1) * m->lanes, column_count(m) - m->lanes, flags);
+}
+
+/* The last columns of the rows from r on, in vectors along the depth: the products of a weight
+ * gradient, whose samples are the numbers of a row. */
+static void write_tail_along_depth(struct writer *w, const struct matmul_kernel *m, long rows) {
+    struct split parts = split_evenly(rows, w->plan->target->gradient_out);
+    write_line(w, "real sums[%ld] = {0};", rows * m->tail * m->lanes);
+    for (long i = 0, row = 0; i < parts.big + parts.small; i++) {
+        long size = parts.size + (i < parts.big);
+        const char *name = use_tile(w, MICROKERNEL_GRADIENT, (int)size, (int)m->tail, m->lanes);
+        write_line(w, "%s(tail, a + (r + %ld) * %ld, sums + %ld, 1, %ld,", name, row, m->a_row,
+                   row * m->tail * m->lanes, m->depth / m->lanes);
+        write_line(w, "    0, %d, %ld, 0, %d, %ld);", m->lanes, m->depth, m->lanes, m->a_row);
+        row += size;
+    }
+    const char *lane_sum = use_symbol(w, arena_format(w->arena, "lane_sum_%d", m->lanes));
+    write_open(w, "for (long i = 0; i < %ld; i++)", rows * m->tail);
+    write_line(w, "const long j = %ld + i %% %ld;", column_count(m), m->tail);
+    write_line(w, "const real sum = %s(sums + i * %d)%s;", lane_sum, m->lanes,
+               m->epilogue.bias ? " + bias[j]" : "");
+    write_line(w,
+               m->epilogue.relu ? "c[(r + i / %ld) * %ld + j] = sum > 0 ? sum : 0;"
+                                : "c[(r + i / %ld) * %ld + j] = sum;",
+               m->tail, m->c_row);
+    write_close(w);
 }
 
 /* A loop over tiles of one of two sizes; `name` is the first row, or column, of a tile. */
@@ -95,7 +125,35 @@ static void write_tiles(struct writer *w, const struct matmul_kernel *m) {
             write_call(w, m, m->by_columns ? inner_size : size, m->by_columns ? size : inner_size);
             write_close(w);
         }
+        if (m->tail_columns) write_tail_along_depth(w, m, size);
         if (has_blocks(m)) write_close(w);
+        write_close(w);
+    }
+}
+
+/* The last columns in vectors of rows, in the units behind those of the others: a product with both
+ * sides exchanged, whose result is laid down across. The last vector may begin before its tile. */
+static void write_tail_along_rows(struct writer *w, const struct matmul_kernel *m) {
+    struct split rows = split_evenly(m->rows, m->tile_rows), tiles = matmul_tail_tiles(m);
+    for (int i = 0; i < 2; i++) {
+        long tile_count = i ? tiles.small : tiles.big, vectors = tiles.size + !i;
+        if (!tile_count) continue;
+        long width = vectors * m->lanes, distance = width + m->lanes;
+        long first = i ? tiles.big * (tiles.size + 1) * m->lanes : 0;
+        open_tiles(w, "r", first, tile_count, width, true,
+                   rows.big + rows.small + (i ? tiles.big : 0));
+        const char *name = use_tile(w, MICROKERNEL_MATMUL, (int)m->tail, (int)vectors, m->lanes);
+        write_line(w, "real space[%ld], *const sums = space + %d;", m->tail * distance, m->lanes);
+        write_line(w, "const long count = r + %ld < %ld ? %ld : %ld - r;", width, m->rows, width,
+                   m->rows);
+        write_line(w, "%s(b + %ld, a + r, 0, sums, 0, %ld, 1, %ld, %ld, %ld, count - %d, %d);",
+                   name, column_count(m), m->depth, m->b_depth, m->a_depth, distance, m->lanes,
+                   MICROKERNEL_FIRST);
+        write_open(w, "for (long i = 0; i < count; i++)");
+        write_line(w, "real *const to = c + (r + i) * %ld + %ld;", m->c_row, column_count(m));
+        write_line(w, "for (long j = 0; j < %ld; j++) to[j] = sums[j * %ld + i];", m->tail,
+                   distance);
+        write_close(w);
         write_close(w);
     }
 }
@@ -126,11 +184,13 @@ void write_matmul(struct writer *w, struct kernel *kernel) {
         write_line(w, "static const long panel_stride[] = {0, 0, 0, %ld, 1};", panel_width(m));
         write_line(w, "static const long b_stride[] = {0, 0, 0, 1, %ld};", m->b_column);
     }
+    if (m->tail_columns) write_pointer(w, "tail", m->tail_columns, true);
     if (m->epilogue.bias) write_pointer(w, "bias", views[m->epilogue.bias->number], true);
     if (m->epilogue.mask) write_pointer(w, "mask", views[m->epilogue.mask->number], true);
     if (m->use_generic)
         write_generic(w, kernel);
     else
         write_tiles(w, m);
+    if (m->tail && !m->tail_columns) write_tail_along_rows(w, m);
     write_close(w);
 }

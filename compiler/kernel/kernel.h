@@ -175,6 +175,12 @@ struct matmul_kernel {
     /* b with its columns together, where they are not: the whole of it, or scratch for those of one
      * column tile; else both are NULL. */
     const struct view *transposed, *panel;
+    /* Columns behind the last whole vector that would fill little of one more. They are summed along
+     * the depth, from columns of b that lie in one piece, or (tail_columns is NULL) in vectors of
+     * rows, in units of their own behind the others. */
+    long tail;
+    const struct view *tail_columns;
+    long tail_vectors; /* vectors of rows of a unit at most */
     int lanes, tile_rows, tile_vectors;
     long depth_block;          /* rows of b at a time: those of a tile stay in the L2 cache */
     bool by_columns;           /* units are column tiles, else row tiles */
@@ -281,6 +287,9 @@ struct kernel *kernel_new(struct program_plan *plan, enum kernel_kind kind, cons
 
 /** True if two tiles of a product compute some columns both: the last vector reaches back. */
 bool matmul_tiles_overlap(const struct matmul_kernel *matmul);
+
+/** The tiles of a product's tail in vectors of rows: its last units. */
+struct split matmul_tail_tiles(const struct matmul_kernel *matmul);
 
 /** Calls visit for each view a kernel touches; is_write tells which. */
 void kernel_visit_views(const struct program_plan *plan, const struct kernel *kernel,

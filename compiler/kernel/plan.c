@@ -182,6 +182,7 @@ void kernel_visit_views(const struct program_plan *plan, const struct kernel *ke
             visit_view(&v, kernel->matmul.transposed, false);
         else
             visit_tensor(&v, kernel->matmul.b, false);
+        visit_view(&v, kernel->matmul.tail_columns, false);
         visit_view(&v, kernel->matmul.panel, true);
         visit_epilogue(&v, &kernel->matmul.epilogue);
         break;

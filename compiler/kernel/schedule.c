@@ -166,7 +166,11 @@ void schedule_packing(struct program_plan *plan, const struct convolution_kernel
 }
 
 bool matmul_tiles_overlap(const struct matmul_kernel *m) {
-    return m->columns % m->lanes && m->columns > m->tile_vectors * m->lanes;
+    return m->columns % m->lanes && !m->tail && m->columns > m->tile_vectors * m->lanes;
+}
+
+struct split matmul_tail_tiles(const struct matmul_kernel *m) {
+    return split_evenly((m->rows + m->lanes - 1) / m->lanes, m->tail_vectors);
 }
 
 /* The rows of b that all row tiles of a unit read again stay in a quarter of the L2 cache. Not
@@ -177,6 +181,30 @@ static void block_depth(const struct program_plan *plan, struct matmul_kernel *m
     struct split blocks = split_evenly(m->depth, most);
     bool pays = m->by_columns && row_tiles > 2 && !matmul_tiles_overlap(m);
     m->depth_block = pays ? blocks.size + (blocks.big > 0) : m->depth;
+}
+
+/* Few columns behind the last vector (50 = 3 * 16 + 2) cost as much as a whole vector; where a row
+ * of a, or a column, lies in one piece, vectors along it are full. One vector would leave a tile
+ * too few sums to hide their latency. */
+static void schedule_tail(struct program_plan *plan, struct kernel *kernel) {
+    struct matmul_kernel *m = &kernel->matmul;
+    const struct target *target = plan->target;
+    const struct epilogue *e = &m->epilogue;
+    long tail = m->columns % m->lanes;
+    if (target->even_tiles || m->lanes < 8 || m->lanes != target->block_lanes || m->b_column != 1)
+        return;
+    if (m->columns < 2 * m->lanes || tail == 0 || tail > m->lanes / 4 || m->use_generic) return;
+    bool is_long = m->depth % m->lanes == 0 && m->depth >= 4 * m->lanes;
+    if (m->a_depth == 1 && is_long && m->rows >= target->matmul_rows && !e->mask) {
+        struct shape shape = {2, {tail, m->depth}};
+        const char *name = arena_format(plan->arena, "%s_tail", kernel->name);
+        struct buffer *buffer = buffer_new(plan, name, tail * m->depth, false);
+        m->tail_columns = view_new(plan, buffer, 0, &shape, LAYOUT_PLAIN);
+        m->tail = tail;
+    } else if (m->a_row == 1 && m->rows >= 4 * m->lanes && !e->bias && !e->relu && !e->mask) {
+        m->tail = tail;
+        m->tail_vectors = tail == 1 ? target_row_vectors(target) : target->matmul_vectors;
+    }
 }
 
 static void schedule_matmul(struct program_plan *plan, struct kernel *kernel) {
@@ -196,7 +224,16 @@ static void schedule_matmul(struct program_plan *plan, struct kernel *kernel) {
     m->use_generic = plan->generic_products && m->columns * m->depth >= 100000 && m->rows >= 16 &&
                      !m->epilogue.bias && !m->epilogue.relu && !m->epilogue.mask;
     block_depth(plan, m, rows.big + rows.small);
+    if (!m->by_columns) schedule_tail(plan, kernel);
+    if (m->tail) {
+        vectors = split_evenly(m->columns / m->lanes, target->matmul_vectors);
+        m->tile_vectors = (int)(vectors.size + (vectors.big > 0));
+    }
     kernel->units = m->by_columns ? vectors.big + vectors.small : rows.big + rows.small;
+    if (m->tail && !m->tail_columns) {
+        struct split tiles = matmul_tail_tiles(m);
+        kernel->units += tiles.big + tiles.small;
+    }
     if (m->use_generic) kernel->units = m->rows >= 64 ? 4 : 1;
     if (m->b_column == 1 || m->use_generic) return;
     /* What is read once, column tile by column tile, is transposed so too: the panel stays in the

@@ -35,6 +35,22 @@ static struct kernel *transposing_kernel(struct program_plan *plan, const struct
     return copy;
 }
 
+static struct kernel *tail_kernel(struct program_plan *plan, const struct kernel *kernel) {
+    const struct matmul_kernel *m = &kernel->matmul;
+    struct kernel *copy = kernel_new(
+        plan, KERNEL_COPY, arena_format(plan->arena, "%s_columns", kernel->name), kernel->tensor);
+    copy->out = m->tail_columns;
+    copy->copy.from = m->b;
+    copy->copy.parts = ARENA_NEW(plan->arena, struct copy_part);
+    copy->copy.part_count = 1;
+    copy->units = 1;
+    copy->copy.parts[0] = (struct copy_part){.size = {1, 1, 1, m->tail, m->depth},
+                                             .to_stride = {0, 0, 0, m->depth, 1},
+                                             .from_stride = {0, 0, 0, m->b_column, m->b_depth},
+                                             .from_offset = (m->columns - m->tail) * m->b_column};
+    return copy;
+}
+
 /* ---- what weights alone decide ---- */
 
 struct preparation {
@@ -104,6 +120,8 @@ void pass_tile(struct program_plan *plan) {
             old[i]->matmul.b_depth = old[i]->matmul.columns;
             old[i]->matmul.b_column = 1;
         }
+        if (old[i]->kind == KERNEL_MATMUL && old[i]->matmul.tail_columns)
+            order[ordered++] = tail_kernel(plan, old[i]);
         order[ordered++] = old[i];
         if (old[i]->kind == KERNEL_WEIGHT_GRADIENT && old[i]->weight_gradient.winograd)
             order[ordered++] = winograd_sums_kernel(plan, old[i]);

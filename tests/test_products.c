@@ -1,0 +1,33 @@
+/* test_products.c: dense layers whose products are cut in a special way. */
+#include "tests/kernel_case.h"
+
+#define LOSS "'sparse_categorical_crossentropy'"
+#define LAST "dense { 3, activation = 'softmax' }"
+
+/* One sample: rows of one number each. */
+static const struct kernel_case one_row = {
+    1, false,
+    "input { 70 }, dense { 300, activation = 'tanh' }, dense { 3, activation = 'softmax' }", LOSS};
+
+/* Few columns behind the last vector (kernel.h: tail), of 16 lanes and of 8. Rows of two tile
+ * sizes, forward, and of two sizes of units, weight gradient. */
+static const struct kernel_case tail_of_two = {
+    100, false, "input { 144 }, dense { 50, activation = 'relu' }, " LAST, LOSS};
+/* One column has wider units. */
+static const struct kernel_case tail_of_one = {
+    37, false, "input { 240 }, dense { 33, activation = 'tanh' }, " LAST, LOSS};
+/* Of 16 lanes only; no bias. */
+static const struct kernel_case tail_of_four = {
+    50, false, "input { 80 }, dense { 36, use_bias = false, activation = 'relu' }, " LAST, LOSS};
+/* A depth that vectors do not fill: the weight gradient alone, its last vector over the one before.
+ */
+static const struct kernel_case tail_of_gradient = {
+    19, false, "input { 30 }, dense { 99, activation = 'relu' }, dense { 34 }, " LAST, LOSS};
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        KERNEL_CASE(one_row),      KERNEL_CASE(tail_of_two),      KERNEL_CASE(tail_of_one),
+        KERNEL_CASE(tail_of_four), KERNEL_CASE(tail_of_gradient),
+    };
+    return cmocka_run_group_tests(tests, start, finish);
+}
