@@ -144,15 +144,17 @@ __attribute__((unused)) static int predict_in_process(struct fixture *f, double 
     return count;
 }
 
-/* The model with the weights of the process: in the source as far as `lathe emit` puts them there,
- * else in a file. Returns the flags that predict.c needs. */
+enum { MOST_EMBEDDED = 262144 }; /* as many weights `lathe emit` puts into the source */
+
+/* The model with the weights of the process: in the source up to so many, else in a file. Returns
+ * the flags that predict.c needs. */
 __attribute__((unused)) static const char *write_inference(struct fixture *f, const char *name,
-                                                           const char *target, long batch) {
-    enum { MOST_EMBEDDED = 262144 };
+                                                           const char *target, long batch,
+                                                           long most_embedded) {
     static char flags[160];
     const float *const weights[] = {f->memory.space[0], f->memory.space[1], f->memory.space[2]};
     struct compile_options options = {.target = target_find(target), .batch = batch};
-    if (f->program->space_size[0] + f->program->space_size[1] > MOST_EMBEDDED)
+    if (f->program->space_size[0] + f->program->space_size[1] > most_embedded)
         options.form.weights_form = WEIGHTS_FILE;
     write_standalone(name, emit_with(f, MODE_PREDICTION, &options, weights));
     if (options.form.weights_form != WEIGHTS_FILE) return "";
@@ -165,7 +167,7 @@ __attribute__((unused)) static void inference_agrees(void **state) {
     const struct inference_case *test = *state;
     struct fixture f = {0};
     set_up(&f, test->path, test->batch, true);
-    const char *flags = write_inference(&f, test->name, test->target, test->batch);
+    const char *flags = write_inference(&f, test->name, test->target, test->batch, MOST_EMBEDDED);
     int expected_count = predict_in_process(&f, expected);
     for (int i = 0; i < test->toolchain_count; i++) {
         const struct toolchain *toolchain = &test->toolchains[i];
