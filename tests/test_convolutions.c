@@ -39,6 +39,24 @@ static const struct kernel_case depthwise = {
     "conv2d { 6, kernel_size = 3, groups = 6, padding = 'same', activation = 'relu' }, "
     "conv2d { 12, kernel_size = 5, groups = 6, padding = 'same' }, max_pool2d { 4 }, " TAIL,
     LOSS};
+/* Kernel rows at once (row_tile): of five and seven taps, along rows and, where the image is
+ * narrow, along columns, behind ReLU; the last tile of a row is a pixel wide. */
+static const struct kernel_case depthwise_rows = {
+    19, false,
+    "input { 17, 9, 1 }, conv2d { 3, kernel_size = 1 }, "
+    "conv2d { 3, kernel_size = { 3, 5 }, groups = 3, padding = 'same', activation = 'relu' }, "
+    "conv2d { 3, kernel_size = { 5, 3 }, groups = 3, activation = 'relu' }, "
+    "conv2d { 3, kernel_size = 7, groups = 3, padding = 'same' }, " TAIL,
+    LOSS};
+/* Backwards, strides leave every second tap; a dilated kernel's taps are no neighbors, but for
+ * strides as wide. */
+static const struct kernel_case depthwise_strides = {
+    16, false,
+    "input { 31, 16, 1 }, conv2d { 2, kernel_size = 1 }, "
+    "conv2d { 2, kernel_size = 5, groups = 2, strides = 2, padding = 'same' }, "
+    "conv2d { 2, kernel_size = 3, groups = 2, dilation_rate = 2, padding = 'same' }, "
+    "conv2d { 2, kernel_size = 7, groups = 2, strides = { 2, 1 }, padding = 'same' }, " TAIL,
+    LOSS};
 static const struct kernel_case pointwise = {
     18, false,
     "input { 6, 5, 3 }, conv2d { 14, kernel_size = 1, activation = 'relu' }, "
@@ -47,9 +65,17 @@ static const struct kernel_case pointwise = {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        KERNEL_CASE(same),      KERNEL_CASE(valid),   KERNEL_CASE(even), KERNEL_CASE(strides),
-        KERNEL_CASE(dilation),  KERNEL_CASE(narrow),  KERNEL_CASE(wide), KERNEL_CASE(depthwise),
+        KERNEL_CASE(same),
+        KERNEL_CASE(valid),
+        KERNEL_CASE(even),
+        KERNEL_CASE(strides),
+        KERNEL_CASE(dilation),
+        KERNEL_CASE(narrow),
+        KERNEL_CASE(wide),
+        KERNEL_CASE(depthwise),
         KERNEL_CASE(pointwise),
+        KERNEL_CASE(depthwise_rows),
+        KERNEL_CASE(depthwise_strides),
     };
     return cmocka_run_group_tests(tests, start, finish);
 }

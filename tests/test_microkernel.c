@@ -110,6 +110,37 @@ static void try_convolution(microkernel_function *function, const char *name, in
     check(name);
 }
 
+static void try_row(microkernel_function *function, const char *name, int K, int P, int L) {
+    long taps[2 * 5], rows = (long)random_below(6), flags = (long)random_below(8);
+    long x_step = L * (1 + (long)random_below(2)), y_step = L * (1 + (long)random_below(2));
+    long w_step = random_below(2) ? 1 + (long)random_below(4) : -1 - (long)random_below(4);
+    const float *bias = random_below(2) ? w_memory + PAGE - 16 : NULL;
+    const float *x = x_memory + 8 * L, *w = w_memory + 40;
+    float *y = y_memory + L;
+    for (long r = 0; r < rows; r++) {
+        taps[2 * r] = L * ((long)random_below(16) - 8);
+        taps[2 * r + 1] = 9 * r;
+    }
+    fill(y_memory);
+    expect_nothing_else();
+    for (long p = 0; p < P; p++)
+        for (long n = 0; n < L; n++) {
+            long at = p * y_step + n;
+            double sum = flags & MICROKERNEL_FIRST ? (bias ? bias[0] : 0) : y[at], size = 1;
+            for (long r = 0; r < rows; r++)
+                for (long k = 0; k < K; k++) {
+                    double product = (double)w[taps[2 * r + 1] + k * w_step] *
+                                     x[taps[2 * r] + (p + k) * x_step + n];
+                    sum += product;
+                    size += fabs(product);
+                }
+            finish(at + L, sum, size, flags);
+        }
+    ((convolution *)function)(x, w, bias, y, flags & MICROKERNEL_MASK ? mask_memory + L : NULL,
+                              taps, rows, 1, 0, w_step, x_step, y_step, 0, flags);
+    check(name);
+}
+
 static void try_gradient(microkernel_function *function, const char *name, int O, int I, int L) {
     long rows = (long)random_below(5), columns = (long)random_below(6);
     long x_column = L * (1 + (long)random_below(2)), x_row = L * (10 + (long)random_below(9));
@@ -212,6 +243,9 @@ static void try_tile(void *context, const struct microkernel *kernel) {
     for (int i = 0; i < 12; i++) switch (kernel->kind) {
         case MICROKERNEL_CONVOLUTION:
             try_convolution(function, name.data, kernel->a, kernel->b, kernel->lanes);
+            break;
+        case MICROKERNEL_ROW:
+            try_row(function, name.data, kernel->a, kernel->b, kernel->lanes);
             break;
         case MICROKERNEL_GRADIENT:
             try_gradient(function, name.data, kernel->a, kernel->b, kernel->lanes);

@@ -28,6 +28,27 @@ static struct region region_of(const struct convolution_kernel *c, long lanes, i
     return r;
 }
 
+/* The tile of so many pixels of a region that takes a kernel row at once, if there is one and the
+ * taps along it are all of the kernel's and read neighbors. */
+static bool find_row_tile(struct writer *w, const struct convolution_kernel *c,
+                          const struct region *r, long pixels, struct microkernel *tile) {
+    long taps = c->kernel_size[!r->is_upright];
+    *tile = (struct microkernel){MICROKERNEL_ROW, (int)taps, (int)pixels, w->plan->lanes};
+    return c->by_rows && r->inner->run && r->inner->tap_count == taps &&
+           microkernel_in_library(tile, w->target);
+}
+
+/* Whether tiles of a region, of both sizes, are row tiles or not. */
+static void find_tiles(struct writer *w, const struct convolution_kernel *c, const struct region *r,
+                       bool *has_rows, bool *has_others) {
+    struct split pixels = split_evenly(r->inner->count, c->tile_pixels);
+    struct microkernel tile;
+    *has_rows = *has_others = false;
+    for (int i = 0; i < 2; i++)
+        if (i ? pixels.small : pixels.big)
+            *(find_row_tile(w, c, r, pixels.size + !i, &tile) ? has_rows : has_others) = true;
+}
+
 static int tap_count(const struct region *r) {
     return r->rows->tap_count * r->columns->tap_count;
 }
@@ -46,6 +67,35 @@ static void write_taps(struct writer *w, const struct kernel *kernel, const stru
         }
     write_line(w, "static const long taps_%d_%ld[] = {%s};", r->number, tile,
                list.length ? text_string(&list) : "0");
+}
+
+/* Pairs for row tiles: of the lowest tap along the tile, for each tap across. */
+static void write_row_taps(struct writer *w, const struct kernel *kernel, const struct region *r) {
+    const struct convolution_kernel *c = &kernel->convolution;
+    struct text list = {.arena = w->arena};
+    const struct axis_class *rows = r->rows, *columns = r->columns;
+    int count = r->outer->tap_count;
+    for (int i = 0; i < count; i++) {
+        int row = r->is_upright ? rows->lowest : i, column = r->is_upright ? i : columns->lowest;
+        long in =
+            (rows->in_start[row] * c->in_size[1] + columns->in_start[column]) * w->plan->lanes;
+        text_add(&list, "%s%ld, %ld", i ? ", " : "", in,
+                 rows->tap[row] * c->kernel_size[1] + columns->tap[column]);
+    }
+    write_line(w, "static const long row_taps_%d[] = {%s};", r->number, text_string(&list));
+}
+
+static void write_row_call(struct writer *w, const struct kernel *kernel, const struct region *r,
+                           const struct microkernel *tile) {
+    const struct convolution_kernel *c = &kernel->convolution;
+    const char *name = use_tile(w, tile->kind, tile->a, tile->b, tile->lanes);
+    write_line(w, "%s(xc + q * %ld, wc, %s, yc + q * %ld,", name, r->inner_in,
+               c->epilogue.bias ? "bc" : "0", r->inner_out);
+    const char *mask =
+        c->epilogue.mask ? arena_format(w->arena, "mc + q * %ld", r->inner_out) : "0";
+    write_line(w, "    %s, row_taps_%d, %d, channels, 0, %ld, %ld, %ld, 0, flags);", mask, r->number,
+               r->outer->tap_count, r->inner->run * (r->is_upright ? c->kernel_size[1] : 1),
+               r->inner_in, r->inner_out);
 }
 
 /* One call of a microkernel: `t` channels from channel variable `o`, `p` pixels from pixel `q`. */
@@ -74,6 +124,11 @@ static void write_channel_tiles(struct writer *w, const struct kernel *kernel,
     const struct convolution_kernel *c = &kernel->convolution;
     struct split tiles = split_evenly(c->out_channels, c->tile_channels);
     long big = tiles.big * (tiles.size + 1);
+    struct microkernel row_tile;
+    if (find_row_tile(w, c, r, pixels, &row_tile)) {
+        write_row_call(w, kernel, r, &row_tile);
+        return;
+    }
     if (tiles.big) {
         write_open(w, "for (long o = 0; o < %ld; o += %ld)", big, tiles.size + 1);
         write_call(w, kernel, r, tiles.size + 1, pixels);
@@ -148,8 +203,11 @@ static void write_region(struct writer *w, const struct kernel *kernel, const st
     write_comment(w, "%ld x %ld pixels from row %ld, column %ld: %d taps", r->rows->count,
                   r->columns->count, r->rows->start, r->columns->start, tap_count(r));
     write_open(w, "for (long i = 0; i < %ld; i++)", r->outer->count);
-    if (tiles.big) write_taps(w, kernel, r, tiles.size + 1);
-    if (tiles.small) write_taps(w, kernel, r, tiles.size);
+    bool has_rows, has_others;
+    find_tiles(w, c, r, &has_rows, &has_others);
+    if (has_others && tiles.big) write_taps(w, kernel, r, tiles.size + 1);
+    if (has_others && tiles.small) write_taps(w, kernel, r, tiles.size);
+    if (has_rows) write_row_taps(w, kernel, r);
     write_channel_blocks(w, kernel, r);
     write_close(w);
 }
@@ -186,8 +244,8 @@ static void write_classes(struct writer *w, const char *name, const struct axis_
     struct text list = {.arena = w->arena};
     for (int i = 0; i < count; i++) {
         const struct axis_class *c = &classes[i];
-        text_add(&list, "%s%ld,%ld,%ld,%ld,%d", i ? "," : "", c->start, c->count, c->step,
-                 c->in_step, c->tap_count);
+        text_add(&list, "%s%ld,%ld,%ld,%ld,%ld,%d,%d", i ? "," : "", c->start, c->count, c->step,
+                 c->in_step, c->run, c->lowest, c->tap_count);
         for (int k = 0; k < c->tap_count; k++)
             text_add(&list, ",%ld,%ld", c->tap[k], c->in_start[k]);
     }
@@ -208,6 +266,20 @@ void write_tile_table(struct writer *w, const struct convolution_kernel *c, cons
     write_line(w, "static convolution_tile *const tiles[]={%s};", text_string(&list));
 }
 
+/* [along columns, along rows][pixels - 1] */
+static void write_row_tile_table(struct writer *w, const struct convolution_kernel *c) {
+    struct text list = {.arena = w->arena};
+    for (int is_upright = 0; is_upright < 2; is_upright++)
+        for (int p = 1; p <= c->tile_pixels; p++) {
+            struct microkernel tile = {MICROKERNEL_ROW, (int)c->kernel_size[!is_upright], p,
+                                       w->plan->lanes};
+            bool has_tile = microkernel_in_library(&tile, w->target);
+            text_add(&list, "%s%s", list.length ? "," : "",
+                     has_tile ? use_tile(w, tile.kind, tile.a, tile.b, tile.lanes) : "0");
+        }
+    write_line(w, "static convolution_tile *const row_tiles[]={%s};", text_string(&list));
+}
+
 static void write_tiles(struct writer *w, const struct convolution_kernel *c) {
     bool *is_used = ARENA_ARRAY(w->arena, bool, c->tile_pixels + 1);
     for (int i = 0; i < c->row_count; i++)
@@ -218,6 +290,7 @@ static void write_tiles(struct writer *w, const struct convolution_kernel *c) {
             if (pixels.small) is_used[pixels.size] = true;
         }
     write_tile_table(w, c, is_used);
+    if (c->by_rows) write_row_tile_table(w, c);
 }
 
 static void write_drive(struct writer *w, const struct kernel *kernel) {
@@ -230,12 +303,13 @@ static void write_drive(struct writer *w, const struct kernel *kernel) {
     if (!c->weights) write_line(w, "static const real ones[]={1};");
     write_line(w,
                "static const struct convolution_driver c={%d,%ld,%ld,%ld,{%ld,%ld},{%ld,%ld},{%ld,"
-               "%ld},%d,%d,%ld,%d,%d,%d,%d,%ld,%ld,%ld,rows,columns,tiles};",
+               "%ld},%d,%d,%ld,%d,%d,%d,%d,%ld,%ld,%ld,rows,columns,tiles,%s};",
                w->plan->lanes, c->groups, c->in_channels, c->out_channels, c->in_size[0],
                c->in_size[1], c->out_size[0], c->out_size[1], c->kernel_size[0], c->kernel_size[1],
                c->tile_channels, c->tile_pixels, c->channel_block, c->weights != NULL,
                epilogue_flags(c), c->row_count, c->column_count, views[c->image->number]->stride[0],
-               kernel->out->stride[0], e->mask ? views[e->mask->number]->stride[0] : 0);
+               kernel->out->stride[0], e->mask ? views[e->mask->number]->stride[0] : 0,
+               c->by_rows ? "row_tiles" : "0");
     write_line(w, "long taps[%ld];", 4 * c->kernel_size[0] * c->kernel_size[1]);
     write_line(
         w, "%s(&c,%s,%s,%s,%s,%s,taps,begin,end);", use_symbol(w, "convolution_drive"),

@@ -33,6 +33,18 @@ static bool continues(const struct axis_class *class, const struct taps *taps) {
     return true;
 }
 
+static void find_run(struct axis_class *class) {
+    long step = class->tap_count > 1 ? class->in_start[1] - class->in_start[0] : 0;
+    if (step != class->in_step && step != -class->in_step) return;
+    long run = class->tap[1] - class->tap[0];
+    for (int i = 1; i < class->tap_count; i++)
+        if (class->in_start[i] - class->in_start[i - 1] != step ||
+            class->tap[i] - class->tap[i - 1] != run)
+            return;
+    class->run = step > 0 ? run : -run;
+    class->lowest = step > 0 ? 0 : class->tap_count - 1;
+}
+
 struct axis_class *axis_classes(struct arena *arena, bool is_backward, long out_size, long in_size,
                                 long kernel_size, long stride, long dilation, long pad,
                                 int *count) {
@@ -57,6 +69,7 @@ struct axis_class *axis_classes(struct arena *arena, bool is_backward, long out_
             class->tap_count = taps.count;
             class->tap = taps.tap;
             class->in_start = taps.in;
+            find_run(class);
             taps.tap = ARENA_ARRAY(arena, long, kernel_size);
             taps.in = ARENA_ARRAY(arena, long, kernel_size);
         }

@@ -9,7 +9,7 @@
 #define DRIVER_TEXT(...) DRIVER_TEXT_OF(__VA_ARGS__)
 #define DRIVER_TEXT_OF(...) #__VA_ARGS__
 
-/** The type of convolution_tile_TxP (microkernel.h). */
+/** The type of convolution_tile_TxP and row_tile_KxP (microkernel.h). */
 typedef void convolution_tile(const float *x, const float *w, const float *bias, float *y,
                               const float *mask, const long *taps, long tap_count, long channels,
                               long x_plane, long w_channel, long x_step, long y_step, long y_plane,
@@ -18,9 +18,10 @@ typedef void convolution_tile(const float *x, const float *w, const float *bias,
 /* Direct convolution over blocks of `lanes` samples; x_block, y_block, mask_block: from one block
  * to the next, in numbers. in, out: height and width. flags: what the last block of channels does
  * (MICROKERNEL_RELU, MICROKERNEL_MASK). rows, columns: so many classes of positions, each: start,
- * count, step, in_step, number of taps, and for each tap its kernel index and the input position
- * that the first one reads. tiles: [of the larger, of the smaller number of channels][pixels - 1].
- */
+ * count, step, in_step, run, lowest tap (kernel.h: axis_class), number of taps, and for each tap its
+ * kernel index and the input position that the first one reads. tiles: [of the larger, of the
+ * smaller number of channels][pixels - 1]. row_tiles: of one channel, [along a row, along a
+ * column][pixels - 1], NULL where there is none; or NULL. */
 #define CONVOLUTION_DRIVER                                                       \
     struct convolution_driver {                                                  \
         long lanes, groups, in_channels, out_channels, in[2], out[2], kernel[2]; \
@@ -28,7 +29,7 @@ typedef void convolution_tile(const float *x, const float *w, const float *bias,
         long row_classes, column_classes;                                        \
         long x_block, y_block, mask_block;                                       \
         const long *rows, *columns;                                              \
-        convolution_tile *const *tiles;                                          \
+        convolution_tile *const *tiles, *const *row_tiles;                       \
     }
 CONVOLUTION_DRIVER;
 

@@ -5,7 +5,7 @@
 #include "microkernel.h"
 
 /* Of a class of positions: where its numbers are. */
-enum { START, COUNT, STEP, IN_STEP, TAP_COUNT, TAPS };
+enum { START, COUNT, STEP, IN_STEP, RUN, LOWEST, TAP_COUNT, TAPS };
 
 /* A group of channels of a block of samples. */
 struct block {
@@ -19,6 +19,9 @@ struct region {
     long outer_in, inner_in, outer_out, inner_out;
     long tap_count;
     const long *taps[2]; /* for tiles of the larger and of the smaller number of channels */
+    convolution_tile *const *row_tiles; /* by pixels - 1, or NULL */
+    const long *row_taps;
+    long row_tap_count, run;
 };
 
 static const long *next_class(const long *class) {
@@ -36,8 +39,28 @@ static void find_taps(const struct convolution_driver *c, const long *row, const
         }
 }
 
+/* Where one channel's tiles reach all taps of the kernel along them, and these read neighbors:
+ * pairs of the lowest one for each tap across. */
+static void find_rows(const struct convolution_driver *c, const long *row, const long *column,
+                      bool is_upright, struct region *r, long *taps) {
+    const long *inner = is_upright ? row : column, *outer = is_upright ? column : row;
+    const long *lowest = inner + TAPS + 2 * inner[LOWEST];
+    if (!c->row_tiles || !inner[RUN] || inner[TAP_COUNT] != c->kernel[!is_upright]) return;
+    r->row_tiles = c->row_tiles + is_upright * c->tile_pixels;
+    r->row_taps = taps;
+    r->row_tap_count = outer[TAP_COUNT];
+    r->run = inner[RUN] * (is_upright ? c->kernel[1] : 1);
+    for (long i = 0; i < outer[TAP_COUNT]; i++) {
+        const long *across = outer + TAPS + 2 * i;
+        const long *of_row = is_upright ? lowest : across,
+                   *of_column = is_upright ? across : lowest;
+        *taps++ = (of_row[1] * c->in[1] + of_column[1]) * c->lanes;
+        *taps++ = of_row[0] * c->kernel[1] + of_column[0];
+    }
+}
+
 static struct region region_of(const struct convolution_driver *c, const long *row,
-                               const long *column, const long *taps) {
+                               const long *column, long *taps) {
     long in_row = c->in[1] * c->lanes * row[IN_STEP], in_column = c->lanes * column[IN_STEP];
     long out_row = c->out[1] * c->lanes * row[STEP], out_column = c->lanes * column[STEP];
     long taps_of_kernel = c->kernel[0] * c->kernel[1];
@@ -49,10 +72,17 @@ static struct region region_of(const struct convolution_driver *c, const long *r
                        out_row,
                        out_column,
                        row[TAP_COUNT] * column[TAP_COUNT],
-                       {taps, taps + 2 * taps_of_kernel}};
-    if (is_upright)
-        r = (struct region){column[COUNT], row[COUNT], in_column,   in_row,
-                            out_column,    out_row,    r.tap_count, {r.taps[0], r.taps[1]}};
+                       {taps, taps + 2 * taps_of_kernel},
+                       NULL,
+                       NULL,
+                       0,
+                       0};
+    if (is_upright) {
+        r.outer = column[COUNT], r.inner = row[COUNT];
+        r.outer_in = in_column, r.inner_in = in_row;
+        r.outer_out = out_column, r.inner_out = out_row;
+    }
+    find_rows(c, row, column, is_upright, &r, taps); /* one channel has tiles of one size only */
     return r;
 }
 
@@ -70,6 +100,12 @@ static void run_line(const struct convolution_driver *c, const struct region *r,
             bool is_small = o >= wide_outs;
             long at = o * out_plane + q * r->inner_out;
             t = outs.size + !is_small;
+            if (r->row_tiles && r->row_tiles[p - 1]) {
+                r->row_tiles[p - 1](b.x + q * r->inner_in, b.w, b.bias, b.y + at,
+                                    b.mask ? b.mask + at : NULL, r->row_taps, r->row_tap_count, 1,
+                                    0, r->run, r->inner_in, r->inner_out, 0, flags);
+                continue;
+            }
             c->tiles[is_small * c->tile_pixels + p - 1](
                 b.x + q * r->inner_in, c->has_weights ? b.w + o * channels * taps : b.w,
                 b.bias ? b.bias + o : NULL, b.y + at, b.mask ? b.mask + at : NULL,

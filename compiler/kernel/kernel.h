@@ -114,6 +114,10 @@ struct axis_class {
     long in_step;            /* how far the input moves with each position */
     int tap_count;
     long *tap, *in_start;    /* kernel index, input position of the first position */
+    /* Where the taps read positions in_step apart: the distance of the kernel index from one tap to
+     * that which reads the next position, and the tap that reads the lowest; else run is 0. */
+    long run;
+    int lowest;
 };
 
 struct winograd; /* winograd.h */
@@ -137,6 +141,7 @@ struct convolution_kernel {
     struct axis_class *rows, *columns;
     int row_count, column_count;
     int tile_channels, tile_pixels;
+    bool by_rows;             /* one channel of each: tiles take a kernel row at once (row_tile) */
     long channel_block;       /* input channels whose pixels stay in the L1 cache */
     const struct tensor *image;   /* what it reads */
     const struct tensor *weights; /* NULL: ones (window sums) */

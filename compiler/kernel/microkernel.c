@@ -9,6 +9,7 @@ void microkernel_name(struct text *text, const struct microkernel *kernel) {
     case MICROKERNEL_CONVOLUTION:
         text_add(text, "convolution_tile_%dx%d", kernel->a, kernel->b);
         return;
+    case MICROKERNEL_ROW: text_add(text, "row_tile_%dx%d", kernel->a, kernel->b); return;
     case MICROKERNEL_GRADIENT: text_add(text, "gradient_tile_%dx%d", kernel->a, kernel->b); return;
     case MICROKERNEL_MATMUL:
         text_add(text, "matmul_tile_%dx%dx%d", kernel->a, kernel->b, kernel->lanes);
@@ -22,6 +23,7 @@ void microkernel_name(struct text *text, const struct microkernel *kernel) {
 static const char *parameters(enum microkernel_kind kind) {
     switch (kind) {
     case MICROKERNEL_CONVOLUTION:
+    case MICROKERNEL_ROW:
         return "const real *x, const real *w, const real *bias, real *y,\n"
                "        const real *mask, const long *taps, long tap_count, long channels,\n"
                "        long x_plane, long w_channel, long x_step, long y_step, long y_plane,\n"
@@ -51,6 +53,7 @@ void microkernel_print_head(struct text *text, const struct microkernel *kernel)
 static const char *type_name(enum microkernel_kind kind) {
     switch (kind) {
     case MICROKERNEL_CONVOLUTION: return "convolution_tile";
+    case MICROKERNEL_ROW: return "row_tile";
     case MICROKERNEL_GRADIENT: return "gradient_tile";
     case MICROKERNEL_MATMUL: return "matmul_tile";
     case MICROKERNEL_PIXEL: return "pixel_tile";
@@ -213,6 +216,7 @@ void microkernel_print(struct text *text, const struct microkernel *kernel,
     if (!any_lanes) tile.lanes = target->block_lanes;
     switch (tile.kind) {
     case MICROKERNEL_CONVOLUTION: microkernel_print_convolution(text, &tile, qualifiers); return;
+    case MICROKERNEL_ROW: microkernel_print_row(text, &tile, qualifiers); return;
     case MICROKERNEL_GRADIENT: microkernel_print_gradient(text, &tile, qualifiers); return;
     case MICROKERNEL_MATMUL: microkernel_print_matmul(text, &tile, qualifiers); return;
     case MICROKERNEL_PIXEL: microkernel_print_pixel(text, &tile, qualifiers); return;
@@ -230,11 +234,14 @@ enum { MOST_PIXELS = 14, MOST_VECTORS = 6 };
 
 bool microkernel_in_library(const struct microkernel *kernel, const struct target *target) {
     int a = kernel->a, b = kernel->b, lanes = kernel->lanes;
-    if (a < 1 || b < 1 || !fits(a, b, target)) return false;
+    if (a < 1 || b < 1 || (kernel->kind != MICROKERNEL_ROW && !fits(a, b, target))) return false;
     switch (kernel->kind) {
     case MICROKERNEL_CONVOLUTION:
         if (lanes != target->block_lanes) return false;
         return (a <= 8 && b <= 8) || (a == 12 && b <= 2) || (a == 1 && b <= MOST_PIXELS);
+    case MICROKERNEL_ROW: /* the sums, the weights of a row and a pixel stay in registers */
+        if (lanes != target->block_lanes || (a != 3 && a != 5 && a != 7)) return false;
+        return b > 1 && b <= MOST_PIXELS && a + b + 2 <= target->registers;
     case MICROKERNEL_GRADIENT:
         if (lanes != target->block_lanes) return false;
         return (a <= target->gradient_out && b <= target->gradient_in) || (a <= 8 && b == 1) ||

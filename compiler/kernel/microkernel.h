@@ -20,6 +20,12 @@
  *       acc[t][p] += w[c * w_channel + taps[2k+1] + t] * x[c * x_plane + taps[2k] + p * x_step]
  *     y[t * y_plane + p * y_step] = epilogue(acc). mask is addressed as y.
  *
+ *   void row_tile_KxP(the same parameters):
+ *     K taps of a kernel row x P pixels of one channel, the pixels of neighboring taps x_step apart:
+ *     for each r < tap_count:
+ *       acc[p] += w[taps[2r+1] + k * w_channel] * x[taps[2r] + (p + k) * x_step]
+ *     It reads each pixel once for all K taps. channels, x_plane and y_plane are not used.
+ *
  *   void gradient_tile_OxI(const real *x, const real *g, real *acc, long rows, long columns,
  *       long x_row, long x_column, long x_plane, long g_row, long g_column, long g_plane);
  *     O output channels x I input channels of a weight gradient, over a rectangle of pixels:
@@ -106,6 +112,7 @@ enum { MICROKERNEL_FIRST = 1, MICROKERNEL_RELU = 2, MICROKERNEL_MASK = 4 };
 
 enum microkernel_kind {
     MICROKERNEL_CONVOLUTION, /* a = T, b = P */
+    MICROKERNEL_ROW,         /* a = K, b = P */
     MICROKERNEL_GRADIENT,    /* a = O, b = I */
     MICROKERNEL_MATMUL,      /* a = R, b = V */
     MICROKERNEL_PIXEL        /* a = P, b = V */

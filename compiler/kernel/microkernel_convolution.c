@@ -1,7 +1,9 @@
-/* microkernel_convolution.c: the text of convolution_tile_TxP.
+/* microkernel_convolution.c: the text of convolution_tile_TxP and row_tile_KxP.
  *
  * T output channels x P pixels stay in registers while the loops run over input channels and taps;
- * each tap reads P pixels and broadcasts T weights. The smaller side is held, the other streams. */
+ * each tap reads P pixels and broadcasts T weights. The smaller side is held, the other streams.
+ * With one channel each product would read a pixel, as many as the processor can: a row tile holds
+ * the K weights of a kernel row and gives each pixel that it reads to all of them. */
 #include "microkernel_text.h"
 
 #include <stdio.h>
@@ -160,5 +162,74 @@ void microkernel_print_convolution(struct text *text, const struct microkernel *
     print_finish(text, kernel);
     text_put(text, "#else\n");
     print_plain(text, kernel);
+    text_put(text, "#endif\n}\n\n");
+}
+
+static void print_plain_row(struct text *text, const struct microkernel *kernel) {
+    text_add(text,
+             "    for (long p = 0; p < %d; p++) {\n"
+             "        const long at = p * y_step;\n"
+             "        real sum[%d];\n"
+             "        for (long i = 0; i < %d; i++)\n"
+             "            sum[i] = !(flags & %d) ? y[at + i] : bias ? bias[0] : 0;\n",
+             kernel->b, kernel->lanes, kernel->lanes, MICROKERNEL_FIRST);
+    text_add(text,
+             "        for (long r = 0; r < tap_count; r++)\n"
+             "            for (long k = 0; k < %d; k++) {\n"
+             "                const real *xk = x + taps[2 * r] + (p + k) * x_step;\n"
+             "                const real wk = w[taps[2 * r + 1] + k * w_channel];\n"
+             "                for (long i = 0; i < %d; i++) sum[i] += wk * xk[i];\n"
+             "            }\n",
+             kernel->a, kernel->lanes);
+    text_add(text,
+             "        for (long i = 0; i < %d; i++) {\n"
+             "            if ((flags & %d) && !(sum[i] > 0)) sum[i] = 0;\n"
+             "            if ((flags & %d) && !(mask[at + i] > 0)) sum[i] = 0;\n"
+             "            y[at + i] = sum[i];\n"
+             "        }\n"
+             "    }\n",
+             kernel->lanes, MICROKERNEL_RELU, MICROKERNEL_MASK);
+}
+
+/* The weights of a kernel row, then its pixels, each to all of them. */
+static void print_kernel_row(struct text *text, const struct microkernel *kernel) {
+    int taps = kernel->a, pixels = kernel->b;
+    text_put(text, "    for (long r = 0; r < tap_count; r++) {\n"
+                   "        const real *xk = x + taps[2 * r], *wk = w + taps[2 * r + 1];\n");
+    for (int k = 0; k < taps; k++)
+        text_add(text, "        const vector%d w%d = wk[%d * w_channel] - zero;\n", kernel->lanes, k,
+                 k);
+    for (int i = 0; i < pixels + taps - 1; i++) {
+        struct text name = {.arena = text->arena}, address = {.arena = text->arena};
+        text_add(&name, "x%d", i);
+        text_add(&address, "xk + %d * x_step", i);
+        text_put(text, "        ");
+        microkernel_print_load(text, kernel->lanes, text_string(&name), text_string(&address), taps);
+        text_put(text, "       ");
+        for (int k = taps - 1; k >= 0; k--)
+            if (i - k >= 0 && i - k < pixels)
+                text_add(text, " a0_%d += x%d * w%d;", i - k, i, k);
+        text_put(text, "\n");
+    }
+    text_put(text, "    }\n");
+}
+
+void microkernel_print_row(struct text *text, const struct microkernel *kernel,
+                           const char *qualifiers) {
+    struct microkernel tile = {MICROKERNEL_CONVOLUTION, 1, kernel->b, kernel->lanes};
+    text_add(text,
+             "/* %d taps of a kernel row x %d pixels of %d samples of one channel: y += w * x over\n"
+             " * kernel rows (pairs: offset into x, offset into w). */\n",
+             kernel->a, kernel->b, kernel->lanes);
+    text_add(text, "%s%sLATHE_FUSED ", qualifiers, *qualifiers ? " " : "");
+    microkernel_print_head(text, kernel);
+    text_put(text, " {\n    LATHE_FUSE\n    (void)channels, (void)x_plane, (void)y_plane;\n");
+    text_add(text, "#ifdef LATHE_VECTORS\n    const vector%d zero = {0};\n", kernel->lanes);
+    microkernel_print_accumulators(text, &tile);
+    print_start(text, &tile);
+    print_kernel_row(text, kernel);
+    print_finish(text, &tile);
+    text_put(text, "#else\n");
+    print_plain_row(text, kernel);
     text_put(text, "#endif\n}\n\n");
 }

@@ -52,13 +52,21 @@ static long main_length(const struct convolution_kernel *c) {
     return larger(height, width);
 }
 
+/* A depthwise tile has few products: the longer the row, the less its call counts. */
+static long most_row_pixels(const struct program_plan *plan, const struct convolution_kernel *c,
+                            long taps) {
+    long most = 14;
+    if (c->by_rows && tile_exists(plan, MICROKERNEL_ROW, taps, 2, plan->lanes))
+        while (!tile_exists(plan, MICROKERNEL_ROW, taps, most, plan->lanes)) most--;
+    return most;
+}
+
 void schedule_convolution_tile(const struct program_plan *plan, struct convolution_kernel *c,
                                long length, const long kernel_size[2]) {
     const struct target *target = plan->target;
     long most_products = target->tile_channels * target->tile_pixels;
     double best = -1;
-    /* A depthwise tile has few products: the longer the row, the less its call counts. */
-    long most_pixels = c->out_channels == 1 ? 14 : 8;
+    long most_pixels = c->out_channels == 1 ? most_row_pixels(plan, c, kernel_size[1]) : 8;
     for (long t = 1; t <= 8; t++)
         for (long p = 1; p <= most_pixels; p++) {
             if (t * p > most_products) continue;
@@ -84,6 +92,8 @@ void schedule_convolution_tile(const struct program_plan *plan, struct convoluti
 
 static void schedule_convolution(struct program_plan *plan, struct kernel *kernel) {
     struct convolution_kernel *c = &kernel->convolution;
+    c->by_rows =
+        c->in_channels == 1 && c->out_channels == 1 && c->weights && !plan->target->even_tiles;
     schedule_convolution_tile(plan, c, main_length(c), c->kernel_size);
     kernel->units = plan->rows / plan->lanes;
     kernel->by_block = true;
