@@ -72,6 +72,8 @@ typedef void convolution(const float *x, const float *w, const float *bias, floa
 typedef void gradient(const float *x, const float *g, float *acc, long rows, long columns,
                       long x_row, long x_column, long x_plane, long g_row, long g_column,
                       long g_plane);
+typedef void gradient_row(const float *x, const float *g, float *acc, long rows, long columns,
+                          long x_row, long x_column, long g_row, long g_column, long border);
 typedef void matmul(const float *a, const float *b, const float *bias, float *c, const float *mask,
                     long depth, long a_row, long a_depth, long b_depth, long c_row, long last,
                     long flags);
@@ -168,6 +170,34 @@ static void try_gradient(microkernel_function *function, const char *name, int O
     check(name);
 }
 
+static void try_gradient_row(microkernel_function *function, const char *name, int K, int L) {
+    bool has_border = random_below(2);
+    long border = has_border ? K / 2 : 0;
+    long rows = (long)random_below(5), columns = (has_border ? K : 0) + (long)random_below(11);
+    long x_column = L * (1 + (long)random_below(2)), x_row = L * (50 + (long)random_below(9));
+    long g_column = L * (1 + (long)random_below(2)), g_row = L * (50 + (long)random_below(9));
+    const float *x = x_memory + 8 * L;
+    fill(y_memory);
+    expect_nothing_else();
+    for (long k = 0; k < K; k++)
+        for (long n = 0; n < L; n++) {
+            double sum = y_memory[k * L + n], size = 1;
+            for (long r = 0; r < rows; r++)
+                for (long c = 0; c < columns; c++) {
+                    long at = c + k - border;
+                    if (has_border && (at < 0 || at >= columns)) continue;
+                    double product = (double)x[r * x_row + at * x_column + n] *
+                                     mask_memory[r * g_row + c * g_column + n];
+                    sum += product;
+                    size += fabs(product);
+                }
+            finish(k * L + n, sum, size, 0);
+        }
+    ((gradient_row *)function)(x, mask_memory, y_memory, rows, columns, x_row, x_column, g_row,
+                               g_column, border);
+    check(name);
+}
+
 static void try_matmul(microkernel_function *function, const char *name, int R, int V, int L) {
     long depth = (long)random_below(30),
          last = (V - 1) * L - (V > 1 ? (long)random_below((unsigned)L) : 0);
@@ -247,9 +277,8 @@ static void try_tile(void *context, const struct microkernel *kernel) {
         case MICROKERNEL_ROW:
             try_row(function, name.data, kernel->a, kernel->b, kernel->lanes);
             break;
-        case MICROKERNEL_GRADIENT:
-            try_gradient(function, name.data, kernel->a, kernel->b, kernel->lanes);
-            break;
+        case MICROKERNEL_GRADIENT: try_gradient(function, name.data, kernel->a, kernel->b, kernel->lanes); break;
+        case MICROKERNEL_GRADIENT_ROW: try_gradient_row(function, name.data, kernel->b, kernel->lanes); break;
         case MICROKERNEL_MATMUL:
             try_matmul(function, name.data, kernel->a, kernel->b, kernel->lanes);
             break;

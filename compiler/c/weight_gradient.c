@@ -110,6 +110,7 @@ static bool is_border(const struct weight_gradient_kernel *g, long k, long colum
 
 static int border_count(const struct weight_gradient_kernel *g) {
     int count = 0;
+    if (g->border) return 0;
     for (long k = 0; g->joins_columns && k < g->window.kernel_size[1]; k++)
         for (long column = 0; column < g->out_size[1]; column++) count += is_border(g, k, column);
     return count;
@@ -195,21 +196,33 @@ static void write_border_sums(struct writer *w, const struct weight_gradient_ker
     write_close(w);
 }
 
+static void write_row_call(struct writer *w, const struct weight_gradient_kernel *g) {
+    long lanes = w->plan->lanes, taps = g->window.kernel_size[1];
+    const char *name = use_tile(w, MICROKERNEL_GRADIENT_ROW, 1, (int)taps, (int)lanes);
+    write_line(w, "%s(xt, gt, tile_sums + tap * %ld, rows, columns,", name, sums_of_tap(g) * lanes);
+    write_line(w, "    %ld, %ld, %ld, %ld, %ld);", g->window.strides[0] * g->in_size[1] * lanes,
+               g->window.strides[1] * lanes, g->out_size[1] * lanes, lanes, g->border);
+}
+
 /* The rows of the kernel of a tile over some rows of pixels. */
 static void write_joined_taps(struct writer *w, const struct weight_gradient_kernel *g,
                               const struct tiles *outs, const struct tiles *ins) {
     long lanes = w->plan->lanes;
     write_open(w, "for (long tap = 0; tap < taps; tap++)");
-    write_line(w, "const long ky = tap_begin + tap, columns = %ld;", g->full_end - g->full_begin);
+    long first = g->border ? 0 : g->full_begin, end = g->border ? g->out_size[1] : g->full_end;
+    write_line(w, "const long ky = tap_begin + tap, columns = %ld;", end - first);
     write_row_range(w, g);
     write_line(w, "const long rows = bottom - row;");
     write_line(w, "if (rows <= 0) continue;");
     write_line(w, "const real *const xt = xb + ((row * %ld + ky * %ld - %ld) * %ld + %ld) * %ld;",
                g->window.strides[0], g->window.dilation_rate[0], g->window.pad[0], g->in_size[1],
                g->full_begin * g->window.strides[1] - g->window.pad[1], lanes);
-    write_line(w, "const real *const gt = gb + (row * %ld + %ld) * %ld;", g->out_size[1],
-               g->full_begin, lanes);
-    write_calls(w, g, outs->channels, ins->channels);
+    write_line(w, "const real *const gt = gb + (row * %ld + %ld) * %ld;", g->out_size[1], first,
+               lanes);
+    if (g->by_rows)
+        write_row_call(w, g);
+    else
+        write_calls(w, g, outs->channels, ins->channels);
     write_border(w, g, outs->channels);
     write_close(w);
 }

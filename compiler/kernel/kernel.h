@@ -161,6 +161,10 @@ struct weight_gradient_kernel {
      * are summed at once, those at the border tap by tap. */
     bool joins_columns;
     long ins, full_begin, full_end;
+    /* One channel of each: tiles read each pixel once for a kernel row (gradient_row_tile), of rows
+     * with this border. */
+    bool by_rows;
+    long border;
     int tile_out, tile_in;
     long tiles_out, tiles_in; /* tiles of one unit: each pixel it reads serves all of them */
     long taps_at_once; /* taps of one unit */

@@ -11,6 +11,9 @@ void microkernel_name(struct text *text, const struct microkernel *kernel) {
         return;
     case MICROKERNEL_ROW: text_add(text, "row_tile_%dx%d", kernel->a, kernel->b); return;
     case MICROKERNEL_GRADIENT: text_add(text, "gradient_tile_%dx%d", kernel->a, kernel->b); return;
+    case MICROKERNEL_GRADIENT_ROW:
+        text_add(text, "gradient_row_tile_%dx%d", kernel->a, kernel->b);
+        return;
     case MICROKERNEL_MATMUL:
         text_add(text, "matmul_tile_%dx%dx%d", kernel->a, kernel->b, kernel->lanes);
         return;
@@ -28,6 +31,9 @@ static const char *parameters(enum microkernel_kind kind) {
                "        const real *mask, const long *taps, long tap_count, long channels,\n"
                "        long x_plane, long w_channel, long x_step, long y_step, long y_plane,\n"
                "        long flags";
+    case MICROKERNEL_GRADIENT_ROW:
+        return "const real *x, const real *g, real *acc, long rows, long columns,\n"
+               "        long x_row, long x_column, long g_row, long g_column, long border";
     case MICROKERNEL_GRADIENT:
         return "const real *x, const real *g, real *acc, long rows, long columns,\n"
                "        long x_row, long x_column, long x_plane, long g_row, long g_column,\n"
@@ -55,6 +61,7 @@ static const char *type_name(enum microkernel_kind kind) {
     case MICROKERNEL_CONVOLUTION: return "convolution_tile";
     case MICROKERNEL_ROW: return "row_tile";
     case MICROKERNEL_GRADIENT: return "gradient_tile";
+    case MICROKERNEL_GRADIENT_ROW: return "gradient_row_tile";
     case MICROKERNEL_MATMUL: return "matmul_tile";
     case MICROKERNEL_PIXEL: return "pixel_tile";
     }
@@ -218,6 +225,7 @@ void microkernel_print(struct text *text, const struct microkernel *kernel,
     case MICROKERNEL_CONVOLUTION: microkernel_print_convolution(text, &tile, qualifiers); return;
     case MICROKERNEL_ROW: microkernel_print_row(text, &tile, qualifiers); return;
     case MICROKERNEL_GRADIENT: microkernel_print_gradient(text, &tile, qualifiers); return;
+    case MICROKERNEL_GRADIENT_ROW: microkernel_print_gradient_row(text, &tile, qualifiers); return;
     case MICROKERNEL_MATMUL: microkernel_print_matmul(text, &tile, qualifiers); return;
     case MICROKERNEL_PIXEL: microkernel_print_pixel(text, &tile, qualifiers); return;
     }
@@ -246,6 +254,8 @@ bool microkernel_in_library(const struct microkernel *kernel, const struct targe
         if (lanes != target->block_lanes) return false;
         return (a <= target->gradient_out && b <= target->gradient_in) || (a <= 8 && b == 1) ||
                (a == 1 && b <= 8) || (a <= 4 && b == 5); /* five: the columns of a kernel */
+    case MICROKERNEL_GRADIENT_ROW:
+        return lanes == target->block_lanes && a == 1 && (b == 3 || b == 5 || b == 7);
     case MICROKERNEL_MATMUL:
         if (a == 1 && lanes == target->lanes && b <= target_row_vectors(target)) return true;
         return a <= target->matmul_rows && b <= target->matmul_vectors && lanes >= 1 &&

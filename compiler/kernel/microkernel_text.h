@@ -12,6 +12,8 @@ void microkernel_print_row(struct text *text, const struct microkernel *kernel,
                            const char *qualifiers);
 void microkernel_print_gradient(struct text *text, const struct microkernel *kernel,
                                 const char *qualifiers);
+void microkernel_print_gradient_row(struct text *text, const struct microkernel *kernel,
+                                    const char *qualifiers);
 void microkernel_print_matmul(struct text *text, const struct microkernel *kernel,
                               const char *qualifiers);
 

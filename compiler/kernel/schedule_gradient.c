@@ -41,6 +41,17 @@ static void find_full_columns(struct weight_gradient_kernel *w) {
         w->full_end++;
 }
 
+static void find_rows(const struct program_plan *plan, struct weight_gradient_kernel *w) {
+    long columns = w->window.kernel_size[1], stride = w->window.strides[1];
+    struct microkernel tile = {MICROKERNEL_GRADIENT_ROW, 1, (int)columns, plan->lanes};
+    w->by_rows = w->joins_columns && w->out_channels == 1 && stride == w->window.dilation_rate[1] &&
+                 microkernel_in_library(&tile, plan->target);
+    if (!w->by_rows || stride > 1 || w->in_size[1] != w->out_size[1]) return;
+    bool is_same = w->window.pad[1] == columns / 2 && w->full_begin == columns / 2 &&
+                   w->full_end == w->out_size[1] - columns / 2;
+    if (is_same) w->border = columns / 2;
+}
+
 /* A single input channel gives a register tile little to do with each gradient that it reads. */
 static void join_columns(const struct program_plan *plan, struct weight_gradient_kernel *w) {
     long columns = w->window.kernel_size[1];
@@ -52,6 +63,7 @@ static void join_columns(const struct program_plan *plan, struct weight_gradient
     w->joins_columns = w->full_end > w->full_begin &&
                        schedule_tiles_exist(plan, MICROKERNEL_GRADIENT, outs, one, plan->lanes);
     if (w->joins_columns) w->ins = columns;
+    find_rows(plan, w);
 }
 
 /* Joined columns are one tile. */
