@@ -114,7 +114,8 @@ static void print_prefetch(struct text *text, const struct microkernel *kernel) 
     text_put(text, "    }\n");
 }
 
-static void print_plain(struct text *text, const struct microkernel *kernel) {
+/* Without vectors: opens the loops over channels and pixels, and closes them behind the products. */
+static void open_plain(struct text *text, const struct microkernel *kernel) {
     text_add(text, "    for (long t = 0; t < %d; t++)\n        for (long p = 0; p < %d; p++) {\n",
              kernel->a, kernel->b);
     text_add(text,
@@ -123,14 +124,9 @@ static void print_plain(struct text *text, const struct microkernel *kernel) {
              "            for (long i = 0; i < %d; i++)\n"
              "                sum[i] = !(flags & %d) ? y[at + i] : bias ? bias[t] : 0;\n",
              kernel->lanes, kernel->lanes, MICROKERNEL_FIRST);
-    text_add(text,
-             "            for (long c = 0; c < channels; c++)\n"
-             "                for (long k = 0; k < tap_count; k++) {\n"
-             "                    const real *xk = x + c * x_plane + taps[2 * k] + p * x_step;\n"
-             "                    const real wk = w[c * w_channel + taps[2 * k + 1] + t];\n"
-             "                    for (long i = 0; i < %d; i++) sum[i] += wk * xk[i];\n"
-             "                }\n",
-             kernel->lanes);
+}
+
+static void close_plain(struct text *text, const struct microkernel *kernel) {
     text_add(text,
              "            for (long i = 0; i < %d; i++) {\n"
              "                if ((flags & %d) && !(sum[i] > 0)) sum[i] = 0;\n"
@@ -139,6 +135,19 @@ static void print_plain(struct text *text, const struct microkernel *kernel) {
              "            }\n"
              "        }\n",
              kernel->lanes, MICROKERNEL_RELU, MICROKERNEL_MASK);
+}
+
+static void print_plain(struct text *text, const struct microkernel *kernel) {
+    open_plain(text, kernel);
+    text_add(text,
+             "            for (long c = 0; c < channels; c++)\n"
+             "                for (long k = 0; k < tap_count; k++) {\n"
+             "                    const real *xk = x + c * x_plane + taps[2 * k] + p * x_step;\n"
+             "                    const real wk = w[c * w_channel + taps[2 * k + 1] + t];\n"
+             "                    for (long i = 0; i < %d; i++) sum[i] += wk * xk[i];\n"
+             "                }\n",
+             kernel->lanes);
+    close_plain(text, kernel);
 }
 
 void microkernel_print_convolution(struct text *text, const struct microkernel *kernel,
@@ -165,30 +174,17 @@ void microkernel_print_convolution(struct text *text, const struct microkernel *
     text_put(text, "#endif\n}\n\n");
 }
 
-static void print_plain_row(struct text *text, const struct microkernel *kernel) {
+static void print_plain_row(struct text *text, const struct microkernel *tile, int taps) {
+    open_plain(text, tile);
     text_add(text,
-             "    for (long p = 0; p < %d; p++) {\n"
-             "        const long at = p * y_step;\n"
-             "        real sum[%d];\n"
-             "        for (long i = 0; i < %d; i++)\n"
-             "            sum[i] = !(flags & %d) ? y[at + i] : bias ? bias[0] : 0;\n",
-             kernel->b, kernel->lanes, kernel->lanes, MICROKERNEL_FIRST);
-    text_add(text,
-             "        for (long r = 0; r < tap_count; r++)\n"
-             "            for (long k = 0; k < %d; k++) {\n"
-             "                const real *xk = x + taps[2 * r] + (p + k) * x_step;\n"
-             "                const real wk = w[taps[2 * r + 1] + k * w_channel];\n"
-             "                for (long i = 0; i < %d; i++) sum[i] += wk * xk[i];\n"
-             "            }\n",
-             kernel->a, kernel->lanes);
-    text_add(text,
-             "        for (long i = 0; i < %d; i++) {\n"
-             "            if ((flags & %d) && !(sum[i] > 0)) sum[i] = 0;\n"
-             "            if ((flags & %d) && !(mask[at + i] > 0)) sum[i] = 0;\n"
-             "            y[at + i] = sum[i];\n"
-             "        }\n"
-             "    }\n",
-             kernel->lanes, MICROKERNEL_RELU, MICROKERNEL_MASK);
+             "            for (long r = 0; r < tap_count; r++)\n"
+             "                for (long k = 0; k < %d; k++) {\n"
+             "                    const real *xk = x + taps[2 * r] + (p + k) * x_step;\n"
+             "                    const real wk = w[taps[2 * r + 1] + k * w_channel];\n"
+             "                    for (long i = 0; i < %d; i++) sum[i] += wk * xk[i];\n"
+             "                }\n",
+             taps, tile->lanes);
+    close_plain(text, tile);
 }
 
 /* The weights of a kernel row, then its pixels, each to all of them. */
@@ -230,6 +226,6 @@ void microkernel_print_row(struct text *text, const struct microkernel *kernel,
     print_kernel_row(text, kernel);
     print_finish(text, &tile);
     text_put(text, "#else\n");
-    print_plain_row(text, kernel);
+    print_plain_row(text, &tile, kernel->a);
     text_put(text, "#endif\n}\n\n");
 }
