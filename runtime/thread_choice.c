@@ -15,6 +15,10 @@ static const double long_trial = 60e-3;
 /* To the next trial: at least so long, and so long that what the slower way cost is below 1 %. Soon
  * where both ways are nearly equal: noise may have decided, and fresh memory in a first trial. */
 static const double least_interval = 0.1, cost_factor = 100;
+/* The first interval, whatever the trial cost, is no longer than the least one, and each that
+ * follows no longer than so many times more: when a process begins, the other processors may be
+ * asleep. */
+static const double interval_growth = 4;
 /* All threads must be faster than one by this part: what gains nothing is left to others. */
 static const double margin = 0.03;
 
@@ -28,6 +32,7 @@ void thread_choice_init(struct thread_choice *choice, struct pool *pool) {
     memset(choice, 0, sizeof *choice);
     choice->pool = pool;
     choice->first_steps = FIRST_STEPS;
+    choice->longest_interval = least_interval;
 }
 
 void thread_choice_restart(struct thread_choice *choice) {
@@ -76,6 +81,8 @@ static void end_trial(struct thread_choice *choice, double now) {
     int faster = choice->alone ? ONE : ALL, slower = 1 - faster;
     double lost = choice->way[slower].seconds - choice->way[slower].steps * typical[faster];
     double interval = cost_factor * lost;
+    if (interval > choice->longest_interval) interval = choice->longest_interval;
+    choice->longest_interval *= interval_growth;
     choice->next_trial = now + (interval > least_interval ? interval : least_interval);
     choice->is_trial = false;
 }

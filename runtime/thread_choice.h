@@ -14,10 +14,11 @@ enum { TRIAL_ROUNDS = 3, TRIAL_STEPS = 4 };
 
 /* Of the steps of one kind. The caller owns it; all is private but to tests. */
 struct thread_choice {
-    struct pool *pool; /* NULL: there is one thread, and nothing to choose */
-    bool alone;        /* one thread was faster in the last trial */
-    int first_steps;   /* of a model: they meet fresh memory, and are not compared */
-    double next_trial; /* seconds */
+    struct pool *pool;       /* NULL: there is one thread, and nothing to choose */
+    bool alone;              /* one thread was faster in the last trial */
+    int first_steps;         /* of a model: they meet fresh memory, and are not compared */
+    double next_trial;       /* seconds */
+    double longest_interval; /* from this trial to the next */
 
     /* A trial: blocks of steps, of one way and of the other in turn. */
     bool is_trial, trial_alone; /* trial_alone: the way of the present block */

@@ -74,6 +74,17 @@ static void it_follows_the_machine(void **state) {
     }
 }
 
+/* The other processors were asleep, or busy, when it began. */
+static void a_bad_beginning_is_soon_forgotten(void **state) {
+    (void)state;
+    struct machine m = machine_of(20e-3, 1.8e-3);
+    run(&m, 0.3);
+    assert_true(m.choice.alone);
+    m.all = 1e-3;
+    run(&m, 0.5);
+    assert_false(m.choice.alone);
+}
+
 static void threads_that_gain_nothing_rest(void **state) {
     (void)state;
     struct machine m = machine_of(1e-3, 1.02e-3);
@@ -228,6 +239,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_faster_way_is_kept),
         cmocka_unit_test(it_follows_the_machine),
+        cmocka_unit_test(a_bad_beginning_is_soon_forgotten),
         cmocka_unit_test(threads_that_gain_nothing_rest),
         cmocka_unit_test(new_code_is_tried_again),
         cmocka_unit_test(without_a_pool_nothing_is_chosen),
