@@ -15,9 +15,9 @@ static const double long_trial = 60e-3;
 /* To the next trial: at least so long, and so long that what the slower way cost is below 1 %. Soon
  * where both ways are nearly equal: noise may have decided, and fresh memory in a first trial. */
 static const double least_interval = 0.1, cost_factor = 100;
-/* The first interval, whatever the trial cost, is no longer than the least one, and each that
- * follows no longer than so many times more: when a process begins, the other processors may be
- * asleep. */
+/* Where one thread has won, the first interval is no longer than the least one, whatever the trial
+ * cost, and each that follows no longer than so many times more: the other processors may have been
+ * busy, or asleep, when a process began. */
 static const double interval_growth = 4;
 /* All threads must be faster than one by this part: what gains nothing is left to others. */
 static const double margin = 0.03;
@@ -81,8 +81,10 @@ static void end_trial(struct thread_choice *choice, double now) {
     int faster = choice->alone ? ONE : ALL, slower = 1 - faster;
     double lost = choice->way[slower].seconds - choice->way[slower].steps * typical[faster];
     double interval = cost_factor * lost;
-    if (interval > choice->longest_interval) interval = choice->longest_interval;
-    choice->longest_interval *= interval_growth;
+    if (choice->alone) {
+        if (interval > choice->longest_interval) interval = choice->longest_interval;
+        choice->longest_interval *= interval_growth;
+    }
     choice->next_trial = now + (interval > least_interval ? interval : least_interval);
     choice->is_trial = false;
 }
