@@ -71,6 +71,7 @@ const char *describe_kernel(struct writer *w, const struct kernel *kernel) {
     case KERNEL_WINOGRAD_SUMS:
         text_put(&text, "weight gradient from sums at Winograd's points");
         break;
+    case KERNEL_BLOCK_SUMS: text_put(&text, "sums of the blocks of samples"); break;
     case KERNEL_MATMUL:
         text_add(&text, "product [%ld, %ld] x [%ld, %ld]", kernel->matmul.rows,
                  kernel->matmul.depth, kernel->matmul.depth, kernel->matmul.columns);

@@ -111,7 +111,8 @@ void loop_declare_rows(struct writer *w, const struct nest *nest) {
 }
 
 const struct view *loop_view(const struct nest *nest, const struct statement *statement) {
-    return nest->plan_views[statement->tensor->number];
+    return statement->block_sums ? statement->block_sums
+                                 : nest->plan_views[statement->tensor->number];
 }
 
 /* ---- cc: plain loops ---- */

@@ -48,8 +48,7 @@ static const char *unique_name(struct nest *nest, struct writer *w, const char *
 }
 
 static void add_view(struct nest *nest, struct writer *w, const struct loop_kernel *loop,
-                     const struct tensor *tensor, bool is_written) {
-    const struct view *view = w->plan->views[tensor->number];
+                     const struct view *view, const struct tensor *tensor, bool is_written) {
     int i = nest_find(nest, view);
     if (i < 0 && nest->address_count < MAX_ADDRESSES) {
         i = nest->address_count;
@@ -125,14 +124,28 @@ static void find_addresses(struct nest *nest, struct writer *w, const struct loo
         const struct statement *s = &loop->statements[i];
         int *index = nest->index_address[s->is_pooled], *element = nest->element_address;
         for (int j = 0; j < s->operand_count; j++)
-            if (s->operands[j].statement < 0) add_view(nest, w, loop, s->operands[j].tensor, false);
-        if (s->is_stored) add_view(nest, w, loop, s->tensor, true);
+            if (s->operands[j].statement < 0) {
+                const struct tensor *tensor = s->operands[j].tensor;
+                add_view(nest, w, loop, w->plan->views[tensor->number], tensor, false);
+            }
+        if (s->block_sums) {
+            add_view(nest, w, loop, s->block_sums, s->tensor, true);
+            nest->addresses[nest_find(nest, s->block_sums)].stride[0] = s->block_sums->stride[0];
+        } else if (s->is_stored) {
+            add_view(nest, w, loop, w->plan->views[s->tensor->number], s->tensor, true);
+        }
         for (int a = 0; a < loop->domain.rank; a++)
             if (index[a] < 0 && uses_index(s->expression, a))
                 index[a] = add_position_of(nest, w, loop, s->is_pooled, a);
         if (element[s->is_pooled] < 0 && expression_contains(s->expression, EXPRESSION_RANDOM))
             element[s->is_pooled] = add_position_of(nest, w, loop, s->is_pooled, -1);
     }
+}
+
+static bool sums_by_block(const struct loop_kernel *loop) {
+    for (int i = 0; i < loop->statement_count; i++)
+        if (loop->statements[i].block_sums) return true;
+    return false;
 }
 
 static void find_dimensions(struct nest *nest, const struct program_plan *plan,
@@ -152,6 +165,7 @@ static void find_dimensions(struct nest *nest, const struct program_plan *plan,
     }
     nest->extent[0] = plan->rows / plan->lanes;
     nest->extent[4] = plan->lanes;
+    if (sums_by_block(loop)) nest->is_reduced[0] = false;
 }
 
 static void remove_dimension(struct nest *nest, int d) {
@@ -257,7 +271,8 @@ static void plan_windows(struct nest *nest, struct writer *w, const struct loop_
     nest->extent[0] = w->plan->rows / lanes;
     nest->extent[1] = pooling->large.size[3];
     nest->extent[2] = pooling->window.kernel_size[0] * pooling->large.size[2] * lanes;
-    nest->is_reduced[0] = nest->is_reduced[2] = loop->axes != 0;
+    nest->is_reduced[2] = loop->axes != 0;
+    nest->is_reduced[0] = nest->is_reduced[2] && !sums_by_block(loop);
     nest->strip = 2;
     nest->row = lanes;
     nest->chunk = nest->extent[2];

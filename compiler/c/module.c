@@ -39,6 +39,7 @@ static const char *const prototypes[][2] = {
                      "*to_stride, const long *from_stride);"},
     {"gradient_store", "void gradient_store(real *to, const real *sums, long outs, long ins, long "
                        "to_out, long to_in);"},
+    {"sum_blocks", "void sum_blocks(real *to, const real *from, long blocks, long count);"},
     {"max_pool_plane",
      "void max_pool_plane(const real *x, real *y, long height, long width, long out_height, long "
      "out_width, long kernel_height, long kernel_width, long stride_y, long stride_x, long pad_y, "
@@ -203,6 +204,7 @@ static void write_kernel(struct writer *w, struct kernel *kernel) {
     case KERNEL_HALO: write_halo(w, kernel); break;
     case KERNEL_WINOGRAD_WEIGHTS: write_winograd_weights(w, kernel); break;
     case KERNEL_WINOGRAD_SUMS: write_winograd_sums(w, kernel); break;
+    case KERNEL_BLOCK_SUMS: write_block_sums(w, kernel); break;
     case KERNEL_MATMUL: write_matmul(w, kernel); break;
     case KERNEL_MAX_POOL:
     case KERNEL_MAX_POOL_GRADIENT: write_pool(w, kernel); break;

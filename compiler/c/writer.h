@@ -100,6 +100,7 @@ void write_winograd(struct writer *w, struct kernel *kernel);
 void write_winograd_weights(struct writer *w, struct kernel *kernel);
 void write_winograd_gradient(struct writer *w, struct kernel *kernel);
 void write_winograd_sums(struct writer *w, struct kernel *kernel);
+void write_block_sums(struct writer *w, struct kernel *kernel);
 void write_matmul(struct writer *w, struct kernel *kernel);
 void write_pool(struct writer *w, struct kernel *kernel);
 void write_copy(struct writer *w, struct kernel *kernel);

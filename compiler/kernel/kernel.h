@@ -61,6 +61,7 @@ enum kernel_kind {
     KERNEL_MAX_POOL_GRADIENT,
     KERNEL_WINOGRAD_WEIGHTS, /* a convolution's weights at Winograd's points */
     KERNEL_WINOGRAD_SUMS,   /* the weights' gradient from its sums at Winograd's points */
+    KERNEL_BLOCK_SUMS,      /* a loop's sums from those of the sample blocks */
     KERNEL_COPY             /* up to five strided loops: changes of layout, packing, pieces */
 };
 
@@ -86,6 +87,7 @@ struct statement {
     struct loop_operand *operands;
     int operand_count;
     bool is_stored;
+    const struct view *block_sums; /* of a SUM: [block][channel], for BLOCK_SUMS to add; or NULL */
 };
 /* Windows side by side over a large image; each belongs to one pixel of a small one. */
 struct pooling {
@@ -238,7 +240,7 @@ struct kernel {
         struct pool_kernel pool;
         struct copy_kernel copy;
         struct naive_kernel naive;
-        const struct kernel *owner; /* HALO, WINOGRAD_WEIGHTS, WINOGRAD_SUMS: whom they serve */
+        const struct kernel *owner; /* HALO, WINOGRAD_WEIGHTS, _SUMS, BLOCK_SUMS: whom they serve */
     };
 };
 
@@ -296,6 +298,10 @@ struct kernel *kernel_new(struct program_plan *plan, enum kernel_kind kind, cons
 
 /** True if two tiles of a product compute some columns both: the last vector reaches back. */
 bool matmul_tiles_overlap(const struct matmul_kernel *matmul);
+
+/** Lets a loop over blocked images, if it suits, sum by block of samples, and returns the new kernel
+ * that adds the blocks up; else NULL (block_sums.c). */
+struct kernel *block_sums_kernel(struct program_plan *plan, struct kernel *kernel);
 
 /** The tiles of a product's tail in vectors of rows: its last units. */
 struct split matmul_tail_tiles(const struct matmul_kernel *matmul);

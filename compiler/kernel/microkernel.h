@@ -59,6 +59,8 @@
  *   void strided_copy(real *to, const real *from, const long *size, const long *to_stride,
  *       const long *from_stride);                    five loops, innermost last
  *   real lane_sum_L(const real *x);                  the sum of L lanes in a fixed order
+ *   void sum_blocks(real *to, const real *from, long blocks, long count);
+ *       to[i] = from[i] + from[count + i] + ..., in this order
  *   void gradient_store(real *to, const real *sums, long outs, long ins, long to_out, long to_in);
  *       to[o * to_out + i * to_in] = the sum of the lanes of gradient_tile's acc[o][i]
  *

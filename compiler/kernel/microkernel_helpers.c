@@ -69,6 +69,16 @@ static void print_gradient_store(struct text *text, int lanes, const char *quali
         qualifiers, *qualifiers ? " " : "", lanes, lanes);
 }
 
+static const char *const block_sums =
+    "/* to[i] = the sum of from[i], from[count + i], ... of so many blocks, in this order. */\n"
+    "@void sum_blocks(real *to, const real *from, long blocks, long count) {\n"
+    "    for (long i = 0; i < count; i++) {\n"
+    "        real sum = from[i];\n"
+    "        for (long block = 1; block < blocks; block++) sum += from[block * count + i];\n"
+    "        to[i] = sum;\n"
+    "    }\n"
+    "}\n\n";
+
 static void print_helpers(struct text *text, const struct target *target, const char *qualifiers,
                           const char *library) {
     /* Too large to go into each caller. */
@@ -77,6 +87,7 @@ static void print_helpers(struct text *text, const struct target *target, const 
     microkernel_put(text, copy, outline);
     print_lane_sum(text, target->block_lanes, qualifiers);
     print_gradient_store(text, target->block_lanes, qualifiers);
+    microkernel_put(text, block_sums, outline);
     microkernel_print_math(text, qualifiers, library);
 }
 

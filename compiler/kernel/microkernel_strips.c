@@ -220,6 +220,7 @@ void microkernel_each_function(void (*visit)(void *context, const char *name), v
     static const char *const others[] = {
         "strided_copy",
         "gradient_store",
+        "sum_blocks",
         "max_pool_plane",
         "max_pool_gradient_plane",
         "max_pool_row",

@@ -125,7 +125,16 @@ static void visit_loop(struct visitor *v, const struct loop_kernel *loop) {
         for (int j = 0; j < statement->operand_count; j++)
             if (statement->operands[j].statement < 0)
                 visit_tensor(v, statement->operands[j].tensor, false);
-        if (statement->is_stored) visit_tensor(v, statement->tensor, true);
+        if (statement->block_sums) visit_view(v, statement->block_sums, true);
+        else if (statement->is_stored) visit_tensor(v, statement->tensor, true);
+    }
+}
+
+static void visit_block_sums(struct visitor *v, const struct loop_kernel *loop) {
+    for (int i = 0; i < loop->statement_count; i++) {
+        if (!loop->statements[i].block_sums) continue;
+        visit_view(v, loop->statements[i].block_sums, false);
+        visit_tensor(v, loop->statements[i].tensor, true);
     }
 }
 
@@ -176,6 +185,7 @@ void kernel_visit_views(const struct program_plan *plan, const struct kernel *ke
         visit_tensor(&v, kernel->owner->convolution.weights, false);
         break;
     case KERNEL_WINOGRAD_SUMS: visit_view(&v, kernel->owner->out, false); break;
+    case KERNEL_BLOCK_SUMS: visit_block_sums(&v, &kernel->owner->loop); break;
     case KERNEL_MATMUL:
         visit_tensor(&v, kernel->matmul.a, false);
         if (kernel->matmul.transposed)

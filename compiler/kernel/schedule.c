@@ -280,6 +280,7 @@ void schedule_kernel(struct program_plan *plan, struct kernel *kernel) {
     case KERNEL_HALO:
     case KERNEL_WINOGRAD_WEIGHTS:
     case KERNEL_WINOGRAD_SUMS:
+    case KERNEL_BLOCK_SUMS:
     case KERNEL_LOOP:
     case KERNEL_COPY: break;
     }

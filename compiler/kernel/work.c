@@ -73,6 +73,7 @@ double kernel_work(const struct program_plan *plan, const struct kernel *kernel)
                           kernel->owner->convolution.out_channels) /
                transformed;
     case KERNEL_WINOGRAD_SUMS: return out_elements(kernel) / transformed;
+    case KERNEL_BLOCK_SUMS: return (double)(plan->rows / plan->lanes) * out_elements(kernel) / copied;
     case KERNEL_HALO: return (double)shape_elements(&kernel->out->shape) / copied;
     case KERNEL_COPY: return copied_elements(&kernel->copy) / copied;
     case KERNEL_NAIVE: break; /* any contraction, by plain loops */

@@ -125,6 +125,8 @@ void pass_tile(struct program_plan *plan) {
         order[ordered++] = old[i];
         if (old[i]->kind == KERNEL_WEIGHT_GRADIENT && old[i]->weight_gradient.winograd)
             order[ordered++] = winograd_sums_kernel(plan, old[i]);
+        struct kernel *sums = block_sums_kernel(plan, old[i]);
+        if (sums) order[ordered++] = sums;
     }
     plan->kernels = order;
     plan->kernel_count = ordered;
