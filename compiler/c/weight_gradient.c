@@ -256,7 +256,10 @@ static void write_sums(struct writer *w, const struct weight_gradient_kernel *g,
     struct view *const *views = w->plan->views;
     long lanes = w->plan->lanes;
     bool needs_count = !is_even(outs->channels, ins->channels);
-    write_open(w, "for (long block = 0; block < %ld; block++)", w->plan->rows / lanes);
+    if (g->block_parts > 1)
+        write_open(w, "for (long block = first_block; block < first_block + blocks; block++)");
+    else
+        write_open(w, "for (long block = 0; block < %ld; block++)", w->plan->rows / lanes);
     write_open(w, "for (long top = 0; top < %ld; top += %ld)", g->out_size[0], g->rows_at_once);
     open_tiles(w, outs, needs_count);
     write_line(w, "const real *const gb = g + block * %ld + (group * %ld + outs_begin) * %ld;",
@@ -272,13 +275,16 @@ static void write_sums(struct writer *w, const struct weight_gradient_kernel *g,
 }
 
 static void write_results(struct writer *w, const struct weight_gradient_kernel *g,
-                          const struct tiles *outs, const struct tiles *ins) {
+                          const struct tiles *outs, const struct tiles *ins, long weights) {
     long lanes = w->plan->lanes;
     open_tiles(w, outs, true);
     open_tiles(w, ins, true);
     write_tile_sums(w, g, outs, ins);
     write_open(w, "for (long tap = 0; tap < taps; tap++)");
-    write_line(w, "real *const to = dw + group * %ld + outs_begin * %ld +", g->w_group, g->w_out);
+    const char *part =
+        g->block_parts > 1 ? arena_format(w->arena, "block_part * %ld + ", weights) : "";
+    write_line(w, "real *const to = dw + %sgroup * %ld + outs_begin * %ld +", part, g->w_group,
+               g->w_out);
     if (g->joins_columns)
         write_line(w, "    ins_begin * %ld + (tap_begin + tap) * %ld;", g->w_tap[1], g->w_tap[0]);
     else
@@ -294,15 +300,24 @@ static void write_results(struct writer *w, const struct weight_gradient_kernel 
     for (int i = 0; i < 3; i++) write_close(w);
 }
 
-/* The number of a unit is that of its group, output tiles, input tiles and taps. */
-static void write_unit(struct writer *w, const struct tiles *outs, const struct tiles *ins,
-                       struct split taps) {
+/* The number of a unit is that of its part of the sample blocks, group, output tiles, input tiles
+ * and taps. */
+static void write_unit(struct writer *w, const struct weight_gradient_kernel *g,
+                       const struct tiles *outs, const struct tiles *ins, struct split taps) {
     long tap_parts = taps.big + taps.small, in_parts = ins->tiles.big + ins->tiles.small;
     long out_parts = outs->tiles.big + outs->tiles.small;
     write_line(w, "const long part = unit %% %ld, in_part = unit / %ld %% %ld;", tap_parts,
                tap_parts, in_parts);
-    write_line(w, "const long out_part = unit / %ld %% %ld, group = unit / %ld;",
-               tap_parts * in_parts, out_parts, tap_parts * in_parts * out_parts);
+    long of_group = tap_parts * in_parts * out_parts;
+    write_line(w, "const long out_part = unit / %ld %% %ld, group = unit / %ld%s;",
+               tap_parts * in_parts, out_parts, of_group,
+               g->block_parts > 1 ? arena_format(w->arena, " %% %ld", g->groups) : "");
+    if (g->block_parts > 1) {
+        long blocks = w->plan->rows / w->plan->lanes;
+        struct split split = {blocks / g->block_parts, blocks % g->block_parts, 0};
+        write_line(w, "const long block_part = unit / %ld;", of_group * g->groups);
+        write_part(w, "first_block", "blocks", "block_part", split);
+    }
     write_part(w, "out_tile", "out_tiles", "out_part", outs->tiles);
     write_part(w, "in_tile", "in_tiles", "in_part", ins->tiles);
     write_part(w, "tap_begin", "taps", "part", taps);
@@ -323,10 +338,10 @@ void write_weight_gradient(struct writer *w, struct kernel *kernel) {
     write_line(w, "real space[%ld];", size + 16);
     write_line(w, "real *const sums = space + (16 - (size_t)space / sizeof(real) %% 16) %% 16;");
     write_open(w, "for (long unit = begin; unit < end; unit++)");
-    write_unit(w, &outs, &ins, split_evenly(weight_gradient_taps(g), g->taps_at_once));
+    write_unit(w, g, &outs, &ins, split_evenly(weight_gradient_taps(g), g->taps_at_once));
     write_line(w, "memset(space, 0, sizeof space);"); /* all of it: GCC follows that */
     write_sums(w, g, &outs, &ins);
-    write_results(w, g, &outs, &ins);
+    write_results(w, g, &outs, &ins, shape_elements(&kernel->tensor->shape));
     write_close(w);
     write_close(w);
 }

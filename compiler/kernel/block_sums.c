@@ -20,13 +20,32 @@ static bool suits(const struct program_plan *plan, const struct kernel *kernel) 
     return true;
 }
 
-struct kernel *block_sums_kernel(struct program_plan *plan, struct kernel *kernel) {
-    if (!suits(plan, kernel)) return NULL;
-    long blocks = plan->rows / plan->lanes;
+static struct kernel *sums_kernel(struct program_plan *plan, const struct kernel *kernel) {
     struct kernel *sums =
         kernel_new(plan, KERNEL_BLOCK_SUMS, arena_format(plan->arena, "%s_sums", kernel->name),
                    kernel->tensor);
     sums->owner = kernel;
+    return sums;
+}
+
+static struct kernel *gradient_sums(struct program_plan *plan, struct kernel *kernel) {
+    struct kernel *sums = sums_kernel(plan, kernel);
+    long parts = kernel->weight_gradient.block_parts;
+    long weights = shape_elements(&kernel->tensor->shape);
+    struct shape shape = {2, {parts, weights}};
+    const char *name = arena_format(plan->arena, "%s_parts", kernel->name);
+    sums->out = kernel->out;
+    kernel->out =
+        view_new(plan, buffer_new(plan, name, parts * weights, false), 0, &shape, LAYOUT_PLAIN);
+    return sums;
+}
+
+struct kernel *block_sums_kernel(struct program_plan *plan, struct kernel *kernel) {
+    if (kernel->kind == KERNEL_WEIGHT_GRADIENT && kernel->weight_gradient.block_parts > 1)
+        return gradient_sums(plan, kernel);
+    if (!suits(plan, kernel)) return NULL;
+    long blocks = plan->rows / plan->lanes;
+    struct kernel *sums = sums_kernel(plan, kernel);
     for (int i = 0; i < kernel->loop.statement_count; i++) {
         struct statement *s = &kernel->loop.statements[i];
         if (s->kind == STATEMENT_VALUE) continue;

@@ -61,7 +61,7 @@ enum kernel_kind {
     KERNEL_MAX_POOL_GRADIENT,
     KERNEL_WINOGRAD_WEIGHTS, /* a convolution's weights at Winograd's points */
     KERNEL_WINOGRAD_SUMS,   /* the weights' gradient from its sums at Winograd's points */
-    KERNEL_BLOCK_SUMS,      /* a loop's sums from those of the sample blocks */
+    KERNEL_BLOCK_SUMS,      /* sums over the samples from those of the sample blocks */
     KERNEL_COPY             /* up to five strided loops: changes of layout, packing, pieces */
 };
 
@@ -171,6 +171,7 @@ struct weight_gradient_kernel {
     long tiles_out, tiles_in; /* tiles of one unit: each pixel it reads serves all of them */
     long taps_at_once; /* taps of one unit */
     long rows_at_once; /* rows of pixels that stay in the L1 cache */
+    long block_parts;  /* parts of the sample blocks, each with sums of its own; for units of threads */
     const struct tensor *image, *gradient; /* the convolution's input; the gradient of its output */
     long w_group, w_out, w_in, w_tap[2];   /* distances in the result */
     const struct winograd *winograd; /* NULL: direct sums over the taps */
@@ -300,7 +301,8 @@ struct kernel *kernel_new(struct program_plan *plan, enum kernel_kind kind, cons
 bool matmul_tiles_overlap(const struct matmul_kernel *matmul);
 
 /** Lets a loop over blocked images, if it suits, sum by block of samples, and returns the new kernel
- * that adds the blocks up; else NULL (block_sums.c). */
+ * that adds the blocks up; the same for a scheduled weight gradient of several parts. Else NULL
+ * (block_sums.c). */
 struct kernel *block_sums_kernel(struct program_plan *plan, struct kernel *kernel);
 
 /** The tiles of a product's tail in vectors of rows: its last units. */

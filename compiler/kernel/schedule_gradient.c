@@ -98,6 +98,7 @@ struct gradient_shape {
     long planes;                    /* input channels of a tile */
     double out_vectors, in_vectors; /* of a channel of all samples */
     double far_cycles;              /* for a vector from where the images are; 0: the L2 cache */
+    double weights;                 /* all of them */
 };
 
 /* Vectors of x and g that come from the L2 cache to the L1 cache, of all units. Tiles of a unit
@@ -126,11 +127,12 @@ static double near_vectors(const struct program_plan *plan, const struct weight_
 }
 
 /* About how many cycles of one core a group takes: products; sums that come and go with each call;
- * pixels that come from the L2 cache for each tile, and from far for each unit. Few units cannot be
- * shared well by several threads. -1: not possible. */
+ * pixels that come from the L2 cache for each tile, and from far for each unit; the results of each
+ * part of the sample blocks. Few units cannot be shared well by several threads. -1: not possible.
+ */
 static double gradient_cost(const struct program_plan *plan, const struct weight_gradient_kernel *w,
                             const struct gradient_shape *shape) {
-    const double call_cycles = 20, near_cycles = 2, idle = 1;
+    const double call_cycles = 20, near_cycles = 2, part_cycles = 12, idle = 1;
     const struct target *target = plan->target;
     long vector = plan->lanes * REAL_SIZE, products = w->tile_out * w->tile_in;
     long sums = w->tiles_out * w->tiles_in * w->taps_at_once * products * vector;
@@ -149,7 +151,10 @@ static double gradient_cost(const struct program_plan *plan, const struct weight
     cycles += shape->far_cycles * (double)shape->tap_parts *
               (shape->in_vectors * (double)(w->in_channels * out_parts) +
                shape->out_vectors * (double)(w->out_channels * in_parts));
-    return cycles * (1 + idle / (double)(w->groups * out_parts * in_parts * shape->tap_parts));
+    long units = w->groups * out_parts * in_parts * shape->tap_parts * w->block_parts;
+    if (w->block_parts > 1)
+        cycles += part_cycles * shape->weights * (double)w->block_parts / (double)w->groups;
+    return cycles * (1 + idle / (double)units);
 }
 
 /* The next smaller number of parts' size: n, n / 2, n / 3, ..., 1. */
@@ -160,8 +165,8 @@ static long next_size(long n, long size) {
 }
 
 /* Tiles of a unit and rows of a piece. */
-static void choose_unit(const struct program_plan *plan, struct weight_gradient_kernel *w,
-                        const struct gradient_shape *shape) {
+static double choose_unit(const struct program_plan *plan, struct weight_gradient_kernel *w,
+                          const struct gradient_shape *shape) {
     struct weight_gradient_kernel best = *w;
     double least = -1;
     best.tiles_out = best.tiles_in = best.rows_at_once = 1;
@@ -176,6 +181,25 @@ static void choose_unit(const struct program_plan *plan, struct weight_gradient_
             if (in == 1) break;
         }
         if (out == 1) break;
+    }
+    *w = best;
+    return least;
+}
+
+/* Parts of the sample blocks let units own more channels, so that fewer read the same images, and
+ * threads work on the blocks that they have written. */
+static void choose_parts(const struct program_plan *plan, struct weight_gradient_kernel *w,
+                         const struct gradient_shape *shape) {
+    enum { MOST_PARTS = 8 };
+    struct weight_gradient_kernel best = *w;
+    double least = -1;
+    long blocks = plan->is_serial ? 1 : plan->rows / plan->lanes;
+    for (long block_parts = 1; block_parts <= smaller(blocks, MOST_PARTS); block_parts *= 2) {
+        struct weight_gradient_kernel candidate = *w;
+        candidate.block_parts = block_parts;
+        double cost = choose_unit(plan, &candidate, shape);
+        if (block_parts == 1 || (cost >= 0 && (least < 0 || cost < least)))
+            least = cost, best = candidate;
     }
     *w = best;
 }
@@ -207,7 +231,8 @@ void schedule_weight_gradient(struct program_plan *plan, struct kernel *kernel) 
         (shape.out_vectors * (double)w->out_channels + shape.in_vectors * (double)w->in_channels);
     double l2 = (double)target->l2;
     shape.far_cycles = bytes <= l2 / 2 ? 0 : bytes <= 8 * l2 ? 3 : 8;
-    choose_unit(plan, w, &shape);
+    shape.weights = (double)shape_elements(&kernel->tensor->shape);
+    choose_parts(plan, w, &shape);
     kernel->units = w->groups * parts(shape.out_tiles, w->tiles_out) *
-                    parts(shape.in_tiles, w->tiles_in) * shape.tap_parts;
+                    parts(shape.in_tiles, w->tiles_in) * shape.tap_parts * w->block_parts;
 }
