@@ -130,7 +130,9 @@ static void find_addresses(struct nest *nest, struct writer *w, const struct loo
             }
         if (s->block_sums) {
             add_view(nest, w, loop, s->block_sums, s->tensor, true);
-            nest->addresses[nest_find(nest, s->block_sums)].stride[0] = s->block_sums->stride[0];
+            long *stride = nest->addresses[nest_find(nest, s->block_sums)].stride;
+            for (int d = 0; d < nest->rank; d++)
+                if (axis_of_dimension[d] == 0) stride[d] = d ? 0 : s->block_sums->stride[0];
         } else if (s->is_stored) {
             add_view(nest, w, loop, w->plan->views[s->tensor->number], s->tensor, true);
         }
