@@ -12,10 +12,16 @@
 
 #include <cmocka.h>
 
-/* Bytes of text for a model's training step on AVX-512. */
-static size_t text_bytes(const char *path) {
+/* The text of a model's training step on AVX-512: its bytes, and how often `part` is in it. */
+struct measure {
+    size_t bytes;
+    int parts;
+};
+
+static struct measure measure_text(const char *path, const char *part) {
     struct error error = {{0}};
     struct arena arena;
+    struct measure measure = {0};
     arena_init(&arena);
     struct model *model = model_read(&arena, path, &error);
     if (!model) fail_msg("%s", error.text);
@@ -24,10 +30,15 @@ static size_t text_bytes(const char *path) {
     assert_non_null(options.target);
     struct compilation *compilation = compile_model(&arena, model, &options, &error);
     if (!compilation) fail_msg("%s", error.text);
-    size_t bytes = strlen(compilation->c_text);
+    measure.bytes = strlen(compilation->c_text);
+    for (const char *at = compilation->c_text; (at = strstr(at, part)); at++) measure.parts++;
     arena_free(&arena);
-    print_message("%s: %zu bytes\n", path, bytes);
-    return bytes;
+    print_message("%s: %zu bytes, %d times \"%s\"\n", path, measure.bytes, measure.parts, part);
+    return measure;
+}
+
+static size_t text_bytes(const char *path) {
+    return measure_text(path, "real strip").bytes;
 }
 
 /* Written out, the loops of A1's convolutions would take another 60,000. */
@@ -42,10 +53,19 @@ static void blocks_are_short(void **state) {
     assert_in_range(text_bytes("models/cnn_batch_norm.lua"), 10000, 130000);
 }
 
+/* What passes over the images of a batch takes strips of many pixels: only what has one number a
+ * sample or a channel is as short as a vector, a call for each. */
+static void strips_are_long(void **state) {
+    (void)state;
+    assert_in_range(measure_text("models/cnn_batch_norm.lua", " n = 16;").parts, 0, 5);
+    assert_in_range(measure_text("models/cnn_batch_norm.lua", " n = 784;").parts, 1, 100);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(convolutions_are_numbers),
         cmocka_unit_test(blocks_are_short),
+        cmocka_unit_test(strips_are_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
