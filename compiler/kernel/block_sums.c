@@ -20,41 +20,42 @@ static bool suits(const struct program_plan *plan, const struct kernel *kernel) 
     return true;
 }
 
-static struct kernel *sums_kernel(struct program_plan *plan, const struct kernel *kernel) {
+static struct kernel *sums_kernel(struct program_plan *plan, const struct kernel *kernel,
+                                  int capacity) {
     struct kernel *sums =
         kernel_new(plan, KERNEL_BLOCK_SUMS, arena_format(plan->arena, "%s_sums", kernel->name),
                    kernel->tensor);
-    sums->owner = kernel;
+    sums->block_sums.owner = kernel;
+    sums->block_sums.sums = ARENA_ARRAY(plan->arena, struct block_sum, capacity);
     return sums;
 }
 
-static struct kernel *gradient_sums(struct program_plan *plan, struct kernel *kernel) {
-    struct kernel *sums = sums_kernel(plan, kernel);
-    long parts = kernel->weight_gradient.block_parts;
-    long weights = shape_elements(&kernel->tensor->shape);
-    struct shape shape = {2, {parts, weights}};
-    const char *name = arena_format(plan->arena, "%s_parts", kernel->name);
-    sums->out = kernel->out;
-    kernel->out =
-        view_new(plan, buffer_new(plan, name, parts * weights, false), 0, &shape, LAYOUT_PLAIN);
-    return sums;
+/* Memory for the sums of the blocks that `kernel` adds up to `to`: [blocks][1][1][elements]. */
+static const struct view *add_sum(struct program_plan *plan, struct kernel *kernel,
+                                  const struct view *to, const char *name, long blocks) {
+    long elements = shape_elements(&to->shape);
+    struct shape shape = {4, {blocks, 1, 1, elements}};
+    struct buffer *buffer =
+        buffer_new(plan, arena_format(plan->arena, "%s_blocks", name), blocks * elements, false);
+    const struct view *from = view_new(plan, buffer, 0, &shape, LAYOUT_PLAIN);
+    kernel->block_sums.sums[kernel->block_sums.count++] = (struct block_sum){to, from};
+    return from;
 }
 
 struct kernel *block_sums_kernel(struct program_plan *plan, struct kernel *kernel) {
-    if (kernel->kind == KERNEL_WEIGHT_GRADIENT && kernel->weight_gradient.block_parts > 1)
-        return gradient_sums(plan, kernel);
+    if (kernel->kind == KERNEL_WEIGHT_GRADIENT && kernel->weight_gradient.block_parts > 1) {
+        struct kernel *sums = sums_kernel(plan, kernel, 1);
+        kernel->out =
+            add_sum(plan, sums, kernel->out, kernel->name, kernel->weight_gradient.block_parts);
+        return sums;
+    }
     if (!suits(plan, kernel)) return NULL;
-    long blocks = plan->rows / plan->lanes;
-    struct kernel *sums = sums_kernel(plan, kernel);
+    struct kernel *sums = sums_kernel(plan, kernel, kernel->loop.statement_count);
     for (int i = 0; i < kernel->loop.statement_count; i++) {
         struct statement *s = &kernel->loop.statements[i];
-        if (s->kind == STATEMENT_VALUE) continue;
-        long channels = shape_elements(&s->tensor->shape);
-        struct shape shape = {4, {blocks, 1, 1, channels}};
-        const char *name = arena_format(plan->arena, "%s_blocks", s->tensor->name);
-        struct buffer *buffer = buffer_new(plan, name, blocks * channels, false);
-        s->block_sums = view_new(plan, buffer, 0, &shape, LAYOUT_PLAIN);
-        sums->out = plan->views[s->tensor->number];
+        if (s->kind == STATEMENT_SUM)
+            s->block_sums = add_sum(plan, sums, plan->views[s->tensor->number], s->tensor->name,
+                                    plan->rows / plan->lanes);
     }
     return sums;
 }

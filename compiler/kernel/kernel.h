@@ -223,13 +223,22 @@ struct naive_kernel {
     const struct tensor *a, *b;
 };
 
+/* to[i] = the sum of from[block][i] over the blocks, of each pair */
+struct block_sums_kernel {
+    const struct kernel *owner; /* whose sums they are */
+    struct block_sum {
+        const struct view *to, *from;
+    } *sums;
+    int count;
+};
+
 struct kernel {
     enum kernel_kind kind;
     int number;
     const char *name;    /* unique in the module: "conv2d_1_forward" */
     const char *comment; /* one line for readers of the C: shapes and schedule */
     struct tensor *tensor; /* what it computes (LOOP: the first statement's) */
-    const struct view *out; /* LOOP: NULL, the statements' tensors have views */
+    const struct view *out; /* LOOP, BLOCK_SUMS: NULL, they have several */
     long units;
     bool is_prepared; /* belongs to the entry point that prepares the weights */
     bool by_block; /* unit u touches only sample block u of each blocked or row-blocked tensor */
@@ -241,7 +250,8 @@ struct kernel {
         struct pool_kernel pool;
         struct copy_kernel copy;
         struct naive_kernel naive;
-        const struct kernel *owner; /* HALO, WINOGRAD_WEIGHTS, _SUMS, BLOCK_SUMS: whom they serve */
+        struct block_sums_kernel block_sums;
+        const struct kernel *owner; /* HALO, WINOGRAD_WEIGHTS, WINOGRAD_SUMS: whom they serve */
     };
 };
 

@@ -150,15 +150,22 @@ static void print_plain(struct text *text, const struct microkernel *kernel) {
     close_plain(text, kernel);
 }
 
+/* The head, and what comes before the sums. */
+static void open_tile(struct text *text, const struct microkernel *kernel, const char *qualifiers,
+                      const char *unused) {
+    text_add(text, "%s%sLATHE_FUSED ", qualifiers, *qualifiers ? " " : "");
+    microkernel_print_head(text, kernel);
+    text_add(text, " {\n    LATHE_FUSE\n%s", unused);
+    text_add(text, "#ifdef LATHE_VECTORS\n    const vector%d zero = {0};\n", kernel->lanes);
+}
+
 void microkernel_print_convolution(struct text *text, const struct microkernel *kernel,
                                    const char *qualifiers) {
     text_add(text,
              "/* %d output channels x %d pixels of %d samples: y += w * x over input channels and\n"
              " * taps (pairs: offset into x, offset into w). */\n",
              kernel->a, kernel->b, kernel->lanes);
-    text_add(text, "%s%sLATHE_FUSED ", qualifiers, *qualifiers ? " " : "");
-    microkernel_print_head(text, kernel);
-    text_add(text, " {\n    LATHE_FUSE\n#ifdef LATHE_VECTORS\n    const vector%d zero = {0};\n", kernel->lanes);
+    open_tile(text, kernel, qualifiers, "");
     if (kernel->a == 1) text_put(text, "    (void)y_plane;\n");
     if (kernel->b == 1) text_put(text, "    (void)x_step, (void)y_step;\n");
     microkernel_print_accumulators(text, kernel);
@@ -217,10 +224,7 @@ void microkernel_print_row(struct text *text, const struct microkernel *kernel,
              "/* %d taps of a kernel row x %d pixels of %d samples of one channel: y += w * x over\n"
              " * kernel rows (pairs: offset into x, offset into w). */\n",
              kernel->a, kernel->b, kernel->lanes);
-    text_add(text, "%s%sLATHE_FUSED ", qualifiers, *qualifiers ? " " : "");
-    microkernel_print_head(text, kernel);
-    text_put(text, " {\n    LATHE_FUSE\n    (void)channels, (void)x_plane, (void)y_plane;\n");
-    text_add(text, "#ifdef LATHE_VECTORS\n    const vector%d zero = {0};\n", kernel->lanes);
+    open_tile(text, kernel, qualifiers, "    (void)channels, (void)x_plane, (void)y_plane;\n");
     microkernel_print_accumulators(text, &tile);
     print_start(text, &tile);
     print_kernel_row(text, kernel);

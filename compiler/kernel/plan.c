@@ -130,16 +130,10 @@ static void visit_loop(struct visitor *v, const struct loop_kernel *loop) {
     }
 }
 
-static void visit_block_sums(struct visitor *v, const struct kernel *kernel) {
-    if (kernel->owner->kind != KERNEL_LOOP) {
-        visit_view(v, kernel->owner->out, false);
-        return;
-    }
-    const struct loop_kernel *loop = &kernel->owner->loop;
-    for (int i = 0; i < loop->statement_count; i++) {
-        if (!loop->statements[i].block_sums) continue;
-        visit_view(v, loop->statements[i].block_sums, false);
-        visit_tensor(v, loop->statements[i].tensor, true);
+static void visit_block_sums(struct visitor *v, const struct block_sums_kernel *kernel) {
+    for (int i = 0; i < kernel->count; i++) {
+        visit_view(v, kernel->sums[i].from, false);
+        visit_view(v, kernel->sums[i].to, true);
     }
 }
 
@@ -190,7 +184,7 @@ void kernel_visit_views(const struct program_plan *plan, const struct kernel *ke
         visit_tensor(&v, kernel->owner->convolution.weights, false);
         break;
     case KERNEL_WINOGRAD_SUMS: visit_view(&v, kernel->owner->out, false); break;
-    case KERNEL_BLOCK_SUMS: visit_block_sums(&v, kernel); break;
+    case KERNEL_BLOCK_SUMS: visit_block_sums(&v, &kernel->block_sums); break;
     case KERNEL_MATMUL:
         visit_tensor(&v, kernel->matmul.a, false);
         if (kernel->matmul.transposed)

@@ -54,13 +54,10 @@ static double copied_elements(const struct copy_kernel *copy) {
     return sum;
 }
 
-static double block_sums_elements(const struct kernel *owner) {
+static double added_elements(const struct block_sums_kernel *kernel) {
     double sum = 0;
-    if (owner->kind != KERNEL_LOOP) return (double)shape_elements(&owner->out->shape);
-    for (int i = 0; i < owner->loop.statement_count; i++) {
-        const struct view *view = owner->loop.statements[i].block_sums;
-        if (view) sum += (double)shape_elements(&view->shape);
-    }
+    for (int i = 0; i < kernel->count; i++)
+        sum += (double)shape_elements(&kernel->sums[i].from->shape);
     return sum;
 }
 
@@ -83,7 +80,7 @@ double kernel_work(const struct program_plan *plan, const struct kernel *kernel)
                           kernel->owner->convolution.out_channels) /
                transformed;
     case KERNEL_WINOGRAD_SUMS: return out_elements(kernel) / transformed;
-    case KERNEL_BLOCK_SUMS: return block_sums_elements(kernel->owner) / copied;
+    case KERNEL_BLOCK_SUMS: return added_elements(&kernel->block_sums) / copied;
     case KERNEL_HALO: return (double)shape_elements(&kernel->out->shape) / copied;
     case KERNEL_COPY: return copied_elements(&kernel->copy) / copied;
     case KERNEL_NAIVE: break; /* any contraction, by plain loops */

@@ -15,40 +15,41 @@ static struct kernel *packing_kernel(struct program_plan *plan, const struct ker
     return pack;
 }
 
-static struct kernel *transposing_kernel(struct program_plan *plan, const struct kernel *kernel) {
-    const struct matmul_kernel *m = &kernel->matmul;
-    struct kernel *copy = kernel_new(
-        plan, KERNEL_COPY, arena_format(plan->arena, "%s_transpose", kernel->name), kernel->tensor);
-    copy->out = m->transposed;
-    copy->copy.from = m->b;
+/* A copy in one part of b of a product, for it to read. */
+static struct kernel *copying_kernel(struct program_plan *plan, const struct kernel *kernel,
+                                     const char *suffix, const struct view *out,
+                                     struct copy_part part) {
+    struct kernel *copy =
+        kernel_new(plan, KERNEL_COPY, arena_format(plan->arena, "%s_%s", kernel->name, suffix),
+                   kernel->tensor);
+    copy->out = out;
+    copy->copy.from = kernel->matmul.b;
     copy->copy.parts = ARENA_NEW(plan->arena, struct copy_part);
     copy->copy.part_count = 1;
+    copy->copy.parts[0] = part;
+    copy->units = part.size[0];
+    return copy;
+}
+
+static struct kernel *transposing_kernel(struct program_plan *plan, const struct kernel *kernel) {
+    const struct matmul_kernel *m = &kernel->matmul;
     /* Parallel over pieces of the columns: each reads rows of b from end to end. */
     long pieces = 1;
     while (pieces < 16 && m->columns % (pieces * 2) == 0 && m->columns / pieces > 64) pieces *= 2;
     long piece = m->columns / pieces;
-    copy->units = pieces;
-    copy->copy.parts[0] =
-        (struct copy_part){.size = {pieces, 1, 1, m->depth, piece},
-                           .to_stride = {piece, 0, 0, m->columns, 1},
-                           .from_stride = {piece * m->b_column, 0, 0, m->b_depth, m->b_column}};
-    return copy;
+    struct copy_part part = {.size = {pieces, 1, 1, m->depth, piece},
+                             .to_stride = {piece, 0, 0, m->columns, 1},
+                             .from_stride = {piece * m->b_column, 0, 0, m->b_depth, m->b_column}};
+    return copying_kernel(plan, kernel, "transpose", m->transposed, part);
 }
 
 static struct kernel *tail_kernel(struct program_plan *plan, const struct kernel *kernel) {
     const struct matmul_kernel *m = &kernel->matmul;
-    struct kernel *copy = kernel_new(
-        plan, KERNEL_COPY, arena_format(plan->arena, "%s_columns", kernel->name), kernel->tensor);
-    copy->out = m->tail_columns;
-    copy->copy.from = m->b;
-    copy->copy.parts = ARENA_NEW(plan->arena, struct copy_part);
-    copy->copy.part_count = 1;
-    copy->units = 1;
-    copy->copy.parts[0] = (struct copy_part){.size = {1, 1, 1, m->tail, m->depth},
-                                             .to_stride = {0, 0, 0, m->depth, 1},
-                                             .from_stride = {0, 0, 0, m->b_column, m->b_depth},
-                                             .from_offset = (m->columns - m->tail) * m->b_column};
-    return copy;
+    struct copy_part part = {.size = {1, 1, 1, m->tail, m->depth},
+                             .to_stride = {0, 0, 0, m->depth, 1},
+                             .from_stride = {0, 0, 0, m->b_column, m->b_depth},
+                             .from_offset = (m->columns - m->tail) * m->b_column};
+    return copying_kernel(plan, kernel, "columns", m->tail_columns, part);
 }
 
 /* ---- what weights alone decide ---- */
