@@ -2,7 +2,9 @@
  * left alone; halving and folds give what `lathe train` gives. */
 #include "tests/command_run.h"
 
+#include <fcntl.h>
 #include <math.h>
+#include <sys/file.h>
 
 static char file[256];
 
@@ -112,6 +114,28 @@ static void a_killed_sweep_ends_with_the_same_table(void **state) {
     expect_same_file("whole/runs/0006", "killed/runs/0006", "best.safetensors");
 }
 
+/* A training that a killed sweep was just starting has the journal open for a moment. */
+static void a_dying_training_is_waited_for(void **state) {
+    char *again[] = SWEEP("killed", "--no-plots", );
+    int ready[2];
+    char byte;
+    (void)state;
+    assert_int_equal(pipe(ready), 0);
+    pid_t holder = fork();
+    if (holder == 0) {
+        int journal = open(path_in(path_in(folder, "killed"), "journal.jsonl"), O_RDWR);
+        bool good = flock(journal, LOCK_EX) == 0 && write(ready[1], "r", 1) == 1;
+        usleep(200000);
+        _exit(!good);
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    assert_int_equal(run_words(again), 2);
+    assert_non_null(strstr(errors, "there is a sweep in this folder already; --resume goes on"));
+    assert_int_equal(waitpid(holder, NULL, 0), holder);
+    close(ready[0]);
+    close(ready[1]);
+}
+
 static void the_journal_is_checked(void **state) {
     char *again[] = SWEEP("whole", "--resume", "--json", "--no-plots", );
     char *other[] = SWEEP("whole", "--resume", "--epochs", "3", );
@@ -210,6 +234,7 @@ static void folds_stand_for_a_validation_split(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_killed_sweep_ends_with_the_same_table),
+        cmocka_unit_test(a_dying_training_is_waited_for),
         cmocka_unit_test(the_journal_is_checked),
         cmocka_unit_test(halving_goes_on_with_the_best),
         cmocka_unit_test(folds_stand_for_a_validation_split),
