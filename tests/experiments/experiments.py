@@ -42,9 +42,8 @@ def parse_options():
                         help="rows of this id, or whose id begins with this word (default: all)")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)),
                         help="trainings at the same time, one thread each (default: the processors)")
-    parser.add_argument("--seeds", type=int, default=1 + len(MORE_SEEDS),
-                        choices=range(1, 2 + len(MORE_SEEDS)),
-                        help="trainings of a short row (default: %(default)s)")
+    parser.add_argument("--seeds", type=int, choices=range(1, 2 + len(MORE_SEEDS)),
+                        help="trainings of each row (default: 3 of a short row, else 1)")
     parser.add_argument("--heavy", action="store_true", help="run heavy rows in whole")
     parser.add_argument("--speed", action="store_true", help="measure seconds of an epoch instead")
     parser.add_argument("--table", action="store_true", help="run nothing, print the table")
@@ -121,7 +120,8 @@ def write(path, result):
 
 def train(row, heavy, seed, threads=1, jobs=1):
     """Runs one training or sweep unless its result is there; seed None is the model's own."""
-    path = result_path(row, "heavy" if heavy and row.get("heavy") else "seed_%s" % (seed or "own"))
+    whole = "heavy_%s" if heavy and row.get("heavy") else "seed_%s"
+    path = result_path(row, whole % (seed or "own"))
     if os.path.exists(path + ".json"):
         return True
     words = command(row, heavy) + ["--json"]
@@ -148,12 +148,14 @@ def is_short(result):
     return min(epochs) * len(epochs) < SHORT_SECONDS * len(os.sched_getaffinity(0))
 
 
-def train_seeds(row, options):
-    """Runs a row with the model's seed and, when it is short, with two more; says how it went."""
+def train_seeds(row, options, threads=1):
+    """Runs a row with the model's seed and, when it is short or asked for, with more; says how it went."""
     begin = time.monotonic()
-    ok = train(row, options.heavy, None)
-    if ok and is_short(read(result_path(row, "seed_own") + ".json")):
-        ok = all([train(row, options.heavy, seed) for seed in MORE_SEEDS[:options.seeds - 1]])
+    ok = train(row, options.heavy, None, threads)
+    if ok:
+        short = not row.get("heavy") and is_short(read(result_path(row, "seed_own") + ".json"))
+        seeds = options.seeds or (1 + len(MORE_SEEDS) if short else 1)
+        ok = all([train(row, options.heavy, seed, threads) for seed in MORE_SEEDS[:seeds - 1]])
     print("%-28s %s %7.1f s" % (row["id"], "done  " if ok else "FAILED", time.monotonic() - begin),
           flush=True)
     return ok
@@ -168,9 +170,9 @@ def run_all(rows, options):
     for row in others:
         if "sweep" in row:
             done = train(row, options.heavy, None, jobs=options.jobs)
+            print("%-28s %s" % (row["id"], "done" if done else "FAILED"), flush=True)
         else:
-            done = train(row, options.heavy, None, threads=options.jobs)
-        print("%-28s %s" % (row["id"], "done" if done else "FAILED"), flush=True)
+            done = train_seeds(row, options, threads=options.jobs)
         ok = ok and done
     return ok
 

@@ -11,9 +11,10 @@ MARKS = {True: "yes", False: "**no**", None: ""}
 def read_results(row, result_path):
     """The results of a row: those of its seeds, and its speed (None when not measured)."""
     found = []
-    for kind in ("heavy", "seed_own", "seed_2", "seed_3"):
+    for kind in ("heavy_own", "heavy_2", "heavy_3", "seed_own", "seed_2", "seed_3"):
         path = result_path(row, kind) + ".json"
-        if os.path.exists(path) and not (found and found[0]["kind"] == "heavy"):
+        in_part = kind.startswith("seed") and bool(found) and found[0]["kind"].startswith("heavy")
+        if os.path.exists(path) and not in_part:
             with open(path, encoding="utf-8") as file:
                 found.append(dict(json.load(file), kind=kind))
     path = result_path(row, "speed") + ".json"
@@ -114,7 +115,7 @@ def render(rows, result_path, command, earlier):
             before[SPEED_CELL] = " %s " % epoch
             lines.append("|".join(before))
             continue
-        heavy = bool(results) and results[0]["kind"] == "heavy"
+        heavy = bool(results) and results[0]["kind"].startswith("heavy")
         parameters = {result["parameters"] for result in results if "parameters" in result}
         if parameters and parameters != {row["parameters"]}:
             complete = False
