@@ -29,12 +29,16 @@ static const char *call(struct printer *p, const char *function, const char *a, 
 static const char *print(struct printer *p, const struct expression *e);
 
 static const char *comparison(struct printer *p, const struct expression *e) {
+    if (e->op == EXPRESSION_NEGATIVE_ZERO)
+        return arena_format(p->w->arena, "real_is_negative_zero(%s%s)",
+                            p->names->is_double ? "(real)" : "", print(p, e->in[0]));
     const char *sign = e->op == EXPRESSION_LESS ? "<" : e->op == EXPRESSION_EQUAL ? "==" : "<=";
     return arena_format(p->w->arena, "%s %s %s", print(p, e->in[0]), sign, print(p, e->in[1]));
 }
 
 static bool is_comparison(const struct expression *e) {
-    return e->op == EXPRESSION_LESS || e->op == EXPRESSION_LESS_EQUAL || e->op == EXPRESSION_EQUAL;
+    return e->op == EXPRESSION_LESS || e->op == EXPRESSION_LESS_EQUAL ||
+           e->op == EXPRESSION_EQUAL || e->op == EXPRESSION_NEGATIVE_ZERO;
 }
 
 /* max and min name their operands twice. */
@@ -90,7 +94,8 @@ static const char *compute(struct printer *p, const struct expression *e) {
     case EXPRESSION_FLOOR: return call(p, "floor", print(p, e->in[0]), NULL);
     case EXPRESSION_LESS:
     case EXPRESSION_LESS_EQUAL:
-    case EXPRESSION_EQUAL: return arena_format(arena, "(%s)(%s)", type, comparison(p, e));
+    case EXPRESSION_EQUAL:
+    case EXPRESSION_NEGATIVE_ZERO: return arena_format(arena, "(%s)(%s)", type, comparison(p, e));
     case EXPRESSION_SELECT: {
         const char *condition = is_comparison(e->in[0])
                                     ? comparison(p, e->in[0])

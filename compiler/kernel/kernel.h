@@ -267,6 +267,7 @@ struct program_plan {
     long prepared_elements;
     bool *batched;        /* by tensor number: axis 0 is the batch */
     const bool *fixed;    /* by tensor number: weights alone decide it */
+    bool *is_cut;         /* by tensor number: a slice of a blocked image that stays in its memory */
     enum layout *layouts; /* by tensor number */
     struct view **views;  /* by tensor number; NULL: not in memory */
     struct kernel **kernels;

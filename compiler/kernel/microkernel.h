@@ -75,7 +75,7 @@
  *   void vector_add(real *to, const real *a, long a_step, const real *b, long b_step, long n);
  *   (add subtract multiply divide maximum minimum power less less_equal equal)
  *   void vector_exp(real *to, const real *a, long a_step, long n);
- *   (negate absolute exp log sqrt tanh erf sin cos floor copy)
+ *   (negate absolute exp log sqrt tanh erf sin cos floor is_negative_zero copy)
  *   void vector_select(real *to, const real *c, long c_step, const real *a, long a_step,
  *       const real *b, long b_step, long n);
  *   void vector_multiply_add(real *to, const real *a, long a_step, const real *b, long b_step,

@@ -5,6 +5,18 @@
  * and tests/test_microkernel.c measures them. */
 #include "microkernel_text.h"
 
+/* By their bits: -ffast-math takes both zeros for the same. */
+static const char *const negative_zero_in_double = "@int real_is_negative_zero(double x) {\n"
+                                                   "    union {\n"
+                                                   "        double value;\n"
+                                                   "        unsigned long long bits;\n"
+                                                   "    } pun;\n"
+                                                   "    pun.value = x;\n"
+                                                   "    return pun.bits == 1ull << 63;\n"
+                                                   "}\n";
+static const char *const negative_zero =
+    "@int real_is_negative_zero(float x) { return real_to_bits(x) == 1u << 31; }\n\n";
+
 /* In double all of it, in float what has no polynomial here, is the library's. */
 static void print_library(struct text *text, const char *qualifiers, const char *library) {
     static const char *const in_double[] = {"exp", "log", "sqrt", "tanh",
@@ -17,6 +29,7 @@ static void print_library(struct text *text, const char *qualifiers, const char 
                  in_double[i], library, in_double[i]);
     text_add(text, "%s%sdouble real_pow(double x, double y) { return %spow(x, y); }\n", qualifiers,
              space, library);
+    microkernel_put(text, negative_zero_in_double, qualifiers);
     text_put(text, "#else\n");
     for (size_t i = 0; i < sizeof in_float / sizeof *in_float; i++)
         text_add(text, "%s%sfloat real_%s(float x) { return %s%sf(x); }\n", qualifiers, space,
@@ -147,6 +160,7 @@ static const char *const uniform =
 void microkernel_print_math(struct text *text, const char *qualifiers, const char *library) {
     print_library(text, qualifiers, library);
     microkernel_put(text, exponential, qualifiers);
+    microkernel_put(text, negative_zero, qualifiers);
     microkernel_put(text, logarithm, qualifiers);
     microkernel_put(text, hyperbolic, qualifiers);
     microkernel_put(text, uniform, qualifiers);

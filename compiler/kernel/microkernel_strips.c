@@ -20,6 +20,7 @@ static const struct strip_operation unary[] = {
     {"sin", "real_sin(x)"},
     {"cos", "real_cos(x)"},
     {"floor", "real_floor(x)"},
+    {"is_negative_zero", "real_is_negative_zero(x) ? (real)1 : (real)0"},
     {"copy", "x"},
 };
 static const struct strip_operation binary[] = {
@@ -239,6 +240,7 @@ void microkernel_each_function(void (*visit)(void *context, const char *name), v
         "real_cos",
         "real_floor",
         "real_pow",
+        "real_is_negative_zero",
         "real_random",
         "real_random_key",
         "vector_select",

@@ -23,6 +23,7 @@ const char *microkernel_vector_name(enum expression_operator op) {
     case EXPRESSION_SIN: return "vector_sin";
     case EXPRESSION_COS: return "vector_cos";
     case EXPRESSION_FLOOR: return "vector_floor";
+    case EXPRESSION_NEGATIVE_ZERO: return "vector_is_negative_zero";
     case EXPRESSION_LESS: return "vector_less";
     case EXPRESSION_LESS_EQUAL: return "vector_less_equal";
     case EXPRESSION_EQUAL: return "vector_equal";

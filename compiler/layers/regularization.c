@@ -9,8 +9,9 @@ static bool infer_shape(struct layer *layer, struct error *error) {
     return true;
 }
 
-/* random < rate ? 0 : x / (1 - rate). The generator is counter based: the derivative of this
- * expression draws the same numbers again, so that no mask is stored. */
+/* random < rate ? -0 : x / (1 - rate) - -0. What is dropped is -0.0, and what is kept never is
+ * (-0 - -0 = 0): so the result tells the backward pass which is which (tensor/map.c), without a
+ * mask and without drawing the numbers again. */
 static struct tensor *lower(const struct layer *layer, struct graph *graph,
                             struct tensor *const *in, bool training) {
     if (!training || layer->rate == 0) return in[0];
@@ -21,8 +22,9 @@ static struct tensor *lower(const struct layer *layer, struct graph *graph,
     const struct expression *kept =
         expression_binary(arena, EXPRESSION_MULTIPLY, expression_operand(arena, 0),
                           expression_constant(arena, 1 / (1 - layer->rate)));
-    const struct expression *e =
-        expression_select(arena, dropped, expression_constant(arena, 0), kept);
+    const struct expression *zero = expression_constant(arena, -0.0);
+    const struct expression *e = expression_select(
+        arena, dropped, zero, expression_binary(arena, EXPRESSION_SUBTRACT, kept, zero));
     return graph_map(graph, e, in, 1);
 }
 

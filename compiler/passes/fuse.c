@@ -16,7 +16,8 @@ bool tensor_is_alias(const struct program_plan *plan, const struct tensor *t) {
         if (from && to) return shape_equal(&in->shape, &t->shape);
         return image->size[1] * image->size[2] * image->size[3] == 1;
     }
-    if (t->primitive == PRIMITIVE_SLICE) return t->axis == 0 && !plan_is_blocked(plan, t);
+    if (t->primitive == PRIMITIVE_SLICE)
+        return plan->is_cut[t->number] || (t->axis == 0 && !plan_is_blocked(plan, t));
     return false;
 }
 
@@ -47,6 +48,26 @@ static void find_users(struct fusion *f) {
         f->is_external[f->graph->outputs[i].tensor->number] = true;
     for (int i = 0; i < f->graph->update_count; i++)
         f->is_external[f->graph->updates[i].value->number] = true;
+}
+
+/* Only loops that go pixel by pixel can read a piece of a blocked image where it is: those of maps
+ * that read no other image, and so are no epilogue. */
+static bool can_be_cut(const struct fusion *f, const struct tensor *t) {
+    if (t->primitive != PRIMITIVE_SLICE || t->axis == 0 || !plan_is_blocked(f->plan, t))
+        return false;
+    for (int i = 0; i < f->user_count[t->number]; i++) {
+        const struct tensor *user = f->users[t->number][i];
+        if (user->primitive != PRIMITIVE_MAP) return false;
+        for (int j = 0; j < user->in_count; j++)
+            if (user->in[j] != t && shape_equal(&user->in[j]->shape, &user->shape)) return false;
+    }
+    return !f->is_external[t->number];
+}
+
+static void find_cut(struct fusion *f) {
+    f->plan->is_cut = ARENA_ARRAY(f->plan->arena, bool, f->graph->tensor_count);
+    for (int i = 0; i < f->graph->tensor_count; i++)
+        f->plan->is_cut[i] = can_be_cut(f, f->graph->tensors[i]);
 }
 
 /* Values of updates overwrite variables, so they and what reads them come after everything else. */
@@ -459,6 +480,7 @@ void pass_fuse(struct program_plan *plan) {
     f.position = ARENA_ARRAY(plan->arena, int, plan->graph->tensor_count);
     plan->views = ARENA_ARRAY(plan->arena, struct view *, plan->graph->tensor_count);
     find_users(&f);
+    find_cut(&f);
     find_deferred(&f);
     find_virtual(&f);
     find_absorbed(&f);

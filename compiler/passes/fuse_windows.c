@@ -50,8 +50,8 @@ static bool reads_pixel_position(const struct expression *e) {
 static bool map_fits(const struct fusion *f, const struct tensor *t) {
     if (!plan_is_blocked(f->plan, t) || reads_pixel_position(t->expression)) return false;
     for (int i = 0; i < t->in_count; i++)
-        if (!shape_equal(&t->in[i]->shape, &t->shape) &&
-            !is_by_channel(f, t->in[i], t->shape.size[3]))
+        if (f->plan->is_cut[t->in[i]->number] || (!shape_equal(&t->in[i]->shape, &t->shape) &&
+                                                  !is_by_channel(f, t->in[i], t->shape.size[3])))
             return false;
     return true;
 }

@@ -17,11 +17,12 @@ struct lifetime {
     int kernel;
 };
 
-/* One block of samples after the other, and nothing else. */
+/* One block of samples after the other, or a piece of each, and nothing else. */
 static bool is_by_block(const struct program_plan *plan, const struct view *view) {
-    return view->layout == LAYOUT_BLOCKED && view->offset == 0 &&
-           shape_elements(&view->shape) == view->buffer->elements && plan->rows > plan->lanes &&
-           plan->has_shares;
+    if (!plan->has_shares || plan->rows <= plan->lanes || view->layout != LAYOUT_BLOCKED)
+        return false;
+    return view->stride[0] * (plan->rows / plan->lanes) == view->buffer->elements &&
+           view->offset < view->stride[0];
 }
 
 static void extend(void *context, const struct view *view, bool is_write) {

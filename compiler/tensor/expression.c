@@ -44,6 +44,7 @@ double expression_operator_value(enum expression_operator op, double a, double b
     case EXPRESSION_SIN: return sin(a);
     case EXPRESSION_COS: return cos(a);
     case EXPRESSION_FLOOR: return floor(a);
+    case EXPRESSION_NEGATIVE_ZERO: return a == 0 && signbit(a);
     case EXPRESSION_LESS: return a < b;
     case EXPRESSION_LESS_EQUAL: return a <= b;
     case EXPRESSION_EQUAL: return a == b;
@@ -112,8 +113,9 @@ static bool is_constant(const struct expression *e) {
     return e->op == EXPRESSION_CONSTANT;
 }
 
+/* -0.0 is not 0: adding it changes nothing, but x - -0.0 makes 0 of -0. */
 static bool is_value(const struct expression *e, double value) {
-    return is_constant(e) && e->value == value;
+    return is_constant(e) && e->value == value && !signbit(e->value) == !signbit(value);
 }
 
 const struct expression *expression_unary(struct arena *arena, enum expression_operator op,

@@ -35,6 +35,7 @@
     X(SIN, "sin", 1)                                                                               \
     X(COS, "cos", 1)                                                                               \
     X(FLOOR, "floor", 1)                                                                           \
+    X(NEGATIVE_ZERO, "is_negative_zero", 1) /* 1 for -0.0, else 0 */                               \
     X(LESS, "<", 2)                                                                                \
     X(LESS_EQUAL, "<=", 2)                                                                         \
     X(EQUAL, "==", 2)                                                                              \

@@ -121,6 +121,7 @@ static const struct expression *derive(struct arena *arena, const struct express
     case EXPRESSION_INDEX:
     case EXPRESSION_RANDOM:
     case EXPRESSION_FLOOR:
+    case EXPRESSION_NEGATIVE_ZERO:
     case EXPRESSION_LESS:
     case EXPRESSION_LESS_EQUAL:
     case EXPRESSION_EQUAL:

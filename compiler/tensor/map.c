@@ -3,6 +3,8 @@
 #include "expression_list.h"
 #include "iterate.h"
 
+#include <math.h>
+
 static bool node_check(const struct tensor *tensor, const struct expression *e,
                        struct error *error) {
     if (e->op == EXPRESSION_OPERAND && (e->index < 0 || e->index >= tensor->in_count))
@@ -67,6 +69,12 @@ static const struct expression *derivative_by_output(struct arena *arena,
     if (e->op == EXPRESSION_MAXIMUM && (is_constant(e->in[0], 0) || is_constant(e->in[1], 0))) {
         *inner = is_constant(e->in[0], 0) ? e->in[1] : e->in[0]; /* relu */
         return expression_select(arena, positive, one, zero);
+    }
+    if (e->op == EXPRESSION_SELECT && is_constant(e->in[1], 0) && signbit(e->in[1]->value) &&
+        e->in[2]->op == EXPRESSION_SUBTRACT && is_constant(e->in[2]->in[1], 0)) {
+        *inner = e->in[2]->in[0]; /* dropout */
+        return expression_select(arena, expression_unary(arena, EXPRESSION_NEGATIVE_ZERO, y), zero,
+                                 one);
     }
     if (e->op == EXPRESSION_TANH) {
         *inner = e->in[0];
