@@ -260,8 +260,8 @@ LATHE_INLINE float real_log(float x) {
 
 #endif
 
-/* Random numbers by counter: MurmurHash3's 32-bit finalizer mixes a key and an
- * element number to 24 bits in [0, 1). */
+/* Random numbers by counter: MurmurHash3's 32-bit finalizer mixes a key and an element
+ * number to 24 bits in [0, 1): twice for initial weights, once for what each step draws. */
 LATHE_INLINE unsigned real_random_mix(unsigned h) {
     h ^= h >> 16;
     h *= 0x85ebca6bu;

@@ -122,6 +122,13 @@ static uint32_t mix(uint32_t h) {
     return h ^ (h >> 16);
 }
 
+static float random_value(uint32_t key, uint32_t number) {
+    uint32_t h = number + key;
+    h = ((h ^ h >> 16) * 0x85ebca6bu) ^ key;
+    h = (h ^ h >> 13) * 0xc2b2ae35u;
+    return (float)(h >> 8) / 16777216.0f;
+}
+
 /* Rows of positions: element i is at row i / row, place i % row. */
 static void positions_of(const struct library *library, unsigned key, long row) {
     void (*random)(float *, unsigned, unsigned, long, long, long, long) =
@@ -136,7 +143,7 @@ static void positions_of(const struct library *library, unsigned key, long row) 
         random(y_memory, key, 17, 49, row, 5, n);
         for (long i = 0; i < n; i++) {
             uint32_t number = (uint32_t)(17 + i % row * 49 + i / row * 5);
-            assert_true(y_memory[i] == (float)(mix(mix(number + key) ^ key) >> 8) / 16777216.0f);
+            assert_true(y_memory[i] == random_value(key, number));
         }
         index(y_memory, 3, 2, row, -7, n);
         for (long i = 0; i < n; i++)
@@ -150,7 +157,7 @@ static void random_of(const struct library *library) {
         (unsigned (*)(unsigned, unsigned, unsigned))library->find(library->target,
                                                                   "real_random_key");
     float (*element)(unsigned, unsigned) =
-        (float (*)(unsigned, unsigned))library->find(library->target, "real_random");
+        (float (*)(unsigned, unsigned))library->find(library->target, "real_random_once");
     void (*strip)(float *, unsigned, unsigned, long, long) =
         (void (*)(float *, unsigned, unsigned, long, long))library->find(library->target,
                                                                          "vector_random");
@@ -163,7 +170,7 @@ static void random_of(const struct library *library) {
         strip(y_memory, k, first, step, 999);
         for (long i = 0; i < 999; i++) {
             uint32_t number = first + (uint32_t)(i * step);
-            float value = (float)(mix(mix(number + k) ^ k) >> 8) / 16777216.0f;
+            float value = random_value(k, number);
             assert_true(y_memory[i] == value && element(k, number) == value);
         }
     }

@@ -59,7 +59,7 @@ static const char *compute(struct printer *p, const struct expression *e) {
     case EXPRESSION_OPERAND: return names->operand[e->index];
     case EXPRESSION_INDEX: return arena_format(arena, "(%s)(%s)", type, names->index[e->index]);
     case EXPRESSION_RANDOM:
-        return arena_format(arena, "real_random(%s, %s)", names->random_key[e->index],
+        return arena_format(arena, "real_random_once(%s, %s)", names->random_key[e->index],
                             names->element);
     case EXPRESSION_ADD:
     case EXPRESSION_SUBTRACT:

@@ -140,8 +140,8 @@ static const char *const hyperbolic =
     "#endif\n\n";
 
 static const char *const uniform =
-    "/* Random numbers by counter: MurmurHash3's 32-bit finalizer mixes a key and an\n"
-    " * element number to 24 bits in [0, 1). */\n"
+    "/* Random numbers by counter: MurmurHash3's 32-bit finalizer mixes a key and an element\n"
+    " * number to 24 bits in [0, 1): twice for initial weights, once for what each step draws. */\n"
     "@unsigned real_random_mix(unsigned h) {\n"
     "    h ^= h >> 16;\n"
     "    h *= 0x85ebca6bu;\n"
@@ -154,6 +154,12 @@ static const char *const uniform =
     "}\n\n"
     "@real real_random(unsigned key, unsigned element) {\n"
     "    const unsigned h = real_random_mix(real_random_mix(element + key) ^ key);\n"
+    "    return (real)(int)(h >> 8) * (real)(1.0 / 16777216.0);\n"
+    "}\n\n"
+    "@real real_random_once(unsigned key, unsigned element) {\n"
+    "    unsigned h = element + key;\n"
+    "    h = ((h ^ h >> 16) * 0x85ebca6bu) ^ key;\n"
+    "    h = (h ^ h >> 13) * 0xc2b2ae35u;\n"
     "    return (real)(int)(h >> 8) * (real)(1.0 / 16777216.0);\n"
     "}\n\n";
 

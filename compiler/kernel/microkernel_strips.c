@@ -78,7 +78,7 @@ static const char *const generation =
     "static void vector_random(real *to, unsigned key, unsigned first, long element_step,\n"
     "        long n) {\n"
     "    const unsigned step = (unsigned)element_step;\n"
-    "    for (long i = 0; i < n; i++) to[i] = real_random(key, first + (unsigned)i * step);\n"
+    "    for (long i = 0; i < n; i++) to[i] = real_random_once(key, first + (unsigned)i * step);\n"
     "}\n\n"
     "static void vector_index(real *to, long first, long step, long n) {\n"
     "    for (long i = 0; i < n; i++) to[i] = (real)(first + i * step);\n"
@@ -241,7 +241,7 @@ void microkernel_each_function(void (*visit)(void *context, const char *name), v
         "real_floor",
         "real_pow",
         "real_is_negative_zero",
-        "real_random",
+        "real_random_once",
         "real_random_key",
         "vector_select",
         "vector_random",

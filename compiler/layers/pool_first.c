@@ -62,16 +62,33 @@ static int find_steps(struct tensor *image, struct step *steps) {
     return count;
 }
 
-/* 1 or -1 for each channel. */
+/* a / sqrt(b) */
+static bool is_by_root(const struct tensor *t) {
+    if (t->primitive != PRIMITIVE_MAP || t->expression->op != EXPRESSION_DIVIDE) return false;
+    const struct expression *below = t->expression->in[1];
+    if (below->op != EXPRESSION_OPERAND) return false;
+    const struct tensor *root = t->in[below->index];
+    return root->primitive == PRIMITIVE_MAP && root->expression->op == EXPRESSION_SQRT;
+}
+
+/* 1 or -1 for each channel; NULL: it is 1. The sign of gamma / sqrt(variance) is gamma's, which is
+ * known before the statistics: one pass over the image can take both. */
 static struct tensor *sign_of(struct graph *graph, const struct step *step) {
     struct arena *arena = graph->arena;
+    const struct tensor *owner = step->map;
+    const struct expression *factor = step->factor;
+    if (factor->op == EXPRESSION_OPERAND && is_by_root(owner->in[factor->index])) {
+        owner = owner->in[factor->index];
+        factor = owner->expression->in[0];
+    }
+    if (factor->op == EXPRESSION_CONSTANT && factor->value >= 0) return NULL;
     const struct expression *is_negative =
-        expression_binary(arena, EXPRESSION_LESS, step->factor, expression_constant(arena, 0));
+        expression_binary(arena, EXPRESSION_LESS, factor, expression_constant(arena, 0));
     const struct expression *sign = expression_select(
         arena, is_negative, expression_constant(arena, -1), expression_constant(arena, 1));
     struct shape channels = step->map->shape;
     for (int i = 0; i + 1 < channels.rank; i++) channels.size[i] = 1;
-    return graph_map_shaped(graph, sign, step->map->in, step->map->in_count, channels);
+    return graph_map_shaped(graph, sign, owner->in, owner->in_count, channels);
 }
 
 struct tensor *lower_max_pool(struct graph *graph, const struct window *window, long out_height,
@@ -83,6 +100,7 @@ struct tensor *lower_max_pool(struct graph *graph, const struct window *window, 
     for (int i = 0; i < count; i++) {
         if (!steps[i].factor) continue;
         struct tensor *of_step = sign_of(graph, &steps[i]);
+        if (!of_step) continue;
         sign = sign ? graph_binary(graph, EXPRESSION_MULTIPLY, sign, of_step) : of_step;
     }
     if (count > 0) image = steps[count - 1].map->in[steps[count - 1].image];

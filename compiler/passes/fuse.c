@@ -369,6 +369,47 @@ static int add_statement(struct fusion *f, struct kernel *kernel, struct tensor 
     return kernel->loop.statement_count - 1;
 }
 
+static void place(struct fusion *f, struct tensor *t);
+
+/* Places what a map of an image needs besides it, if variables alone decide that. */
+static bool place_numbers(struct fusion *f, const struct tensor *map, const struct tensor *image) {
+    for (int i = 0; i < map->in_count; i++) {
+        struct tensor *number = map->in[i];
+        if (number == image || f->is_placed[number->number]) continue;
+        for (int j = 0; j < number->in_count; j++)
+            if (!f->is_placed[number->in[j]->number]) return false;
+        place(f, number);
+    }
+    return true;
+}
+
+/* Will the image be pooled, by itself or after a map that is recomputed there? Then sums over it go
+ * window by window, for the pooling to join them: one pass over the image. */
+static bool is_pooled_later(struct fusion *f, const struct tensor *image, struct pooling *pooling) {
+    for (int i = 0; i < f->user_count[image->number]; i++) {
+        const struct tensor *user = f->users[image->number][i], *map = NULL;
+        if (f->is_virtual[user->number] && f->user_count[user->number] > 0) {
+            map = user;
+            user = f->users[map->number][0];
+        }
+        if (user->primitive == PRIMITIVE_MAX_POOL && !f->is_placed[user->number] &&
+            fusion_pools(f, user, pooling) && (!map || place_numbers(f, map, image)))
+            return true;
+    }
+    return false;
+}
+
+static bool sums_what_is_pooled(struct fusion *f, const struct tensor *t, struct pooling *pooling) {
+    for (int i = 0; i < t->in_count; i++) {
+        const struct tensor *in = t->in[i];
+        if (!plan_is_blocked(f->plan, in)) continue;
+        if (f->is_virtual[in->number] ? sums_what_is_pooled(f, in, pooling)
+                                      : is_pooled_later(f, in, pooling))
+            return true;
+    }
+    return false;
+}
+
 const char *fusion_kernel_name(struct fusion *f, const struct tensor *t) {
     return t->name ? t->name : arena_format(f->plan->arena, "tensor_%d", t->number);
 }
@@ -383,10 +424,13 @@ static void place_loop(struct fusion *f, struct tensor *t) {
     for (int i = plan->kernel_count - 1; i >= oldest && !kernel; i--)
         if (can_join(f, t, plan->kernels[i])) kernel = plan->kernels[i];
     if (!kernel) {
+        bool is_windowed = fusion_needs_pooling(f, t, &pooling) ||
+                           (t->primitive == PRIMITIVE_REDUCE && fusion_fits_windows(f, t) &&
+                            sums_what_is_pooled(f, t, &pooling));
         kernel = kernel_new(plan, KERNEL_LOOP, fusion_kernel_name(f, t), t);
         kernel->loop.domain = *fusion_domain(t);
         kernel->loop.layout = layout_of(f, t);
-        if (fusion_needs_pooling(f, t, &pooling)) {
+        if (is_windowed) {
             struct pooling *own = ARENA_NEW(plan->arena, struct pooling);
             *own = pooling;
             kernel->loop.pooling = own;
@@ -437,6 +481,8 @@ static void place_pool(struct fusion *f, struct tensor *t, struct tensor *map) {
 
 static void place(struct fusion *f, struct tensor *t) {
     struct tensor *absorbed = t->primitive == PRIMITIVE_MAP ? absorbed_operand(f, t) : NULL;
+    if (f->is_placed[t->number]) return;
+    f->is_placed[t->number] = true;
     f->position[t->number] = -1;
     if (f->is_virtual[t->number] || f->is_absorbed[t->number]) return;
     if (tensor_is_alias(f->plan, t)) {
@@ -478,6 +524,7 @@ static void place(struct fusion *f, struct tensor *t) {
 void pass_fuse(struct program_plan *plan) {
     struct fusion f = {.plan = plan, .graph = plan->graph};
     f.position = ARENA_ARRAY(plan->arena, int, plan->graph->tensor_count);
+    f.is_placed = ARENA_ARRAY(plan->arena, bool, plan->graph->tensor_count);
     plan->views = ARENA_ARRAY(plan->arena, struct view *, plan->graph->tensor_count);
     find_users(&f);
     find_cut(&f);

@@ -15,6 +15,7 @@ struct fusion {
     bool *is_virtual;  /* has no kernel of its own: recomputed by its users */
     bool *is_absorbed; /* a contraction or pool that its only user's kernel computes */
     bool *is_windowed; /* computed in loops that go window by window, for sure */
+    bool *is_placed;   /* its kernel, if it has one, is in the list */
     int *position;     /* kernel that computes the tensor; -1: there from the start */
 };
 

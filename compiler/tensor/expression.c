@@ -296,6 +296,8 @@ double expression_random_value(unsigned long seed, unsigned long step, int strea
     uint32_t key = random_mix((uint32_t)seed);
     key = random_mix(key + (uint32_t)step);
     key = random_mix(key + (uint32_t)stream);
-    uint32_t bits = random_mix(random_mix((uint32_t)element + key) ^ key);
-    return (double)(bits >> 8) / 16777216.0;
+    uint32_t h = (uint32_t)element + key;
+    h = ((h ^ h >> 16) * 0x85ebca6bu) ^ key;
+    h = (h ^ h >> 13) * 0xc2b2ae35u;
+    return (double)(h >> 8) / 16777216.0;
 }

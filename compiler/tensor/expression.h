@@ -111,10 +111,13 @@ void expression_print(struct text *text, const struct expression *e, const char 
 
 /** The uniform random number in [0,1) with 24 bits: the definition that generated code follows.
  * A counter-based generator (Salmon et al., 2011, "Parallel random numbers: as easy as 1, 2, 3");
- * the mixing function is MurmurHash3's 32-bit finalizer:
+ * the mixing function is MurmurHash3's 32-bit finalizer (all modulo 2^32):
  *   mix(h) = h ^= h>>16, h *= 0x85ebca6b, h ^= h>>13, h *= 0xc2b2ae35, h ^= h>>16
- *   key    = mix(mix(mix(seed) + step) + stream)           (all modulo 2^32)
- *   value  = (mix(mix(element + key) ^ key) >> 8) / 2^24 */
+ *   key    = mix(mix(mix(seed) + step) + stream)
+ *   h      = element + key, h ^= h>>16, h *= 0x85ebca6b, h ^= key, h ^= h>>13, h *= 0xc2b2ae35
+ *   value  = (h >> 8) / 2^24
+ * The runtime's numbers (runtime/random.h: initial weights, shuffles) mix the element twice; drawn for
+ * each pixel of each step, that took a quarter of dropout's, pooling's and normalization's time. */
 double expression_random_value(unsigned long seed, unsigned long step, int stream,
                                unsigned long element);
 
