@@ -18,9 +18,9 @@ struct pipeline {
     struct error *error;
 };
 
-static const char *const pass_names[] = {"lower", "simplify", "common",  "dead",
-                                         "fold",  "outputs",  "compose", "layout",
-                                         "fuse",  "tile",     "place",   NULL};
+static const char *const pass_names[] = {"lower",   "simplify", "common", "dead", "fold",
+                                         "outputs", "compose",  "layout", "fuse", "tile",
+                                         "group",   "place",    NULL};
 
 const char *const *compile_pass_names(void) {
     return pass_names;
@@ -73,6 +73,8 @@ static bool run_passes(struct pipeline *p) {
     if (!after(p, "fuse")) return false;
     pass_tile(p->plan);
     if (!after(p, "tile")) return false;
+    pass_group(p->plan);
+    if (!after(p, "group")) return false;
     pass_place(p->plan);
     return verify_plan(p->plan, p->error) && after(p, "place");
 }
@@ -183,9 +185,12 @@ static void summarize_kernels(struct arena *arena, struct compilation *compilati
         const struct kernel *kernel = plan->kernels[i];
         if (kernel->is_prepared) continue;
         kernels[count++] =
-            (struct kernel_summary){kernel->name, kernel_layer(plan, kernel),
+            (struct kernel_summary){kernel->name,
+                                    kernel_layer(plan, kernel),
+                                    kernel->together,
                                     kernel_is_shared(plan, kernel) ? kernel->units : 1,
-                                    kernel_work(plan, kernel), kernel_part(plan, kernel, backward)};
+                                    kernel_work(plan, kernel),
+                                    kernel_part(plan, kernel, backward)};
     }
     compilation->kernels[mode] = kernels;
     compilation->kernel_count[mode] = count;

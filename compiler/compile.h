@@ -63,6 +63,7 @@ struct memory_report {
 struct kernel_summary {
     const char *name;
     const char *layer; /* the layer it stems from, or NULL: loss, optimizer */
+    int together;      /* kernels from this one on that run as one task; 0: inside of one */
     long units;        /* 1: run by the entry point, else by the call's `parallel` */
     double work;       /* about how much it does: shares out a time among several */
     enum part part;    /* of a layer's contractions it computes, packing included */

@@ -22,6 +22,10 @@ typedef void program_parallel(void *pool, program_task *task, const void *contex
  * has the same, whatever the pieces in which the units are done. */
 typedef long program_range_start(void *pool);
 
+/* In a task of several kernels, which run one after the other for each unit: the next one is that
+ * of this number, from 0; their number at the end of a unit. */
+typedef void program_progress(void *pool, long kernel);
+
 /* One call of an entry point. The generated C declares this very struct: keep both in step
  * (compiler/c/module.c prints it). All tensors are row-major floats. */
 struct program_call {
@@ -35,6 +39,7 @@ struct program_call {
     program_parallel *parallel;
     void *pool;
     program_range_start *range_start; /* NULL: each call of a task counts as a share of its own */
+    program_progress *progress;       /* NULL, or for who measures */
 };
 typedef void program_entry(struct program_call *call);
 

@@ -4,6 +4,7 @@
 #define LATHE_REFERENCE_MODEL_H
 
 #include "compiler/layers/layer.h"
+#include "runtime/random.h"
 #include "tests/model_text.h"
 
 #include <math.h>
@@ -40,7 +41,7 @@ static inline void close_to(double a, double b, double tolerance, const char *fi
 
 /* Uniform in [0, 1), the same in each run of the test. */
 static inline double uniform(unsigned long seed, long element) {
-    return expression_random_value(seed, 0, 77, (unsigned long)element);
+    return random_uniform(random_key((uint32_t)seed, 0, 77), (uint32_t)element);
 }
 
 static inline void reference_out_of_memory(struct arena *arena) {

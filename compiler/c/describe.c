@@ -98,8 +98,10 @@ void plan_print(struct text *text, const struct program_plan *plan) {
     struct writer w = {.arena = plan->arena, .text = {.arena = plan->arena}, .plan = plan};
     for (int i = 0; i < plan->kernel_count; i++) {
         const struct kernel *kernel = plan->kernels[i];
-        text_add(text, "%3d %s%s: %s\n", i, kernel->is_prepared ? "once, ahead of the calls: " : "",
-                 kernel->name, describe_kernel(&w, kernel));
+        text_add(text, "%3d %s%s%s: %s\n", i,
+                 kernel->is_prepared ? "once, ahead of the calls: " : "",
+                 kernel->together == 0 ? "by block with it: " : "", kernel->name,
+                 describe_kernel(&w, kernel));
     }
     for (int i = 0; i < plan->buffer_count; i++) {
         const struct buffer *buffer = plan->buffers[i];

@@ -181,6 +181,7 @@ static void remove_dimension(struct nest *nest, int d) {
 }
 
 static bool can_merge(const struct nest *nest, int d) {
+    if (d == 0 && nest->kernel->by_block) return false; /* its units are the blocks */
     if (nest->is_reduced[d] != nest->is_reduced[d + 1]) return false;
     for (int a = 0; a < nest->address_count; a++) {
         const long *stride = nest->addresses[a].stride;
@@ -206,6 +207,7 @@ static void merge_dimensions(struct nest *nest) {
 static void merge_rows(struct nest *nest) {
     int d = nest->rank - 2;
     if (d < 0 || nest->is_reduced[d] != nest->is_reduced[d + 1]) return;
+    if (d == 0 && nest->kernel->by_block) return;
     long row = nest->extent[d + 1];
     if (row % 16 || SUM_CHUNK % row) return;
     for (int a = 0; a < nest->address_count; a++) {

@@ -10,7 +10,7 @@ static const char *const entry_names[MODE_COUNT] = {"train", "evaluate", "predic
 
 /* ---- what stands before the kernels ---- */
 
-static void write_call_struct(struct writer *w, bool has_shares) {
+static void write_call_struct(struct writer *w, bool has_shares, bool has_groups) {
     write_blank(w);
     write_comment(w, "A range of units of a kernel, and how to run all of them.");
     write_line(w, "typedef void %s_task(const void *context, long begin, long end);", w->module);
@@ -28,9 +28,21 @@ static void write_call_struct(struct writer *w, bool has_shares) {
     write_line(w, "void (*parallel)(void *pool, %s_task *task, const void *context, long count);",
                w->module);
     write_line(w, "void *pool;");
-    if (has_shares) write_line(w, "long (*range_start)(void *pool);");
+    if (has_shares) {
+        write_line(w, "long (*range_start)(void *pool);");
+        write_line(w, "void (*progress)(void *pool, long kernel);");
+    }
     w->depth--;
     write_line(w, "};");
+    if (!has_groups) return;
+    write_blank(w);
+    write_comment(w, "Tells that a kernel of several begins, or that the last one has ended.");
+    write_open(w,
+               "static const struct %s_call *%s_progress(const struct %s_call *call, long kernel)",
+               w->module, w->module, w->module);
+    write_line(w, "if (call->progress) call->progress(call->pool, kernel);");
+    write_line(w, "return call;");
+    write_close(w);
 }
 
 /* Prototypes of the library's functions, for libtcc, which sees no headers. */
@@ -253,27 +265,58 @@ static int write_functions(struct writer *w, struct kernel_function *functions, 
     return count;
 }
 
+/* Kernels that run together, block by block: their function. */
+static const char *write_group(struct writer *w, const struct program_plan *plan, int first,
+                               const struct kernel_function *functions) {
+    struct kernel *const *kernels = plan->kernels + first;
+    int count = kernels[0]->together;
+    const char *name = arena_format(w->arena, "%s_%s_to_%s", w->prefix, kernels[0]->name,
+                                    kernels[count - 1]->name);
+    write_blank(w);
+    write_open(w, "static void %s(const void *context, long begin, long end)", name);
+    write_line(w, "const struct %s_call *const call = context;", w->module);
+    write_open(w, "for (long unit = begin; unit < end; unit++)");
+    for (int i = 0; i < count; i++)
+        write_line(w, "%s_%s(%s_progress(call, %d), unit, unit + 1);", functions[first + i].prefix,
+                   kernels[i]->name, w->module, i);
+    write_line(w, "%s_progress(call, %d);", w->module, count);
+    write_close(w);
+    write_close(w);
+    return name;
+}
+
 static const char preparation_name[] = "prepare";
 
 /* functions: of the plan's kernels. */
 static void write_entry(struct writer *w, const struct program_plan *plan,
                         const struct kernel_function *functions, const char *name, bool is_static) {
+    bool is_preparation = !strcmp(name, preparation_name);
+    const char **groups = ARENA_ARRAY(w->arena, const char *, plan->kernel_count);
+    for (int i = 0; i < plan->kernel_count && !is_preparation; i++)
+        if (plan->kernels[i]->together > 1) groups[i] = write_group(w, plan, i, functions);
     write_blank(w);
     if (!is_static) write_line(w, "void %s_%s(struct %s_call *call);", w->module, name, w->module);
     write_open(w, "%svoid %s_%s(struct %s_call *call)", is_static ? "static " : "", w->module, name,
                w->module);
-    bool is_preparation = !strcmp(name, preparation_name);
     for (int i = 0; i < plan->kernel_count; i++) {
         const struct kernel *kernel = plan->kernels[i];
-        if (kernel->is_prepared != is_preparation) continue;
-        const char *const prefix = functions[i].prefix;
+        if (kernel->is_prepared != is_preparation || !kernel->together) continue;
+        const char *function = groups[i];
+        if (!function)
+            function = arena_format(w->arena, "%s_%s", functions[i].prefix, kernel->name);
         if (kernel_is_shared(plan, kernel))
-            write_line(w, "call->parallel(call->pool, %s_%s, call, %ld);", prefix, kernel->name,
-                       kernel->units);
+            write_line(w, "call->parallel(call->pool, %s, call, %ld);", function, kernel->units);
         else
-            write_line(w, "%s_%s(call, 0, %ld);", prefix, kernel->name, kernel->units);
+            write_line(w, "%s(call, 0, %ld);", function, kernel->units);
     }
     write_close(w);
+}
+
+static bool has_groups(struct program_plan *const plans[MODE_COUNT]) {
+    for (int mode = 0; mode < MODE_COUNT; mode++)
+        for (int i = 0; plans[mode] && i < plans[mode]->kernel_count; i++)
+            if (plans[mode]->kernels[i]->together > 1) return true;
+    return false;
 }
 
 /* Room for most modules: a text that grows leaves its former selves behind in the arena. */
@@ -313,7 +356,7 @@ struct module_text write_module(struct arena *arena, struct program_plan *const 
         write_tcc_prelude(w);
     else
         write_cc_prelude(w);
-    write_call_struct(w, !options->standalone);
+    write_call_struct(w, !options->standalone, has_groups(plans));
     text_put(&w->text, text_string(&body));
     w->symbols[w->symbol_count] = NULL;
     return (struct module_text){text_string(&w->text), w->symbols};

@@ -1,42 +1,78 @@
 /* bench_profile.c: where the time of a step goes: by layer, and by part of a layer. */
 #include "bench.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
-enum { MOST_ROUNDS = 31 };
+enum { MOST_ROUNDS = 31, MOST_TOGETHER = 64 };
 
-/* Stands between a program and the pool: a program calls `parallel` for each kernel of more than
- * one unit, in a known order. What passes between two such calls belongs to the kernels of one unit
- * between them; each gets a share by the work it is expected to do. */
+/* Stands between a program and the pool: a program calls `parallel` for each task of more than one
+ * unit, in a known order. What passes between two such calls belongs to the kernels of one unit
+ * between them; each gets a share by the work it is expected to do. A task of several kernels tells
+ * when each begins (`progress`): they share its time by what they took on all threads. */
 struct profile {
     struct pool *pool;
     const struct kernel_summary *kernels;
     int count, next;
-    double last;     /* when the kernel before ended */
-    double *seconds; /* of each kernel */
-    bool is_lost;    /* the calls are not those of the list */
+    double last;                            /* when the task before ended */
+    double *seconds;                        /* of each kernel */
+    atomic_long nanoseconds[MOST_TOGETHER]; /* of the kernels of one task, on all threads */
+    bool is_lost;                           /* the calls are not those of the list */
 };
 
-/* The kernels of one unit up to the next call share the time since the last one, by their work. */
+static double work_together(const struct kernel_summary *kernels) {
+    double work = 0;
+    for (int i = 0; i < kernels->together; i++) work += kernels[i].work;
+    return work;
+}
+
+/* The tasks of one unit up to the next call share the time since the last one, by their work. */
 static void profile_gap(struct profile *p, double now) {
     int first = p->next;
     double work = 0;
-    for (; p->next < p->count && p->kernels[p->next].units == 1; p->next++)
-        work += p->kernels[p->next].work;
+    for (; p->next < p->count && p->kernels[p->next].units == 1;
+         p->next += p->kernels[p->next].together)
+        work += work_together(&p->kernels[p->next]);
     for (int i = first; i < p->next; i++)
         p->seconds[i] += (now - p->last) * p->kernels[i].work / work;
+}
+
+/* The kernel of a task that this thread is in, and since when; -1: none. */
+static _Thread_local int profile_kernel = -1;
+static _Thread_local double profile_since;
+
+static void profile_progress(void *pool, long kernel) {
+    struct profile *p = pool;
+    double now = bench_seconds();
+    if (profile_kernel >= 0 && profile_kernel < MOST_TOGETHER)
+        atomic_fetch_add(&p->nanoseconds[profile_kernel], (long)((now - profile_since) * 1e9));
+    bool is_end = p->next < p->count && kernel == p->kernels[p->next].together;
+    profile_kernel = is_end ? -1 : (int)kernel;
+    profile_since = now;
+}
+
+static void share_out(struct profile *p, double seconds) {
+    int together = p->kernels[p->next].together;
+    double sum = 0;
+    for (int i = 0; i < together && i < MOST_TOGETHER; i++) sum += (double)p->nanoseconds[i];
+    for (int i = 0; i < together; i++) {
+        double own = i < MOST_TOGETHER ? (double)p->nanoseconds[i] : 0;
+        p->seconds[p->next + i] += together == 1 ? seconds : seconds * own / (sum > 0 ? sum : 1);
+    }
+    p->next += together;
 }
 
 static void profile_parallel(void *pool, program_task *task, const void *context, long count) {
     struct profile *p = pool;
     double start = bench_seconds();
     profile_gap(p, start);
+    for (int i = 0; i < MOST_TOGETHER; i++) p->nanoseconds[i] = 0;
     pool_parallel(p->pool, task, context, count);
     p->last = bench_seconds();
     if (p->next >= p->count || p->kernels[p->next].units != count)
         p->is_lost = true;
     else
-        p->seconds[p->next++] += p->last - start;
+        share_out(p, p->last - start);
 }
 
 /* One step; adds to the seconds of each kernel. */
@@ -47,19 +83,19 @@ static bool profile_step(struct variant *v, const struct bench *bench, double *k
         generic_program_profile(v->generic, NULL);
         return true;
     }
-    struct profile profile = {v->threads.alone ? NULL : bench->pool,
-                              v->kernels,
-                              v->kernel_count,
-                              0,
-                              bench_seconds(),
-                              kernel_seconds,
-                              false};
+    struct profile profile = {.pool = v->threads.alone ? NULL : bench->pool,
+                              .kernels = v->kernels,
+                              .count = v->kernel_count,
+                              .last = bench_seconds(),
+                              .seconds = kernel_seconds};
     struct program_call call = v->call;
     v->call.parallel = profile_parallel;
+    v->call.progress = profile_progress;
     v->call.pool = &profile;
     variant_call(v, bench);
     profile_gap(&profile, bench_seconds());
     v->call.parallel = call.parallel;
+    v->call.progress = call.progress;
     v->call.pool = call.pool;
     return !profile.is_lost && profile.next == profile.count;
 }

@@ -291,7 +291,11 @@ static bool prepare_mode(struct generic_program *generic, const struct model *mo
     for (int i = 0; i < m->count; i++) {
         const struct tensor *t = m->steps[i].tensor;
         m->kernels[i] = (struct kernel_summary){
-            t->name, t->origin.layer, 1, 1,
+            t->name,
+            t->origin.layer,
+            1,
+            1,
+            1,
             t->primitive == PRIMITIVE_CONTRACT ? contraction_part(t, m->backward) : PART_OTHER};
     }
     return true;

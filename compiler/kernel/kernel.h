@@ -242,6 +242,7 @@ struct kernel {
     long units;
     bool is_prepared; /* belongs to the entry point that prepares the weights */
     bool by_block; /* unit u touches only sample block u of each blocked or row-blocked tensor */
+    int together;  /* kernels from this one on that run block by block; 0: inside of such a group */
     union {
         struct loop_kernel loop;
         struct convolution_kernel convolution;
@@ -336,7 +337,8 @@ const char *kernel_layer(const struct program_plan *plan, const struct kernel *k
  * and to share out a time among several. */
 double kernel_work(const struct program_plan *plan, const struct kernel *kernel);
 
-/** True if the units go to the threads of the call's `parallel`; else the entry point runs them all
+/** True if the units, of all kernels that run together with this one, go to the threads of the call's
+ * `parallel`; else the entry point runs them all
  * itself: there is one, or other threads would cost more time than they save (work.c). */
 bool kernel_is_shared(const struct program_plan *plan, const struct kernel *kernel);
 

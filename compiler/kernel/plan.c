@@ -99,6 +99,7 @@ struct kernel *kernel_new(struct program_plan *plan, enum kernel_kind kind, cons
     kernel->tensor = tensor;
     kernel->number = plan->kernel_count;
     kernel->units = 1;
+    kernel->together = 1;
     plan->kernels[plan->kernel_count++] = kernel;
     return kernel;
 }

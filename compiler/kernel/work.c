@@ -89,5 +89,8 @@ double kernel_work(const struct program_plan *plan, const struct kernel *kernel)
 }
 
 bool kernel_is_shared(const struct program_plan *plan, const struct kernel *kernel) {
-    return kernel->units > 1 && kernel_work(plan, kernel) >= least_nanoseconds;
+    double work = kernel_work(plan, kernel);
+    for (int i = 1; i < kernel->together; i++)
+        work += kernel_work(plan, plan->kernels[kernel->number + i]);
+    return kernel->units > 1 && work >= least_nanoseconds;
 }

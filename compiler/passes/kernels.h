@@ -26,6 +26,10 @@ void pass_storage(struct program_plan *plan);
 /** Chooses tiles, blocks and units; adds the packing of weights. (tile.c) */
 void pass_tile(struct program_plan *plan);
 
+/** Lets kernels that touch only their own block of samples run together, block by block. (group.c)
+ */
+void pass_group(struct program_plan *plan);
+
 /** Lifetimes, in-place updates and the offsets in the arena. (place.c) */
 void pass_place(struct program_plan *plan);
 

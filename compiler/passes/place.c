@@ -38,10 +38,23 @@ static void extend(void *context, const struct view *view, bool is_write) {
     buffer->last = lifetime->kernel;
 }
 
+static int group_begin(const struct program_plan *plan, int kernel) {
+    while (!plan->kernels[kernel]->together) kernel--;
+    return kernel;
+}
+
+/* Kernels that run together do so for each block: what is not by block is alive for all of them. */
 static void find_lifetimes(struct program_plan *plan) {
     for (int i = 0; i < plan->kernel_count; i++) {
         struct lifetime lifetime = {plan, i};
         kernel_visit_views(plan, plan->kernels[i], extend, &lifetime);
+    }
+    for (int i = 0; i < plan->buffer_count; i++) {
+        struct buffer *buffer = plan->buffers[i];
+        if (buffer->by_block || buffer->first < 0) continue;
+        buffer->first = group_begin(plan, buffer->first);
+        int last = group_begin(plan, buffer->last);
+        buffer->last = last + plan->kernels[last]->together - 1;
     }
 }
 
@@ -195,8 +208,8 @@ static void set_strides(void *context, const struct view *view, bool is_write) {
 
 /* Each block of samples has a piece of the arena for its images: the thread that works on the block
  * in every kernel never writes memory that another one has in its cache. The pieces and the rest
- * cannot use each other's gaps: where that takes more than MOST_GAPS_PERCENT, all share one arena.
- */
+ * cannot use each other's gaps: where that takes more than MOST_GAPS_PERCENT, all share one arena,
+ * and each kernel runs alone. */
 static void place_buffers(struct program_plan *plan) {
     long blocks = plan->rows % plan->lanes ? 1 : plan->rows / plan->lanes;
     struct placement all, by_block, rest;
@@ -208,6 +221,7 @@ static void place_buffers(struct program_plan *plan) {
         plan->block_bytes = 0;
         plan->arena_bytes = place_from(plan, &all, 0);
         for (int i = 0; i < plan->buffer_count; i++) plan->buffers[i]->by_block = false;
+        for (int i = 0; i < plan->kernel_count; i++) plan->kernels[i]->together = 1;
     }
     for (int i = 0; i < plan->kernel_count; i++)
         kernel_visit_views(plan, plan->kernels[i], set_strides, plan);

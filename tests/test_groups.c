@@ -1,0 +1,92 @@
+/* test_groups.c: kernels that run together, block of samples by block (passes/group.c): models
+ * where much can be moved, and not all of it may, against the reference. */
+#include "compiler/compile.h"
+#include "compiler/frontend/model.h"
+#include "tests/kernel_case.h"
+
+#define TAIL "flatten {}, dense { 3, activation = 'softmax' }"
+#define LOSS "'sparse_categorical_crossentropy'"
+
+/* Convolutions one behind the other, pooling and sums over samples between them. */
+static const struct kernel_case chain = {
+    40, false,
+    "input { 9, 8, 2 }, conv2d { 5, kernel_size = 3, padding = 'same', activation = 'relu' }, "
+    "conv2d { 6, kernel_size = 3, activation = 'tanh' }, batch_norm {}, max_pool2d { 2 }, "
+    "conv2d { 4, kernel_size = 2, padding = 'same', activation = 'sigmoid' }, dropout { 0.2 "
+    "}, " TAIL,
+    LOSS};
+/* Images of other sizes, pieces of them and rows of samples lie between. */
+static const struct kernel_case shapes = {
+    33, false,
+    "input { 8, 8, 1 }, conv2d { 4, kernel_size = 3, padding = 'same', activation = 'relu' }, "
+    "average_pool2d { 2 }, reshape { 8, 2, 4 }, conv2d { 3, kernel_size = { 3, 1 } }, "
+    "activation { 'elu' }, max_pool2d { { 2, 1 } }, global_average_pool2d {}, "
+    "dense { 3, activation = 'softmax' }",
+    LOSS};
+/* Padded samples in the last block, groups and strides. */
+static const struct kernel_case strides = {
+    50, false,
+    "input { 10, 6, 4 }, batch_norm { axis = 1 }, conv2d { 6, kernel_size = 3, strides = 2, "
+    "groups = 2, padding = 'same' }, batch_norm { scale = false }, activation { 'relu' }, " TAIL,
+    LOSS};
+
+/* Branches that meet: each layer of the one lies between those of the other. */
+static const char branches[] =
+    "local x = input { 6, 6, 2 }\n"
+    "local a = conv2d { 4, kernel_size = 3, padding = 'same', activation = 'relu' } (x)\n"
+    "local b = conv2d { 4, kernel_size = 1, activation = 'tanh' } (x)\n"
+    "local c = add {} { batch_norm {} (a), b }\n"
+    "local d = concatenate {} { max_pool2d { 2 } (c), average_pool2d { 2 } (a) }\n"
+    "local e = dense { 3, activation = 'softmax' } (flatten {} (dropout { 0.3 } (d)))\n"
+    "return model 'm' { inputs = x, outputs = e, training = { batch_size = 40,\n"
+    "  loss = 'sparse_categorical_crossentropy', optimizer = adam {} } }\n";
+
+static void test_branches(void **state) {
+    (void)state;
+    struct kernel_check check;
+    memset(&check, 0, sizeof check);
+    check_failures = 0;
+    check.random.batch = 40;
+    snprintf(check.random.text, sizeof check.random.text, "%s", branches);
+    assert_true(check_open_text(&check, 40, most_cost));
+    double *tcc = trace_of(&check, DIALECT_TCC, target_native());
+    double *cc = trace_of(&check, DIALECT_CC, target_native());
+    assert_memory_equal(tcc, cc, sizeof *tcc * (size_t)check.layout.total);
+    free(tcc);
+    free(cc);
+    check_close_all(&check);
+    assert_int_equal(check_failures, 0);
+}
+
+/* Most kernels of this model go by block: fewer than half as many tasks as kernels. */
+static void test_tasks(void **state) {
+    (void)state;
+    struct error error = {{0}};
+    struct arena arena;
+    arena_init(&arena);
+    struct model *model = model_read(&arena, "models/cnn_increasing.lua", &error);
+    if (!model) fail_msg("%s", error.text);
+    struct compile_options options = {.target = target_find("x86-64-v4"), .training = true};
+    struct compilation *compilation = compile_model(&arena, model, &options, &error);
+    if (!compilation) fail_msg("%s", error.text);
+    const struct kernel_summary *kernels = compilation->kernels[MODE_TRAINING];
+    int count = compilation->kernel_count[MODE_TRAINING], shared = 0, grouped = 0;
+    for (int i = 0; i < count; i += kernels[i].together) {
+        assert_in_range(kernels[i].together, 1, count - i);
+        for (int k = 1; k < kernels[i].together; k++) assert_int_equal(kernels[i + k].together, 0);
+        shared += kernels[i].units > 1;
+        if (kernels[i].together > 1) grouped += kernels[i].together;
+    }
+    print_message("%d kernels, %d of them in groups, %d shared tasks\n", count, grouped, shared);
+    assert_true(grouped > count / 4);
+    arena_free(&arena);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        KERNEL_CASE(chain),           KERNEL_CASE(shapes),
+        KERNEL_CASE(strides),         cmocka_unit_test(test_branches),
+        cmocka_unit_test(test_tasks),
+    };
+    return cmocka_run_group_tests(tests, start, finish);
+}
