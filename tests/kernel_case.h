@@ -11,19 +11,22 @@ static const double most_cost = 1e8;
 
 struct kernel_case {
     long batch;
-    bool binary; /* labels are zeros and ones */
-    const char *layers, *loss;
+    bool binary;               /* labels are zeros and ones */
+    const char *layers, *loss; /* layers: or the text of a whole model, which begins with "local" */
 };
 
 static void open_case(struct kernel_check *check, const struct kernel_case *c) {
     memset(check, 0, sizeof *check);
     check->random.batch = c->batch;
     check->random.binary = c->binary;
-    snprintf(
-        check->random.text, sizeof check->random.text,
-        "return model 'm' { %s, training = { batch_size = %ld, loss = %s, optimizer = adam {} } "
-        "}\n",
-        c->layers, c->batch, c->loss);
+    if (strncmp(c->layers, "local", 5) == 0)
+        snprintf(check->random.text, sizeof check->random.text, "%s", c->layers);
+    else
+        snprintf(check->random.text, sizeof check->random.text,
+                 "return model 'm' { %s, training = { batch_size = %ld, loss = %s, optimizer = "
+                 "adam {} } "
+                 "}\n",
+                 c->layers, c->batch, c->loss);
     assert_true(check_open_text(check, (uint64_t)c->batch, most_cost));
 }
 
