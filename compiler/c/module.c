@@ -10,7 +10,7 @@ static const char *const entry_names[MODE_COUNT] = {"train", "evaluate", "predic
 
 /* ---- what stands before the kernels ---- */
 
-static void write_call_struct(struct writer *w, bool has_shares, bool has_groups) {
+static void write_call_struct(struct writer *w, bool has_shares) {
     write_blank(w);
     write_comment(w, "A range of units of a kernel, and how to run all of them.");
     write_line(w, "typedef void %s_task(const void *context, long begin, long end);", w->module);
@@ -34,7 +34,7 @@ static void write_call_struct(struct writer *w, bool has_shares, bool has_groups
     }
     w->depth--;
     write_line(w, "};");
-    if (!has_groups) return;
+    if (!w->uses_progress) return;
     write_blank(w);
     write_comment(w, "Tells that a kernel of several begins, or that the last one has ended.");
     write_open(w,
@@ -270,6 +270,7 @@ static const char *write_group(struct writer *w, const struct program_plan *plan
                                const struct kernel_function *functions) {
     struct kernel *const *kernels = plan->kernels + first;
     int count = kernels[0]->together;
+    w->uses_progress = true;
     const char *name = arena_format(w->arena, "%s_%s_to_%s", w->prefix, kernels[0]->name,
                                     kernels[count - 1]->name);
     write_blank(w);
@@ -312,13 +313,6 @@ static void write_entry(struct writer *w, const struct program_plan *plan,
     write_close(w);
 }
 
-static bool has_groups(struct program_plan *const plans[MODE_COUNT]) {
-    for (int mode = 0; mode < MODE_COUNT; mode++)
-        for (int i = 0; plans[mode] && i < plans[mode]->kernel_count; i++)
-            if (plans[mode]->kernels[i]->together > 1) return true;
-    return false;
-}
-
 /* Room for most modules: a text that grows leaves its former selves behind in the arena. */
 enum { PRELUDE_BYTES = 320 << 10, BODY_BYTES = 256 << 10 };
 
@@ -356,7 +350,7 @@ struct module_text write_module(struct arena *arena, struct program_plan *const 
         write_tcc_prelude(w);
     else
         write_cc_prelude(w);
-    write_call_struct(w, !options->standalone, has_groups(plans));
+    write_call_struct(w, !options->standalone);
     text_put(&w->text, text_string(&body));
     w->symbols[w->symbol_count] = NULL;
     return (struct module_text){text_string(&w->text), w->symbols};

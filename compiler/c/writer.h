@@ -24,6 +24,7 @@ struct writer {
     struct microkernel tiles[MAX_SYMBOLS]; /* microkernels that the text calls */
     int tile_count;
     bool uses_sgemm;
+    bool uses_progress; /* some kernels run together */
 };
 
 /** A line at the current depth (printf rules, no newline in it). */

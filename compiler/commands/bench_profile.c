@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { MOST_ROUNDS = 31, MOST_TOGETHER = 64 };
+enum { MOST_ROUNDS = 31 };
 
 /* Stands between a program and the pool: a program calls `parallel` for each task of more than one
  * unit, in a known order. What passes between two such calls belongs to the kernels of one unit
@@ -14,10 +14,11 @@ struct profile {
     struct pool *pool;
     const struct kernel_summary *kernels;
     int count, next;
-    double last;                            /* when the task before ended */
-    double *seconds;                        /* of each kernel */
-    atomic_long nanoseconds[MOST_TOGETHER]; /* of the kernels of one task, on all threads */
-    bool is_lost;                           /* the calls are not those of the list */
+    double last;              /* when the task before ended */
+    double *seconds;          /* of each kernel */
+    atomic_long *nanoseconds; /* of each kernel, on all threads, in the task that runs */
+    bool is_running; /* a task is: what runs outside of `parallel` is not timed by kernel */
+    bool is_lost;    /* the calls are not those of the list */
 };
 
 static double work_together(const struct kernel_summary *kernels) {
@@ -43,22 +44,22 @@ static _Thread_local double profile_since;
 
 static void profile_progress(void *pool, long kernel) {
     struct profile *p = pool;
+    if (!p->is_running || p->next >= p->count) return;
     double now = bench_seconds();
-    if (profile_kernel >= 0 && profile_kernel < MOST_TOGETHER)
-        atomic_fetch_add(&p->nanoseconds[profile_kernel], (long)((now - profile_since) * 1e9));
-    bool is_end = p->next < p->count && kernel == p->kernels[p->next].together;
-    profile_kernel = is_end ? -1 : (int)kernel;
+    if (profile_kernel >= 0)
+        atomic_fetch_add(&p->nanoseconds[p->next + profile_kernel],
+                         (long)((now - profile_since) * 1e9));
+    profile_kernel = kernel == p->kernels[p->next].together ? -1 : (int)kernel;
     profile_since = now;
 }
 
 static void share_out(struct profile *p, double seconds) {
     int together = p->kernels[p->next].together;
+    const atomic_long *own = &p->nanoseconds[p->next];
     double sum = 0;
-    for (int i = 0; i < together && i < MOST_TOGETHER; i++) sum += (double)p->nanoseconds[i];
-    for (int i = 0; i < together; i++) {
-        double own = i < MOST_TOGETHER ? (double)p->nanoseconds[i] : 0;
-        p->seconds[p->next + i] += together == 1 ? seconds : seconds * own / (sum > 0 ? sum : 1);
-    }
+    for (int i = 0; i < together; i++) sum += (double)own[i];
+    for (int i = 0; i < together; i++)
+        p->seconds[p->next + i] += sum > 0 ? seconds * (double)own[i] / sum : seconds / together;
     p->next += together;
 }
 
@@ -66,8 +67,9 @@ static void profile_parallel(void *pool, program_task *task, const void *context
     struct profile *p = pool;
     double start = bench_seconds();
     profile_gap(p, start);
-    for (int i = 0; i < MOST_TOGETHER; i++) p->nanoseconds[i] = 0;
+    p->is_running = true;
     pool_parallel(p->pool, task, context, count);
+    p->is_running = false;
     p->last = bench_seconds();
     if (p->next >= p->count || p->kernels[p->next].units != count)
         p->is_lost = true;
@@ -87,7 +89,9 @@ static bool profile_step(struct variant *v, const struct bench *bench, double *k
                               .kernels = v->kernels,
                               .count = v->kernel_count,
                               .last = bench_seconds(),
-                              .seconds = kernel_seconds};
+                              .seconds = kernel_seconds,
+                              .nanoseconds =
+                                  ARENA_ARRAY(bench->arena, atomic_long, v->kernel_count)};
     struct program_call call = v->call;
     v->call.parallel = profile_parallel;
     v->call.progress = profile_progress;

@@ -292,6 +292,12 @@ bool plan_is_blocked(const struct program_plan *plan, const struct tensor *tenso
  * program prepares. */
 bool plan_is_prepared(const struct program_plan *plan, const struct tensor *tensor);
 
+/** The dimension of a blocked view that an axis of its image is; the batch: that of the blocks. */
+static inline int blocked_dimension(int axis) {
+    static const int dimensions[4] = {0, 2, 3, 1};
+    return dimensions[axis];
+}
+
 /** The strides of a tensor of this shape in its layout, at offset 0 of a buffer. */
 struct view *view_new(struct program_plan *plan, struct buffer *buffer, long offset,
                       const struct shape *shape, enum layout layout);

@@ -371,7 +371,7 @@ static int add_statement(struct fusion *f, struct kernel *kernel, struct tensor 
 
 static void place(struct fusion *f, struct tensor *t);
 
-/* Places what a map of an image needs besides it, if variables alone decide that. */
+/* Places what a map of an image needs besides it, if that can be computed by now. */
 static bool place_numbers(struct fusion *f, const struct tensor *map, const struct tensor *image) {
     for (int i = 0; i < map->in_count; i++) {
         struct tensor *number = map->in[i];

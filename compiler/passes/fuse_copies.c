@@ -66,7 +66,6 @@ static struct copy_part piece_part(struct program_plan *plan, const struct tenso
     enum layout layout = plan->layouts[whole->number];
     struct view *small = view_new(plan, NULL, 0, &piece->shape, layout);
     struct view *large = view_new(plan, NULL, 0, &whole->shape, layout);
-    static const int blocked_axis[4] = {0, 2, 3, 1};
     struct copy_part part = {.size = {1, 1, 1, 1, 1}};
     int skip = 5 - small->rank;
     for (int i = 0; i < small->rank; i++) {
@@ -76,9 +75,9 @@ static struct copy_part piece_part(struct program_plan *plan, const struct tenso
     }
     if (layout == LAYOUT_BLOCKED) {
         part.size[0] = plan->rows / plan->lanes;
-        for (int i = 1; i < 4; i++) part.size[blocked_axis[i]] = piece->shape.size[i];
+        for (int i = 1; i < 4; i++) part.size[blocked_dimension(i)] = piece->shape.size[i];
         part.size[4] = plan->lanes;
-        axis = blocked_axis[axis];
+        axis = blocked_dimension(axis);
     }
     *offset = begin * large->stride[axis];
     return part;

@@ -4,9 +4,9 @@
  * From each such kernel on, those that follow join it if nothing that stays behind comes between
  * them; what they need of other kernels, packed weights mostly, moves ahead. A group has one
  * convolution at most: the weights of several would push each other out of the cache (all of A1's
- * together took 12 % longer on one thread). And images of a block that do not fit the L2 cache are
- * no reason to leave a contraction behind, which would find its own images gone from the L3 (B6: 3
- * %). */
+ * together took 12 % longer on one thread). Images of a block that do not fit the L2 cache are no
+ * reason to leave a contraction behind: nothing would be gained, and it would find its own images
+ * less often in the L3. */
 #include "kernels.h"
 
 #include <string.h>

@@ -105,8 +105,7 @@ static struct view *alias_view(struct storage_pass *s, const struct tensor *t) {
     struct view *view =
         view_new(s->plan, base->buffer, base->offset, &t->shape, s->plan->layouts[t->number]);
     if (t->primitive == PRIMITIVE_SLICE && s->plan->is_cut[t->number]) {
-        static const int dimension_of[4] = {0, 2, 3, 1};
-        view->offset += t->begin * base->stride[dimension_of[t->axis]];
+        view->offset += t->begin * base->stride[blocked_dimension(t->axis)];
         for (int i = 0; i < view->rank; i++)
             if (view->stride[i]) view->stride[i] = base->stride[i];
     } else if (t->primitive == PRIMITIVE_SLICE) {
