@@ -19,8 +19,8 @@ struct pipeline {
 };
 
 static const char *const pass_names[] = {"lower",   "simplify", "common", "dead", "fold",
-                                         "outputs", "compose",  "layout", "fuse", "tile",
-                                         "group",   "place",    NULL};
+                                         "outputs", "compose",  "layout", "fuse", "reassociate",
+                                         "tile",    "group",    "place",  NULL};
 
 const char *const *compile_pass_names(void) {
     return pass_names;
@@ -71,6 +71,8 @@ static bool run_passes(struct pipeline *p) {
     pass_fuse(p->plan);
     pass_storage(p->plan);
     if (!after(p, "fuse")) return false;
+    pass_reassociate(p->plan);
+    if (!after(p, "reassociate")) return false;
     pass_tile(p->plan);
     if (!after(p, "tile")) return false;
     pass_group(p->plan);

@@ -3,6 +3,8 @@
 
 #include "../tensor/expression_list.h"
 
+#include <math.h>
+
 struct printer {
     struct writer *w;
     const struct expression_names *names;
@@ -28,7 +30,24 @@ static const char *call(struct printer *p, const char *function, const char *a, 
 
 static const char *print(struct printer *p, const struct expression *e);
 
+/* random < constant, as whole numbers: all but one operation less; NULL: that is another form. The
+ * random number is 24 of its bits / 2^24 (tensor/expression.h). */
+static const char *random_below(struct printer *p, const struct expression *e) {
+    const struct expression *random = e->in[0], *limit = e->in[1];
+    if (p->names->is_double || e->op != EXPRESSION_LESS || random->op != EXPRESSION_RANDOM ||
+        limit->op != EXPRESSION_CONSTANT)
+        return NULL;
+    double value = p->w->plan->use_double ? limit->value : (double)(float)limit->value;
+    double least = ceil(value * 0x1p24); /* that is not below */
+    if (!(least >= 0 && least < 0x1p24)) return NULL;
+    return arena_format(p->w->arena, "real_random_bits(%s, %s) < %luu",
+                        p->names->random_key[random->index], p->names->element,
+                        (unsigned long)least << 8);
+}
+
 static const char *comparison(struct printer *p, const struct expression *e) {
+    const char *random = random_below(p, e);
+    if (random) return random;
     if (e->op == EXPRESSION_NEGATIVE_ZERO)
         return arena_format(p->w->arena, "real_is_negative_zero(%s%s)",
                             p->names->is_double ? "(real)" : "", print(p, e->in[0]));

@@ -231,14 +231,27 @@ static void write_gradient(const struct body *b, int number) {
         write_line(b->w, "const real %s = %s == top%d ? rest%d : 0;", value_name(b, number, p), x,
                    number, number);
         if (p + 1 < pixels_of(b))
-            write_line(b->w, "rest%d = %s == top%d ? 0 : rest%d;", number, x, number, number);
+            write_line(b->w, "rest%d -= %s;", number, value_name(b, number, p));
     }
+}
+
+/* Row by row, and then all at once: short chains of additions. */
+static void write_total(const struct body *b, int number, bool is_pooled) {
+    struct text sum = {.arena = b->w->arena};
+    for (long p = 0; p < (is_pooled ? 1 : pixels_of(b)); p++) {
+        bool begins_row = !is_pooled && p % b->columns == 0, ends_row = (p + 1) % b->columns == 0;
+        text_add(&sum, "%s%s%s%s", p ? " + " : "", begins_row ? "(" : "",
+                 expression_text(b, number, p), !is_pooled && ends_row ? ")" : "");
+    }
+    write_line(b->w, "total%d += %s;", number, text_string(&sum));
 }
 
 static void write_value(const struct body *b, int number) {
     const struct statement *s = statement_of(b, number);
     if (s->window == WINDOW_GRADIENT) {
         write_gradient(b, number);
+    } else if (s->kind == STATEMENT_SUM) {
+        write_total(b, number, s->is_pooled);
     } else if (s->window != WINDOW_NONE) {
         bool gathers = s->window == WINDOW_GATHER;
         write_search(b, number, gathers);
@@ -246,10 +259,7 @@ static void write_value(const struct body *b, int number) {
     } else {
         for (long p = 0; p < (s->is_pooled ? 1 : pixels_of(b)); p++) {
             const char *value = expression_text(b, number, p);
-            if (s->kind == STATEMENT_SUM)
-                write_line(b->w, "total%d += %s;", number, value);
-            else
-                write_line(b->w, "const real %s = %s;", value_name(b, number, p), value);
+            write_line(b->w, "const real %s = %s;", value_name(b, number, p), value);
         }
     }
 }

@@ -99,6 +99,8 @@ struct loop_kernel {
     const struct pooling *pooling; /* the loop goes window by window over blocked images; or NULL */
     enum layout layout;
     unsigned axes; /* reduced axes of its SUM and MAXIMUM statements; 0: it has none */
+    const struct tensor *first; /* with which the calculation begins: the first statement's, before
+                                   others took some in */
     struct statement *statements;
     int statement_count, statement_capacity;
 };

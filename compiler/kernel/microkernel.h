@@ -148,9 +148,10 @@ void microkernel_print(struct text *text, const struct microkernel *kernel,
                        const struct target *target, const char *qualifiers);
 
 /** Appends strided_copy, lane_sum_L and the scalar functions that maps use in the cc dialect:
- * `real real_exp(real)`, real_log, real_tanh, real_erf, real_pow, real_random_once(key, element): branch
- * free, so that the compiler vectorizes loops over them (with qualifiers LATHE_INLINE: GCC leaves a
- * loop scalar when it does not inline); the library's vector_* use the same. */
+ * `real real_exp(real)`, real_log, real_tanh, real_erf, real_pow, real_random_once(key, element), and
+ * `unsigned real_random_bits(key, element)`, the first 24 of which are the number: branch free, so
+ * that the compiler vectorizes loops over them (with qualifiers LATHE_INLINE: GCC leaves a loop scalar
+ * when it does not inline); the library's vector_* use the same. */
 void microkernel_print_helpers(struct text *text, const struct target *target,
                                const char *qualifiers);
 

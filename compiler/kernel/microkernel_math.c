@@ -156,11 +156,13 @@ static const char *const uniform =
     "    const unsigned h = real_random_mix(real_random_mix(element + key) ^ key);\n"
     "    return (real)(int)(h >> 8) * (real)(1.0 / 16777216.0);\n"
     "}\n\n"
-    "@real real_random_once(unsigned key, unsigned element) {\n"
+    "@unsigned real_random_bits(unsigned key, unsigned element) {\n"
     "    unsigned h = element + key;\n"
     "    h = ((h ^ h >> 16) * 0x85ebca6bu) ^ key;\n"
-    "    h = (h ^ h >> 13) * 0xc2b2ae35u;\n"
-    "    return (real)(int)(h >> 8) * (real)(1.0 / 16777216.0);\n"
+    "    return (h ^ h >> 13) * 0xc2b2ae35u;\n"
+    "}\n\n"
+    "@real real_random_once(unsigned key, unsigned element) {\n"
+    "    return (real)(int)(real_random_bits(key, element) >> 8) * (real)(1.0 / 16777216.0);\n"
     "}\n\n";
 
 void microkernel_print_math(struct text *text, const char *qualifiers, const char *library) {

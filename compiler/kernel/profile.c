@@ -48,7 +48,7 @@ const char *kernel_layer(const struct program_plan *plan, const struct kernel *k
     if (weights && weights->origin.layer) return weights->origin.layer;
     /* A loop's statements come in the order of the calculation. A gradient passes the later layers
      * first: their pooling or normalization is most of such a loop, not the relu at its end. */
-    if (kernel->kind == KERNEL_LOOP && kernel->loop.statements[0].tensor->origin.layer)
-        return kernel->loop.statements[0].tensor->origin.layer;
+    if (kernel->kind == KERNEL_LOOP && kernel->loop.first->origin.layer)
+        return kernel->loop.first->origin.layer;
     return kernel->tensor ? kernel->tensor->origin.layer : NULL;
 }

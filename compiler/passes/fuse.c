@@ -438,6 +438,7 @@ static void place_loop(struct fusion *f, struct tensor *t) {
         }
     }
     add_statement(f, kernel, t);
+    kernel->loop.first = kernel->loop.statements[0].tensor;
     f->position[t->number] = kernel->number;
 }
 

@@ -23,6 +23,15 @@ void pass_fuse(struct program_plan *plan);
 /** Gives every tensor that needs memory its buffer and view. (storage.c) */
 void pass_storage(struct program_plan *plan);
 
+/** In loops over blocked images, gathers products with numbers that all pixels of a channel share.
+ * (reassociate.c) */
+void pass_reassociate(struct program_plan *plan);
+
+/** The same for one expression of at most 62 operands: bit i of `varying` tells that operand i is
+ * not a number that the pixels share, bit i of `signs` that it is one, 1 or -1. */
+const struct expression *reassociate(struct arena *arena, const struct expression *e,
+                                     unsigned long varying, unsigned long signs);
+
 /** Chooses tiles, blocks and units; adds the packing of weights. (tile.c) */
 void pass_tile(struct program_plan *plan);
 

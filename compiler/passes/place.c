@@ -98,6 +98,17 @@ static bool reads_only_in_place(const struct program_plan *plan, const struct lo
     return true;
 }
 
+/* With the first operand of a statement whose memory can take the result. */
+static void merge_with_operand(const struct program_plan *plan, const struct kernel *kernel,
+                               const struct statement *reader, const struct view *out) {
+    for (int k = 0; k < reader->operand_count && !out->buffer->merged; k++) {
+        if (reader->operands[k].statement >= 0) continue;
+        const struct view *in = plan->views[reader->operands[k].tensor->number];
+        if (can_overwrite(out, in, kernel->number) && reads_only_in_place(plan, &kernel->loop, in))
+            merge(out, in);
+    }
+}
+
 static void update_loop_in_place(struct program_plan *plan, struct kernel *kernel) {
     const struct loop_kernel *loop = &kernel->loop;
     for (int i = 0; i < loop->statement_count; i++) {
@@ -106,14 +117,8 @@ static void update_loop_in_place(struct program_plan *plan, struct kernel *kerne
         if (!statement->is_stored || statement->kind != STATEMENT_VALUE || !is_whole(out) ||
             out->buffer->merged || out->buffer->first != kernel->number)
             continue;
-        for (int j = 0; j < loop->statement_count * MAX_RANK && !out->buffer->merged; j++) {
-            const struct statement *reader = &loop->statements[j / MAX_RANK];
-            int which = j % MAX_RANK;
-            if (which >= reader->operand_count || reader->operands[which].statement >= 0) continue;
-            const struct view *in = plan->views[reader->operands[which].tensor->number];
-            if (can_overwrite(out, in, kernel->number) && reads_only_in_place(plan, loop, in))
-                merge(out, in);
-        }
+        for (int j = 0; j < loop->statement_count && !out->buffer->merged; j++)
+            merge_with_operand(plan, kernel, &loop->statements[j], out);
     }
 }
 

@@ -43,16 +43,14 @@ static struct tensor *concat_of_slices(struct graph *graph, int axis, struct ten
     return graph_slice(graph, axis, begin, end, source);
 }
 
-/* True if nothing but the reduction reads what it reduces. */
-static bool is_only_reader(const struct graph *graph, const struct tensor *reduction) {
+/* True if one tensor alone reads this one. */
+static bool has_one_reader(const struct graph *graph, const struct tensor *read) {
     int readers = 0;
     for (int t = 0; t < graph->tensor_count; t++)
         for (int k = 0; k < graph->tensors[t]->in_count; k++)
-            readers += graph->tensors[t]->in[k] == reduction->in[0];
-    for (int i = 0; i < graph->output_count; i++)
-        readers += graph->outputs[i].tensor == reduction->in[0];
-    for (int i = 0; i < graph->update_count; i++)
-        readers += graph->updates[i].value == reduction->in[0];
+            readers += graph->tensors[t]->in[k] == read;
+    for (int i = 0; i < graph->output_count; i++) readers += graph->outputs[i].tensor == read;
+    for (int i = 0; i < graph->update_count; i++) readers += graph->updates[i].value == read;
     return readers == 1;
 }
 
@@ -70,6 +68,32 @@ bool is_waited_for(const struct graph *graph, const struct tensor *reduction) {
     return false;
 }
 
+static bool is_by_channel(const struct tensor *t) {
+    for (int i = 0; i + 1 < t->shape.rank; i++)
+        if (t->shape.size[i] != 1) return false;
+    return true;
+}
+
+/* max_pool_gradient(x, y, dy) * a = max_pool_gradient(x, y, dy * a), a one number a channel: the
+ * small image is multiplied instead of the large one. */
+static struct tensor *scale_before_unpooling(struct graph *graph, const struct tensor *product,
+                                             struct tensor *const *in, const struct graph *old) {
+    const struct expression *e = product->expression;
+    if (e->op != EXPRESSION_MULTIPLY || e->in[0]->op != EXPRESSION_OPERAND ||
+        e->in[1]->op != EXPRESSION_OPERAND)
+        return NULL;
+    for (int i = 0; i < 2; i++) {
+        int pooled = e->in[i]->index;
+        struct tensor *t = in[pooled], *number = in[e->in[1 - i]->index];
+        if (t->primitive == PRIMITIVE_MAX_POOL_GRADIENT && is_by_channel(number) &&
+            has_one_reader(old, product->in[pooled]))
+            return graph_max_pool_gradient(
+                graph, &t->window, t->in[0], t->in[1],
+                graph_binary(graph, EXPRESSION_MULTIPLY, t->in[2], number));
+    }
+    return NULL;
+}
+
 /* The context is the graph as it was. */
 static struct tensor *simplify(struct graph *graph, const struct tensor *tensor,
                                struct tensor *const *in, const void *context) {
@@ -77,9 +101,11 @@ static struct tensor *simplify(struct graph *graph, const struct tensor *tensor,
     switch (tensor->primitive) {
     case PRIMITIVE_REDUCE:
         if (tensor->reduction == REDUCTION_SUM)
-            simple = distribute_sum(graph, tensor->axes, in[0], is_only_reader(context, tensor),
-                                    is_waited_for(context, tensor));
+            simple =
+                distribute_sum(graph, tensor->axes, in[0], has_one_reader(context, tensor->in[0]),
+                               is_waited_for(context, tensor));
         break;
+    case PRIMITIVE_MAP: simple = scale_before_unpooling(graph, tensor, in, context); break;
     case PRIMITIVE_RESHAPE:
         if (shape_equal(&tensor->shape, &in[0]->shape)) simple = in[0];
         break;

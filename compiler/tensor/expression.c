@@ -177,9 +177,8 @@ static const struct expression *rebuild(struct arena *arena, const struct expres
     }
 }
 
-const struct expression *expression_substitute(struct arena *arena, const struct expression *e,
-                                               const struct expression *const *replacement,
-                                               int count) {
+const struct expression *expression_rewrite(struct arena *arena, const struct expression *e,
+                                            expression_rule *rule, const void *context) {
     struct expression_list list;
     expression_list_init(&list, arena);
     expression_list_add(&list, e);
@@ -192,11 +191,27 @@ const struct expression *expression_substitute(struct arena *arena, const struct
             in[k] = image[node->in[k]];
             changed = changed || in[k] != source->in[k];
         }
-        image[i] = changed ? rebuild(arena, source, in) : source;
-        if (source->op == EXPRESSION_OPERAND && source->index < count && replacement[source->index])
-            image[i] = replacement[source->index];
+        image[i] = rule(context, changed ? rebuild(arena, source, in) : source);
     }
     return image[list.count - 1];
+}
+
+struct substitution {
+    const struct expression *const *replacement;
+    int count;
+};
+
+static const struct expression *substitute(const void *context, const struct expression *e) {
+    const struct substitution *s = context;
+    bool is_replaced = e->op == EXPRESSION_OPERAND && e->index < s->count;
+    return is_replaced && s->replacement[e->index] ? s->replacement[e->index] : e;
+}
+
+const struct expression *expression_substitute(struct arena *arena, const struct expression *e,
+                                               const struct expression *const *replacement,
+                                               int count) {
+    struct substitution substitution = {replacement, count};
+    return expression_rewrite(arena, e, substitute, &substitution);
 }
 
 /* The queries have no arena of the caller's: they list the expression in one of their own. Where

@@ -75,6 +75,13 @@ const struct expression *expression_select(struct arena *arena, const struct exp
 const struct expression *expression_derivative(struct arena *arena, const struct expression *e,
                                                int operand);
 
+/** What takes the place of a node, whose inputs have been replaced already: the node, or another. */
+typedef const struct expression *expression_rule(const void *context, const struct expression *e);
+
+/** Applies the rule to every node, inputs first. */
+const struct expression *expression_rewrite(struct arena *arena, const struct expression *e,
+                                            expression_rule *rule, const void *context);
+
 /** Replaces operand i by replacement[i] (an entry may be NULL: the operand stays as it is). */
 const struct expression *expression_substitute(struct arena *arena, const struct expression *e,
                                                const struct expression *const *replacement,
