@@ -31,21 +31,27 @@ static const struct expression *subtract(const struct expression *a, const struc
 }
 
 /* The new form reads as `text`, and has the value of the old one. */
-static void expect(const struct expression *e, const char *text) {
+static void expect_in(bool by_window, const struct expression *e, const char *text) {
     static const char *const names[] = {"x", "y", "a", "b", "s"};
-    const struct expression *gathered = reassociate(&arena, e, VARYING, SIGNS);
+    const struct expression *gathered = reassociate(&arena, e, VARYING, SIGNS, by_window);
     struct text printed = {.arena = &arena};
-    struct expression_context context = {.position = (const long[]){0, 0, 0, 0}};
+    struct expression_context context = {0};
     expression_print(&printed, gathered, names);
     assert_string_equal(text_string(&printed), text);
     for (int trial = 0; trial < TRIALS; trial++) {
         double values[OPERANDS];
+        context.position = (const long[]){trial % 5, 0, 0, 0};
         for (int i = 0; i < OPERANDS; i++) values[i] = uniform(5, trial * OPERANDS + i) * 4 - 2;
         values[4] = trial % 2 ? 1 : -1;
         double old = expression_value(e, values, &context);
         double new = expression_value(gathered, values, &context);
         assert_true(fabs(old - new) <= 1e-12 * (1 + fabs(old)));
     }
+}
+
+static void expect(const struct expression *e, const char *text) {
+    expect_in(false, e, text);
+    expect_in(true, e, text);
 }
 
 static void test_products(void **state) {
@@ -91,6 +97,24 @@ static void test_choices(void **state) {
     arena_free(&arena);
 }
 
+static void test_samples(void **state) {
+    const struct expression *x = operand(0), *a = operand(2), *b = operand(3);
+    (void)state;
+    arena_init(&arena);
+    if (setjmp(arena.exhausted)) fail();
+    const struct expression *zero = expression_constant(&arena, 0);
+    const struct expression *valid =
+        op(EXPRESSION_LESS, expression_index(&arena, 0), expression_constant(&arena, 3));
+    const struct expression *e =
+        expression_select(&arena, valid, add(multiply(subtract(x, a), b), a), zero);
+    expect_in(false, e, "select(index(0) < 3, (x - a) * b + a, 0)");
+    expect_in(true, e, "(x - a) * select(index(0) < 3, b, 0) + select(index(0) < 3, a, 0)");
+    expect_in(true, expression_select(&arena, valid, multiply(x, b), zero),
+              "x * select(index(0) < 3, b, 0)");
+    expect(expression_select(&arena, valid, subtract(x, a), zero), "select(index(0) < 3, x - a, 0)");
+    arena_free(&arena);
+}
+
 /* ---- models: the last batch is short ---- */
 
 static const struct kernel_case pooled = {
@@ -110,8 +134,11 @@ static const struct kernel_case not_pooled = {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_products), cmocka_unit_test(test_signs),
-        cmocka_unit_test(test_choices),  KERNEL_CASE(pooled),
+        cmocka_unit_test(test_products),
+        cmocka_unit_test(test_signs),
+        cmocka_unit_test(test_choices),
+        cmocka_unit_test(test_samples),
+        KERNEL_CASE(pooled),
         KERNEL_CASE(not_pooled),
     };
     return cmocka_run_group_tests(tests, start, finish);

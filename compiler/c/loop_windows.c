@@ -47,6 +47,8 @@ struct body {
     long rows, columns; /* pixels */
     bool is_pooled;     /* else there is no pooled value, and no gradient of one */
     bool *is_needed;    /* by statement */
+    const struct expression *const *expressions; /* by statement: over its operands, and behind them
+                                                    numbers of the lanes */
 };
 
 static long pixels_of(const struct body *b) {
@@ -78,6 +80,12 @@ static const char *element_text(const struct body *b, int a, bool is_pooled, lon
 static const char *value_name(const struct body *b, int number, long pixel) {
     if (statement_of(b, number)->is_pooled) return arena_format(b->w->arena, "v%d", number);
     return arena_format(b->w->arena, "v%d_%ld", number, pixel);
+}
+
+static bool is_number(const struct body *b, const struct loop_operand *operand) {
+    if (operand->statement >= 0) return false;
+    int a = nest_find(b->nest, b->nest->plan_views[operand->tensor->number]);
+    return loop_is_number(b->w, b->nest, &b->nest->addresses[a]);
 }
 
 static const char *operand_name(const struct body *b, const struct loop_operand *operand,
@@ -181,11 +189,14 @@ static const char *position_text(const struct body *b, int a, bool is_pooled, lo
     return text_string(&text);
 }
 
-static const char *expression_text(const struct body *b, int number, long pixel) {
+static const char *expression_text(const struct body *b, int number, const struct expression *e,
+                                   long pixel) {
     const struct statement *s = statement_of(b, number);
     struct arena *arena = b->w->arena;
     const char *operand[MAX_ADDRESSES], *index[MAX_RANK] = {0}, *key[64];
     for (int j = 0; j < s->operand_count; j++) operand[j] = operand_name(b, &s->operands[j], pixel);
+    for (int j = s->operand_count; j < MAX_ADDRESSES; j++)
+        operand[j] = arena_format(arena, "lanes%d_%d[k]", number, j - s->operand_count);
     for (int a = 0; a < MAX_RANK; a++) {
         int address = b->nest->index_address[s->is_pooled][a];
         if (address >= 0) index[a] = position_text(b, address, s->is_pooled, pixel);
@@ -198,7 +209,52 @@ static const char *expression_text(const struct body *b, int number, long pixel)
         .random_key = key,
         .element = element < 0 ? "0u" : position_text(b, element, s->is_pooled, pixel),
         .prefix = arena_format(arena, "t%d_%ld_", number, pixel)};
-    return write_expression(b->w, s->expression, &names);
+    return write_expression(b->w, e, &names);
+}
+
+/* ---- numbers of the lanes: what the pixels of a channel and sample share ---- */
+
+enum { MOST_LANE_NUMBERS = 8 };
+
+struct lane_numbers {
+    struct arena *arena;
+    int operand_count;     /* of the statement */
+    unsigned long varying; /* those that differ between pixels */
+    const struct expression *found[MOST_LANE_NUMBERS];
+    int count;
+};
+
+/* A choice by sample becomes one more operand. The context points to the list. */
+static const struct expression *take_lane_number(const void *context, const struct expression *e) {
+    struct lane_numbers *lanes = *(struct lane_numbers *const *)context;
+    if (e->op != EXPRESSION_SELECT || !expression_contains(e, EXPRESSION_INDEX) ||
+        expression_contains(e, EXPRESSION_RANDOM) || (e->operands & lanes->varying))
+        return e;
+    int i = 0;
+    while (i < lanes->count && !expression_equal(lanes->found[i], e)) i++;
+    if (i == MOST_LANE_NUMBERS) return e;
+    if (i == lanes->count) lanes->found[lanes->count++] = e;
+    return expression_operand(lanes->arena, lanes->operand_count + i);
+}
+
+/* GCC would choose again for each pixel. Returns the statement's expression over what is written.
+ */
+static const struct expression *write_lane_numbers(const struct body *b, int number) {
+    const struct statement *s = statement_of(b, number);
+    struct lane_numbers lanes = {.arena = b->w->arena, .operand_count = s->operand_count};
+    struct lane_numbers *context = &lanes;
+    for (int j = 0; j < s->operand_count; j++)
+        if (!is_number(b, &s->operands[j])) lanes.varying |= 1ul << j;
+    const struct expression *e =
+        expression_rewrite(lanes.arena, s->expression, take_lane_number, &context);
+    for (int i = 0; i < lanes.count; i++) {
+        write_line(b->w, "real lanes%d_%d[%d];", number, i, b->w->plan->lanes);
+        write_open(b->w, "for (int k = 0; k < %d; k++)", b->w->plan->lanes);
+        write_line(b->w, "lanes%d_%d[k] = %s;", number, i,
+                   expression_text(b, number, lanes.found[i], 0));
+        write_close(b->w);
+    }
+    return e;
 }
 
 /* The maximum of a window of operand 0 in `top`, and operand 1 at the first one in `found`. */
@@ -241,7 +297,8 @@ static void write_total(const struct body *b, int number, bool is_pooled) {
     for (long p = 0; p < (is_pooled ? 1 : pixels_of(b)); p++) {
         bool begins_row = !is_pooled && p % b->columns == 0, ends_row = (p + 1) % b->columns == 0;
         text_add(&sum, "%s%s%s%s", p ? " + " : "", begins_row ? "(" : "",
-                 expression_text(b, number, p), !is_pooled && ends_row ? ")" : "");
+                 expression_text(b, number, b->expressions[number], p),
+                 !is_pooled && ends_row ? ")" : "");
     }
     write_line(b->w, "total%d += %s;", number, text_string(&sum));
 }
@@ -258,7 +315,7 @@ static void write_value(const struct body *b, int number) {
         write_line(b->w, "const real v%d = %s%d;", number, gathers ? "found" : "top", number);
     } else {
         for (long p = 0; p < (s->is_pooled ? 1 : pixels_of(b)); p++) {
-            const char *value = expression_text(b, number, p);
+            const char *value = expression_text(b, number, b->expressions[number], p);
             write_line(b->w, "const real %s = %s;", value_name(b, number, p), value);
         }
     }
@@ -297,13 +354,15 @@ static bool has_pooled_images(const struct nest *nest) {
     return false;
 }
 
-static void write_run_of_columns(struct writer *w, const struct nest *nest, const struct run *rows,
-                                 const struct run *columns) {
+static void write_run_of_columns(struct writer *w, const struct nest *nest,
+                                 const struct expression *const *expressions,
+                                 const struct run *rows, const struct run *columns) {
     const struct pooling *pooling = nest->kernel->loop.pooling;
     long lanes = w->plan->lanes;
     struct body body = {.w = w,
                         .nest = nest,
                         .pooling = pooling,
+                        .expressions = expressions,
                         .rows = rows->length,
                         .columns = columns->length,
                         .is_pooled = rows->is_pooled && columns->is_pooled};
@@ -328,15 +387,20 @@ void write_windows(struct writer *w, const struct nest *nest) {
     struct run rows[MOST_RUNS], columns[MOST_RUNS];
     int row_runs = find_runs(pooling, 0, rows), column_runs = find_runs(pooling, 1, columns);
     struct run all_columns = {0, pooling->large.size[2], 1, false};
+    int statements = nest->kernel->loop.statement_count;
+    const struct expression **expressions =
+        ARENA_ARRAY(w->arena, const struct expression *, statements);
+    struct body numbers = {.w = w, .nest = nest, .pooling = pooling};
+    for (int i = 0; i < statements; i++) expressions[i] = write_lane_numbers(&numbers, i);
     for (int i = 0; i < row_runs; i++) {
         struct body body = {.w = w, .nest = nest, .is_pooled = rows[i].is_pooled};
         if (!find_needed(&body)) continue;
         write_open(w, "for (long row = %ld; row < %ld; row++)", rows[i].first,
                    rows[i].first + rows[i].count);
         write_line(w, "const long top = %s;", begin_text(w, pooling, 0, &rows[i], "row"));
-        if (!rows[i].is_pooled) write_run_of_columns(w, nest, &rows[i], &all_columns);
+        if (!rows[i].is_pooled) write_run_of_columns(w, nest, expressions, &rows[i], &all_columns);
         for (int j = 0; j < column_runs && rows[i].is_pooled; j++)
-            write_run_of_columns(w, nest, &rows[i], &columns[j]);
+            write_run_of_columns(w, nest, expressions, &rows[i], &columns[j]);
         write_close(w);
     }
 }

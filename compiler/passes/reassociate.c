@@ -5,6 +5,10 @@
  *   (x * a + b) * c   = x * (a * c) + b * c
  *   (x + x) * a       = x * (a + a)
  *   x * s - a         = (x - a * s) * s         where s is 1 or -1
+ *   select(c, x * a + b, 0) = x * select(c, a, 0) + select(c, b, 0)      where the sample decides c
+ *
+ * The last one only in loops that go window by window, which keep numbers of a channel and sample
+ * (c/loop_windows.c).
  *
  * A difference to a number is never taken apart: it would cancel. Before that, a statement that
  * only one other reads becomes part of it, and what is chosen under a condition that holds anyway
@@ -96,6 +100,7 @@ static void absorb_statements(struct arena *arena, struct loop_kernel *loop) {
 struct numbers {
     struct arena *arena;
     unsigned long varying, signs; /* bits of operands */
+    bool by_window;
 };
 
 static bool is_number(const struct numbers *n, const struct expression *e) {
@@ -134,13 +139,49 @@ static const struct expression *assume(const void *context, const struct express
     return is_chosen ? e->in[1] : e;
 }
 
+static bool is_zero(const struct expression *e) {
+    return e->op == EXPRESSION_CONSTANT && e->value == 0;
+}
+
+/* True if the number of the sample decides it, and numbers. */
+static bool is_by_sample(const struct numbers *n, const struct expression *e) {
+    if (e->op == EXPRESSION_INDEX) return e->index == 0;
+    bool is_some = false;
+    for (int i = 0; i < 3 && e->in[i]; i++) {
+        bool is_one = is_by_sample(n, e->in[i]);
+        if (!is_one && !is_number(n, e->in[i])) return false;
+        is_some = is_some || is_one;
+    }
+    return is_some;
+}
+
+/* select(c, x * a + b, 0), b or 0 */
+static const struct expression *choose_numbers(const struct numbers *n, const struct expression *c,
+                                               const struct expression *x,
+                                               const struct expression *zero) {
+    bool is_sum = x->op == EXPRESSION_ADD && is_number(n, x->in[1]);
+    const struct expression *product = is_sum ? x->in[0] : x;
+    if (!is_scaled(n, product)) return NULL;
+    const struct expression *factor = expression_select(n->arena, c, product->in[1], zero);
+    product = binary(n, EXPRESSION_MULTIPLY, product->in[0], factor);
+    if (!is_sum) return product;
+    return binary(n, EXPRESSION_ADD, product, expression_select(n->arena, c, x->in[1], zero));
+}
+
+static const struct expression *gather_choice(const struct numbers *n, const struct expression *e) {
+    const struct expression *c = e->in[0], *zero = e->in[2], *of_numbers = NULL;
+    const struct expression *x = expression_rewrite(n->arena, e->in[1], assume, c);
+    if (n->by_window && is_zero(zero) && is_by_sample(n, c))
+        of_numbers = choose_numbers(n, c, x, zero);
+    return of_numbers ? of_numbers : expression_select(n->arena, c, x, zero);
+}
+
 /* Its inputs are gathered already. */
 static const struct expression *gather(const void *context, const struct expression *e) {
     const struct numbers *n = context;
     const struct expression *a = e->in[0], *b = e->in[1];
     if (is_number(n, e)) return e;
-    if (e->op == EXPRESSION_SELECT)
-        return expression_select(n->arena, a, expression_rewrite(n->arena, b, assume, a), e->in[2]);
+    if (e->op == EXPRESSION_SELECT) return gather_choice(n, e);
     if (e->op == EXPRESSION_MULTIPLY && is_number(n, b)) return scale(n, a, b);
     if (e->op == EXPRESSION_MULTIPLY && is_number(n, a)) return scale(n, b, a);
     if (e->op == EXPRESSION_SUBTRACT && is_number(n, b) && is_scaled(n, a) && is_sign(n, a->in[1]))
@@ -168,12 +209,12 @@ static bool chooses_sign(const struct tensor *t) {
 }
 
 const struct expression *reassociate(struct arena *arena, const struct expression *e,
-                                     unsigned long varying, unsigned long signs) {
-    struct numbers n = {arena, varying, signs};
+                                     unsigned long varying, unsigned long signs, bool by_window) {
+    struct numbers n = {arena, varying, signs, by_window};
     return expression_rewrite(arena, e, gather, &n);
 }
 
-static void gather_numbers(struct arena *arena, struct statement *s) {
+static void gather_numbers(struct arena *arena, struct statement *s, bool by_window) {
     unsigned long varying = 0, signs = 0;
     if (s->operand_count > MOST_OPERANDS) return;
     for (int k = 0; k < s->operand_count; k++) {
@@ -182,7 +223,7 @@ static void gather_numbers(struct arena *arena, struct statement *s) {
         if (!is_same) varying |= 1ul << k;
         if (is_same && chooses_sign(operand->tensor)) signs |= 1ul << k;
     }
-    s->expression = reassociate(arena, s->expression, varying, signs);
+    s->expression = reassociate(arena, s->expression, varying, signs, by_window);
 }
 
 void pass_reassociate(struct program_plan *plan) {
@@ -191,6 +232,6 @@ void pass_reassociate(struct program_plan *plan) {
         if (kernel->kind != KERNEL_LOOP || kernel->loop.layout != LAYOUT_BLOCKED) continue;
         absorb_statements(plan->arena, &kernel->loop);
         for (int j = 0; j < kernel->loop.statement_count; j++)
-            gather_numbers(plan->arena, &kernel->loop.statements[j]);
+            gather_numbers(plan->arena, &kernel->loop.statements[j], kernel->loop.pooling);
     }
 }
