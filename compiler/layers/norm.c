@@ -46,7 +46,8 @@ static long lower_pilot(struct graph *graph, struct tensor *x, unsigned axes, st
  * variance = E (x - s)^2 - (E (x - s))^2 does not cancel, because the mean m of a share f of the
  * values differs from that of all by at most sqrt(variance (1 - f) / f), and s from m by the square
  * root of epsilon. floor makes the shift a number without derivative, so that the backward pass
- * needs two sums over x only. */
+ * needs two sums over x only. (A shift of each sample's own, one of its pixels, would let the pass run
+ * right behind the convolution, block by block: measured, 0.4 % of cnn_batch_norm's step.) */
 static struct statistics lower_statistics(const struct layer *layer, struct graph *graph,
                                           struct tensor *x, unsigned axes) {
     struct arena *arena = graph->arena;
