@@ -81,6 +81,28 @@ static void test_signs(void **state) {
     arena_free(&arena);
 }
 
+/* What dropout keeps is never -0.0. */
+static void test_negative_zero(void **state) {
+    (void)state;
+    arena_init(&arena);
+    if (setjmp(arena.exhausted)) fail();
+    const struct expression *negative = expression_constant(&arena, -0.0);
+    const struct expression *e =
+        subtract(add(multiply(operand(0), operand(2)), operand(3)), negative);
+    const struct expression *gathered = reassociate(&arena, e, VARYING, SIGNS, false);
+    expect(e, "x * a + (b - -0)");
+    static const double zeros[] = {0.0, -0.0, 1, -1};
+    struct expression_context context = {.position = (const long[]){0, 0, 0, 0}};
+    for (int i = 0; i < 64; i++) {
+        const double values[OPERANDS] = {zeros[i % 4], 0, zeros[i / 4 % 4], zeros[i / 16], 1};
+        double old = expression_value(e, values, &context);
+        double new = expression_value(gathered, values, &context);
+        assert_true(old == new && !signbit(old) == !signbit(new));
+        assert_false(new == 0 && signbit(new));
+    }
+    arena_free(&arena);
+}
+
 static void test_choices(void **state) {
     const struct expression *x = operand(0), *y = operand(1), *a = operand(2);
     (void)state;
@@ -137,6 +159,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_products),
         cmocka_unit_test(test_signs),
+        cmocka_unit_test(test_negative_zero),
         cmocka_unit_test(test_choices),
         cmocka_unit_test(test_samples),
         KERNEL_CASE(pooled),

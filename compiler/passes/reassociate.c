@@ -5,6 +5,7 @@
  *   (x * a + b) * c   = x * (a * c) + b * c
  *   (x + x) * a       = x * (a + a)
  *   x * s - a         = (x - a * s) * s         where s is 1 or -1
+ *   (x + a) - -0.0    = x + (a - -0.0)          which is what makes 0 of -0.0
  *   select(c, x * a + b, 0) = x * select(c, a, 0) + select(c, b, 0)      where the sample decides c
  *
  * The last one only in loops that go window by window, which keep numbers of a channel and sample
@@ -17,6 +18,7 @@
 
 #include "../tensor/expression_list.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { MOST_OPERANDS = 62 }; /* of an expression: expression.operands has a bit for each */
@@ -176,6 +178,10 @@ static const struct expression *gather_choice(const struct numbers *n, const str
     return of_numbers ? of_numbers : expression_select(n->arena, c, x, zero);
 }
 
+static bool is_negative_zero(const struct expression *e) {
+    return is_zero(e) && signbit(e->value);
+}
+
 /* Its inputs are gathered already. */
 static const struct expression *gather(const void *context, const struct expression *e) {
     const struct numbers *n = context;
@@ -184,6 +190,9 @@ static const struct expression *gather(const void *context, const struct express
     if (e->op == EXPRESSION_SELECT) return gather_choice(n, e);
     if (e->op == EXPRESSION_MULTIPLY && is_number(n, b)) return scale(n, a, b);
     if (e->op == EXPRESSION_MULTIPLY && is_number(n, a)) return scale(n, b, a);
+    if (e->op == EXPRESSION_SUBTRACT && is_negative_zero(b) && a->op == EXPRESSION_ADD &&
+        is_number(n, a->in[1]))
+        return binary(n, EXPRESSION_ADD, a->in[0], binary(n, EXPRESSION_SUBTRACT, a->in[1], b));
     if (e->op == EXPRESSION_SUBTRACT && is_number(n, b) && is_scaled(n, a) && is_sign(n, a->in[1]))
         return binary(
             n, EXPRESSION_MULTIPLY,
