@@ -29,6 +29,7 @@ static void write_tap_range(struct writer *w, const struct weight_gradient_kerne
 struct tiles {
     const char *name, *tile; /* of channels, "outs"; of their tiles, "out" */
     struct split channels, tiles;
+    bool is_joined; /* a tile is the joined columns of one channel */
 };
 
 static struct tiles tiles_of(const char *name, const char *tile, long channels, long size,
@@ -42,13 +43,13 @@ static long most_tiles(const struct tiles *t) {
     return t->tiles.size + (t->tiles.big > 0);
 }
 
-/* `begin` and `count` (NULL: not needed) of part number `index` of a split. */
+/* `begin` and `count` (each NULL: not needed) of part number `index` of a split. */
 static void write_part(struct writer *w, const char *begin, const char *count, const char *index,
                        struct split split) {
-    if (split.big)
+    if (begin && split.big)
         write_line(w, "const long %s = %s * %ld + (%s < %ld ? %s : %ld);", begin, index, split.size,
                    index, split.big, index, split.big);
-    else
+    else if (begin)
         write_line(w, "const long %s = %s * %ld;", begin, index, split.size);
     if (!count) return;
     if (split.big)
@@ -62,8 +63,8 @@ static void write_part(struct writer *w, const char *begin, const char *count, c
 static void open_tiles(struct writer *w, const struct tiles *t, bool needs_count) {
     write_open(w, "for (long %s = %s_tile; %s < %s_tile + %s_tiles; %s++)", t->tile, t->tile,
                t->tile, t->tile, t->tile, t->tile);
-    write_part(w, arena_format(w->arena, "%s_begin", t->name), needs_count ? t->name : NULL,
-               t->tile, t->channels);
+    write_part(w, t->is_joined ? NULL : arena_format(w->arena, "%s_begin", t->name),
+               needs_count ? t->name : NULL, t->tile, t->channels);
 }
 
 /* In pixels: the next input channel, or joined column. */
@@ -186,9 +187,9 @@ static void write_border(struct writer *w, const struct weight_gradient_kernel *
 static void write_border_sums(struct writer *w, const struct weight_gradient_kernel *g) {
     long lanes = w->plan->lanes;
     write_open(w, "for (long o = 0; o < outs; o++)");
-    write_open(w, "for (long k = 0; k < %ld; k++)", g->ins);
-    write_line(w, "real *const sum = tile_sums + (tap * %ld + o * %ld + k) * %ld;", sums_of_tap(g),
-               g->ins, lanes);
+    write_open(w, "for (long k = 0; k < %d; k++)", g->tile_in);
+    write_line(w, "real *const sum = tile_sums + (tap * %ld + o * %d + k) * %ld;", sums_of_tap(g),
+               g->tile_in, lanes);
     write_line(w, "const real *const more = border_sums + (tap * %ld + k * %d + o) * %ld;",
                sums_of_tap(g), g->tile_out, lanes);
     write_line(w, "for (long n = 0; n < %ld; n++) sum[n] += more[n];", lanes);
@@ -266,9 +267,10 @@ static void write_sums(struct writer *w, const struct weight_gradient_kernel *g,
                views[g->gradient->number]->stride[0], g->out_channels,
                g->out_size[0] * g->out_size[1] * lanes);
     open_tiles(w, ins, needs_count);
-    write_line(w, "const real *const xb = x + block * %ld + group * %ld + ins_begin * %ld;",
-               views[g->image->number]->stride[0],
-               g->in_channels * g->in_size[0] * g->in_size[1] * lanes, next_input(g) * lanes);
+    long plane = g->in_size[0] * g->in_size[1];
+    write_line(w, "const real *const xb = x + block * %ld + group * %ld + %s * %ld;",
+               views[g->image->number]->stride[0], g->in_channels * plane * lanes,
+               g->joins_columns ? "in" : "ins_begin", plane * lanes);
     write_tile_sums(w, g, outs, ins);
     (g->joins_columns ? write_joined_taps : write_taps)(w, g, outs, ins);
     for (int i = 0; i < 4; i++) write_close(w);
@@ -286,7 +288,7 @@ static void write_results(struct writer *w, const struct weight_gradient_kernel 
     write_line(w, "real *const to = dw + %sgroup * %ld + outs_begin * %ld +", part, g->w_group,
                g->w_out);
     if (g->joins_columns)
-        write_line(w, "    ins_begin * %ld + (tap_begin + tap) * %ld;", g->w_tap[1], g->w_tap[0]);
+        write_line(w, "    in * %ld + (tap_begin + tap) * %ld;", g->w_in, g->w_tap[0]);
     else
         write_line(w,
                    "    ins_begin * %ld + (tap_begin + tap) / %ld * %ld + (tap_begin + tap) %% %ld "
@@ -328,6 +330,7 @@ void write_weight_gradient(struct writer *w, struct kernel *kernel) {
     const struct program_plan *plan = w->plan;
     struct tiles outs = tiles_of("outs", "out", g->out_channels, g->tile_out, g->tiles_out);
     struct tiles ins = tiles_of("ins", "in", g->ins, g->tile_in, g->tiles_in);
+    ins.is_joined = g->joins_columns;
     long size = sums_of_unit(g, &outs, &ins) * plan->lanes * (border_count(g) ? 2 : 1);
     write_kernel_open(w, kernel);
     write_tap_range(w, g, 0, "row");

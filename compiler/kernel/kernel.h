@@ -160,9 +160,9 @@ struct weight_gradient_kernel {
     long groups, in_channels, out_channels; /* of one group */
     long in_size[2], out_size[2];
     struct window window;
-    /* Of a single input channel, the taps of a kernel row take the place of input channels: `ins` is
-     * how many there are of either. The output columns that all of them reach, from full_begin on,
-     * are summed at once, those at the border tap by tap. */
+    /* Of few input channels, the taps of a kernel row take the place of input channels, a tile for
+     * each: `ins` is how many there are of either. The output columns that all of them reach, from
+     * full_begin on, are summed at once, those at the border tap by tap. */
     bool joins_columns;
     long ins, full_begin, full_end;
     /* One channel of each: tiles read each pixel once for a kernel row (gradient_row_tile), of rows

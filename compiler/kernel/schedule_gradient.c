@@ -44,7 +44,8 @@ static void find_full_columns(struct weight_gradient_kernel *w) {
 static void find_rows(const struct program_plan *plan, struct weight_gradient_kernel *w) {
     long columns = w->window.kernel_size[1], stride = w->window.strides[1];
     struct microkernel tile = {MICROKERNEL_GRADIENT_ROW, 1, (int)columns, plan->lanes};
-    w->by_rows = w->joins_columns && w->out_channels == 1 && stride == w->window.dilation_rate[1] &&
+    w->by_rows = w->joins_columns && w->in_channels == 1 && w->out_channels == 1 &&
+                 stride == w->window.dilation_rate[1] &&
                  microkernel_in_library(&tile, plan->target);
     if (!w->by_rows || stride > 1 || w->in_size[1] != w->out_size[1]) return;
     bool is_same = w->window.pad[1] == columns / 2 && w->full_begin == columns / 2 &&
@@ -52,28 +53,30 @@ static void find_rows(const struct program_plan *plan, struct weight_gradient_ke
     if (is_same) w->border = columns / 2;
 }
 
-/* A single input channel gives a register tile little to do with each gradient that it reads. */
+/* One input channel, or two, give a register tile little to do with each gradient that it reads. */
 static void join_columns(const struct program_plan *plan, struct weight_gradient_kernel *w) {
+    enum { FEW_CHANNELS = 2 };
     long columns = w->window.kernel_size[1];
     w->ins = w->in_channels;
-    if (w->in_channels > 1 || columns == 1 || plan->target->even_tiles) return;
+    if (w->in_channels > FEW_CHANNELS || columns <= w->in_channels || plan->target->even_tiles)
+        return;
     find_full_columns(w);
     struct split one = {columns, 0, 1};
     struct split outs = split_evenly(w->out_channels, smaller(w->out_channels, 2));
     w->joins_columns = w->full_end > w->full_begin &&
                        schedule_tiles_exist(plan, MICROKERNEL_GRADIENT, outs, one, plan->lanes);
-    if (w->joins_columns) w->ins = columns;
+    if (w->joins_columns) w->ins = columns * w->in_channels;
     find_rows(plan, w);
 }
 
-/* Joined columns are one tile. */
+/* The joined columns of an input channel are one tile. */
 static long smallest_in(const struct weight_gradient_kernel *w) {
-    return w->joins_columns ? w->ins : 1;
+    return w->joins_columns ? w->window.kernel_size[1] : 1;
 }
 
 static void choose_register_tile(const struct program_plan *plan,
                                  struct weight_gradient_kernel *w) {
-    long in = larger(smaller(w->ins, plan->target->gradient_in), smallest_in(w));
+    long in = w->joins_columns ? smallest_in(w) : smaller(w->ins, plan->target->gradient_in);
     long out = smaller(w->out_channels, plan->target->gradient_out);
     if (w->ins == 1) out = smaller(w->out_channels, 8);
     if (w->out_channels == 1) in = smaller(w->ins, 8);
