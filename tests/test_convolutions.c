@@ -1,5 +1,5 @@
 /* test_convolutions.c: convolutions by direct sums whose register tiles are special: weight
- * gradients of single input channels, which take a kernel row at once (kernel.h: joins_columns),
+ * gradients of one input channel or two, which take a kernel row at once (kernel.h: joins_columns),
  * depthwise ones, and those of one tap. */
 #include "tests/kernel_case.h"
 
@@ -63,6 +63,28 @@ static const struct kernel_case pointwise = {
     "conv2d { 9, kernel_size = 1 }, " TAIL,
     LOSS};
 
+/* Joined columns of two input channels: borders, strides, groups, taps that miss the image. */
+static const struct kernel_case two_channels = {
+    33, false,
+    "input { 9, 7, 2 }, conv2d { 13, kernel_size = 3, padding = 'same', activation = 'relu' }, "
+    "conv2d { 2, kernel_size = 1 }, conv2d { 5, kernel_size = { 2, 5 }, strides = { 1, 2 }, "
+    "padding = 'same' }, " TAIL,
+    LOSS};
+static const struct kernel_case pairs_in_groups = {
+    20, false,
+    "input { 8, 9, 3 }, conv2d { 8, kernel_size = 1, activation = 'relu' }, "
+    "conv2d { 8, kernel_size = 3, groups = 4, padding = 'same', activation = 'relu' }, "
+    "conv2d { 12, kernel_size = { 3, 4 }, groups = 4, dilation_rate = 2, padding = 'same' }, " TAIL,
+    LOSS};
+/* Blocks of samples that do not fit half of the L2 cache: rows and masks are asked for ahead. */
+static const struct kernel_case far = {
+    16, false,
+    "input { 24, 24, 1 }, conv2d { 16, kernel_size = 1, activation = 'relu' }, "
+    "conv2d { 16, kernel_size = 3, groups = 16, padding = 'same', activation = 'relu' }, "
+    "conv2d { 14, kernel_size = 3, strides = 2, padding = 'same', activation = 'relu' }, "
+    "global_average_pool2d {}, dense { 3, activation = 'softmax' }",
+    LOSS};
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         KERNEL_CASE(same),
@@ -76,6 +98,9 @@ int main(void) {
         KERNEL_CASE(pointwise),
         KERNEL_CASE(depthwise_rows),
         KERNEL_CASE(depthwise_strides),
+        KERNEL_CASE(two_channels),
+        KERNEL_CASE(pairs_in_groups),
+        KERNEL_CASE(far),
     };
     return cmocka_run_group_tests(tests, start, finish);
 }

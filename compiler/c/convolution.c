@@ -93,9 +93,9 @@ static void write_row_call(struct writer *w, const struct kernel *kernel, const 
                c->epilogue.bias ? "bc" : "0", r->inner_out);
     const char *mask =
         c->epilogue.mask ? arena_format(w->arena, "mc + q * %ld", r->inner_out) : "0";
-    write_line(w, "    %s, row_taps_%d, %d, channels, 0, %ld, %ld, %ld, 0, flags);", mask, r->number,
-               r->outer->tap_count, r->inner->run * (r->is_upright ? c->kernel_size[1] : 1),
-               r->inner_in, r->inner_out);
+    write_line(w, "    %s, row_taps_%d, %d, channels, 0, %ld, %ld, %ld, 0, flags);", mask,
+               r->number, r->outer->tap_count,
+               r->inner->run * (r->is_upright ? c->kernel_size[1] : 1), r->inner_in, r->inner_out);
 }
 
 /* One call of a microkernel: `t` channels from channel variable `o`, `p` pixels from pixel `q`. */
@@ -118,6 +118,54 @@ static void write_call(struct writer *w, const struct kernel *kernel, const stru
                out_plane);
 }
 
+/* The rows that the next line of pixels reads and this one does not: a part of their channels with
+ * each tile of so many output channels, in the middle of the columns that the pixel tile reads. */
+static void write_rows_ahead(struct writer *w, const struct kernel *kernel, const struct region *r,
+                             long outs, long pixels) {
+    const struct convolution_kernel *c = &kernel->convolution;
+    long lanes = w->plan->lanes, row = c->in_size[1] * lanes, plane = c->in_size[0] * row;
+    const struct axis_class *rows = r->rows, *columns = r->columns;
+    if (r->is_upright || rows->count < 2) return;
+    long bottom = 0, left = 0, right = 0;
+    for (int i = 0; i < rows->tap_count; i++)
+        if (rows->in_start[i] > bottom) bottom = rows->in_start[i];
+    for (int i = 0; i < columns->tap_count; i++) {
+        if (i == 0 || columns->in_start[i] < left) left = columns->in_start[i];
+        if (columns->in_start[i] > right) right = columns->in_start[i];
+    }
+    const char *begin = "0", *end = "channels";
+    if (outs < c->out_channels) {
+        begin = arena_format(w->arena, "o * channels / %ld", c->out_channels);
+        end = arena_format(w->arena, "(o + %ld) * channels / %ld", outs, c->out_channels);
+    }
+    write_line(w, "%s(xc + %ld + q * %ld, %s, %s, %ld, %ld, %ld, %ld);",
+               use_symbol(w, "prefetch_planes"), (bottom + 1) * row + (left + right) / 2 * lanes,
+               r->inner_in, begin, end, plane, rows->in_step, row, pixels * r->inner_in);
+}
+
+/* Pixels that the end of a tile reads. */
+static void write_pixels_ahead(struct writer *w, const struct kernel *kernel,
+                               const struct region *r, const char *image, long outs, long pixels) {
+    const struct convolution_kernel *c = &kernel->convolution;
+    long out_plane = c->out_size[0] * c->out_size[1] * w->plan->lanes;
+    write_line(w, "%s(%s + %sq * %ld, 0, %ld, %ld, %ld, %ld, %d);",
+               use_symbol(w, "prefetch_planes"), image,
+               outs < c->out_channels ? arena_format(w->arena, "o * %ld + ", out_plane) : "",
+               r->inner_out, outs, out_plane, pixels, r->inner_out, w->plan->lanes);
+}
+
+/* What a tile, or those of the next line, will wait for otherwise. */
+static void write_prefetches(struct writer *w, const struct kernel *kernel, const struct region *r,
+                             long outs, long pixels) {
+    enum { FEW_TAPS = 4 };
+    const struct convolution_kernel *c = &kernel->convolution;
+    if (!c->prefetches) return;
+    write_rows_ahead(w, kernel, r, outs, pixels);
+    if (c->epilogue.mask) write_pixels_ahead(w, kernel, r, "mc", outs, pixels);
+    if (tap_count(r) > 1 && tap_count(r) <= FEW_TAPS)
+        write_pixels_ahead(w, kernel, r, "yc", outs, pixels);
+}
+
 /* Channel tiles of both sizes. */
 static void write_channel_tiles(struct writer *w, const struct kernel *kernel,
                                 const struct region *r, long pixels) {
@@ -126,16 +174,19 @@ static void write_channel_tiles(struct writer *w, const struct kernel *kernel,
     long big = tiles.big * (tiles.size + 1);
     struct microkernel row_tile;
     if (find_row_tile(w, c, r, pixels, &row_tile)) {
+        write_prefetches(w, kernel, r, c->out_channels, pixels);
         write_row_call(w, kernel, r, &row_tile);
         return;
     }
     if (tiles.big) {
         write_open(w, "for (long o = 0; o < %ld; o += %ld)", big, tiles.size + 1);
+        write_prefetches(w, kernel, r, tiles.size + 1, pixels);
         write_call(w, kernel, r, tiles.size + 1, pixels);
         write_close(w);
     }
     if (tiles.small) {
         write_open(w, "for (long o = %ld; o < %ld; o += %ld)", big, c->out_channels, tiles.size);
+        write_prefetches(w, kernel, r, tiles.size, pixels);
         write_call(w, kernel, r, tiles.size, pixels);
         write_close(w);
     }
@@ -303,13 +354,13 @@ static void write_drive(struct writer *w, const struct kernel *kernel) {
     if (!c->weights) write_line(w, "static const real ones[]={1};");
     write_line(w,
                "static const struct convolution_driver c={%d,%ld,%ld,%ld,{%ld,%ld},{%ld,%ld},{%ld,"
-               "%ld},%d,%d,%ld,%d,%d,%d,%d,%ld,%ld,%ld,rows,columns,tiles,%s};",
+               "%ld},%d,%d,%ld,%d,%d,%d,%d,%d,%ld,%ld,%ld,rows,columns,tiles,%s};",
                w->plan->lanes, c->groups, c->in_channels, c->out_channels, c->in_size[0],
                c->in_size[1], c->out_size[0], c->out_size[1], c->kernel_size[0], c->kernel_size[1],
                c->tile_channels, c->tile_pixels, c->channel_block, c->weights != NULL,
-               epilogue_flags(c), c->row_count, c->column_count, views[c->image->number]->stride[0],
-               kernel->out->stride[0], e->mask ? views[e->mask->number]->stride[0] : 0,
-               c->by_rows ? "row_tiles" : "0");
+               epilogue_flags(c), c->prefetches, c->row_count, c->column_count,
+               views[c->image->number]->stride[0], kernel->out->stride[0],
+               e->mask ? views[e->mask->number]->stride[0] : 0, c->by_rows ? "row_tiles" : "0");
     write_line(w, "long taps[%ld];", 4 * c->kernel_size[0] * c->kernel_size[1]);
     write_line(
         w, "%s(&c,%s,%s,%s,%s,%s,taps,begin,end);", use_symbol(w, "convolution_drive"),

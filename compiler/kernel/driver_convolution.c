@@ -4,6 +4,8 @@
 #include "kernel.h"
 #include "microkernel.h"
 
+enum { LINE = 16 }; /* reals of a cache line */
+
 /* Of a class of positions: where its numbers are. */
 enum { START, COUNT, STEP, IN_STEP, RUN, LOWEST, TAP_COUNT, TAPS };
 
@@ -22,6 +24,7 @@ struct region {
     convolution_tile *const *row_tiles; /* by pixels - 1, or NULL */
     const long *row_taps;
     long row_tap_count, run;
+    long ahead, rows_ahead; /* rows that only the next line of pixels reads: where, and how many */
 };
 
 static const long *next_class(const long *class) {
@@ -59,6 +62,24 @@ static void find_rows(const struct convolution_driver *c, const long *row, const
     }
 }
 
+/* In the middle of the columns that the taps of a pixel read. */
+static void find_rows_ahead(const struct convolution_driver *c, const long *row, const long *column,
+                            bool is_upright, struct region *r) {
+    long bottom = 0, left = 0, right = 0;
+    if (!c->prefetches || is_upright || row[COUNT] < 2) return;
+    for (long i = 0; i < row[TAP_COUNT]; i++) {
+        long at = row[TAPS + 2 * i + 1];
+        if (at > bottom) bottom = at;
+    }
+    for (long i = 0; i < column[TAP_COUNT]; i++) {
+        long at = column[TAPS + 2 * i + 1];
+        if (i == 0 || at < left) left = at;
+        if (at > right) right = at;
+    }
+    r->ahead = ((bottom + 1) * c->in[1] + (left + right) / 2) * c->lanes;
+    r->rows_ahead = row[IN_STEP];
+}
+
 static struct region region_of(const struct convolution_driver *c, const long *row,
                                const long *column, long *taps) {
     long in_row = c->in[1] * c->lanes * row[IN_STEP], in_column = c->lanes * column[IN_STEP];
@@ -76,12 +97,15 @@ static struct region region_of(const struct convolution_driver *c, const long *r
                        NULL,
                        NULL,
                        0,
+                       0,
+                       0,
                        0};
     if (is_upright) {
         r.outer = column[COUNT], r.inner = row[COUNT];
         r.outer_in = in_column, r.inner_in = in_row;
         r.outer_out = out_column, r.inner_out = out_row;
     }
+    find_rows_ahead(c, row, column, is_upright, &r);
     find_rows(c, row, column, is_upright, &r, taps); /* one channel has tiles of one size only */
     return r;
 }
@@ -100,6 +124,12 @@ static void run_line(const struct convolution_driver *c, const struct region *r,
             bool is_small = o >= wide_outs;
             long at = o * out_plane + q * r->inner_out;
             t = outs.size + !is_small;
+            for (long k = o * channels / c->out_channels * r->rows_ahead;
+                 k < (o + t) * channels / c->out_channels * r->rows_ahead; k++)
+                for (long i = 0; i < p * r->inner_in; i += LINE)
+                    __builtin_prefetch(b.x + k / r->rows_ahead * in_plane + r->ahead +
+                                       k % r->rows_ahead * c->in[1] * c->lanes + q * r->inner_in +
+                                       i);
             if (r->row_tiles && r->row_tiles[p - 1]) {
                 r->row_tiles[p - 1](b.x + q * r->inner_in, b.w, b.bias, b.y + at,
                                     b.mask ? b.mask + at : NULL, r->row_taps, r->row_tap_count, 1,

@@ -147,6 +147,7 @@ struct convolution_kernel {
     int tile_channels, tile_pixels;
     bool by_rows;             /* one channel of each: tiles take a kernel row at once (row_tile) */
     long channel_block;       /* input channels whose pixels stay in the L1 cache */
+    bool prefetches;          /* the rows of the image that come next are asked for ahead */
     const struct tensor *image;   /* what it reads */
     const struct tensor *weights; /* NULL: ones (window sums) */
     long w_group, w_out, w_in, w_tap[2]; /* distances in the weights */

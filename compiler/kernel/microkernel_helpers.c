@@ -69,6 +69,17 @@ static void print_gradient_store(struct text *text, int lanes, const char *quali
         qualifiers, *qualifiers ? " " : "", lanes, lanes);
 }
 
+static const char *const prefetch =
+    "/* Asks for `count` reals of each of some rows of the planes from begin to before end. */\n"
+    "@void prefetch_planes(const real *x, long begin, long end, long plane, long rows, long row,\n"
+    "        long count) {\n"
+    "    (void)x;\n"
+    "    for (long c = begin; c < end; c++)\n"
+    "        for (long r = 0; r < rows; r++)\n"
+    "            for (long i = 0; i < count; i += 64 / (long)sizeof(real))\n"
+    "                LATHE_PREFETCH(x + c * plane + r * row + i);\n"
+    "}\n\n";
+
 static const char *const block_sums =
     "/* to[i] = the sum of from[i], from[count + i], ... of so many blocks, in this order. */\n"
     "@void sum_blocks(real *to, const real *from, long blocks, long count) {\n"
@@ -87,6 +98,7 @@ static void print_helpers(struct text *text, const struct target *target, const 
     microkernel_put(text, copy, outline);
     print_lane_sum(text, target->block_lanes, qualifiers);
     print_gradient_store(text, target->block_lanes, qualifiers);
+    microkernel_put(text, prefetch, qualifiers); /* GCC drops calls of what only prefetches */
     microkernel_put(text, block_sums, outline);
     microkernel_print_math(text, qualifiers, library);
 }

@@ -90,11 +90,20 @@ void schedule_convolution_tile(const struct program_plan *plan, struct convoluti
     c->channel_block = blocks.size + (blocks.big > 0);
 }
 
+/* Does a block of the images fit the L2 cache? If not, a tile's few pixels of each channel are as
+ * many streams, and hardware does not follow so many. */
+static bool in_l2(const struct program_plan *plan, const struct convolution_kernel *c) {
+    long in = c->in_channels * c->in_size[0] * c->in_size[1];
+    long out = c->out_channels * c->out_size[0] * c->out_size[1];
+    return c->groups * larger(in, out) * plan->lanes * REAL_SIZE <= plan->target->l2 / 2;
+}
+
 static void schedule_convolution(struct program_plan *plan, struct kernel *kernel) {
     struct convolution_kernel *c = &kernel->convolution;
     c->by_rows =
         c->in_channels == 1 && c->out_channels == 1 && c->weights && !plan->target->even_tiles;
     schedule_convolution_tile(plan, c, main_length(c), c->kernel_size);
+    c->prefetches = plan->lanes > 1 && !in_l2(plan, c);
     kernel->units = plan->rows / plan->lanes;
     kernel->by_block = true;
     long packed =
