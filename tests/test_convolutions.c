@@ -76,12 +76,20 @@ static const struct kernel_case pairs_in_groups = {
     "conv2d { 8, kernel_size = 3, groups = 4, padding = 'same', activation = 'relu' }, "
     "conv2d { 12, kernel_size = { 3, 4 }, groups = 4, dilation_rate = 2, padding = 'same' }, " TAIL,
     LOSS};
-/* Blocks of samples that do not fit half of the L2 cache: rows and masks are asked for ahead. */
+/* Blocks of samples that do not fit half of the L2 cache: rows, masks and results are asked for
+ * ahead.
+ */
 static const struct kernel_case far = {
     16, false,
-    "input { 24, 24, 1 }, conv2d { 16, kernel_size = 1, activation = 'relu' }, "
-    "conv2d { 16, kernel_size = 3, groups = 16, padding = 'same', activation = 'relu' }, "
-    "conv2d { 14, kernel_size = 3, strides = 2, padding = 'same', activation = 'relu' }, "
+    "input { 24, 24, 1 }, conv2d { 16, kernel_size = 1 }, "
+    "conv2d { 16, kernel_size = 3, groups = 16, padding = 'same' }, "
+    "conv2d { 14, kernel_size = 3, strides = 2, padding = 'same' }, "
+    "global_average_pool2d {}, dense { 3, activation = 'softmax' }",
+    LOSS};
+static const struct kernel_case far_masked = {
+    8, false,
+    "input { 16, 17, 1 }, conv2d { 16, kernel_size = 1, activation = 'relu' }, "
+    "conv2d { 5, kernel_size = 3, strides = 2, padding = 'same' }, "
     "global_average_pool2d {}, dense { 3, activation = 'softmax' }",
     LOSS};
 
@@ -101,6 +109,7 @@ int main(void) {
         KERNEL_CASE(two_channels),
         KERNEL_CASE(pairs_in_groups),
         KERNEL_CASE(far),
+        KERNEL_CASE(far_masked),
     };
     return cmocka_run_group_tests(tests, start, finish);
 }
