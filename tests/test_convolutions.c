@@ -93,6 +93,14 @@ static const struct kernel_case far_masked = {
     "global_average_pool2d {}, dense { 3, activation = 'softmax' }",
     LOSS};
 
+/* Images of a batch beyond sixteen times AVX2's L2 cache: so are the pieces of weight gradients. */
+static const struct kernel_case far_gradients = {
+    64, false,
+    "input { 16, 16, 1 }, conv2d { 31, kernel_size = 1 }, "
+    "conv2d { 34, kernel_size = 1 }, global_average_pool2d {}, "
+    "dense { 3, activation = 'softmax' }",
+    LOSS};
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         KERNEL_CASE(same),
@@ -110,6 +118,7 @@ int main(void) {
         KERNEL_CASE(pairs_in_groups),
         KERNEL_CASE(far),
         KERNEL_CASE(far_masked),
+        KERNEL_CASE(far_gradients),
     };
     return cmocka_run_group_tests(tests, start, finish);
 }

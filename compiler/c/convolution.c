@@ -138,7 +138,7 @@ static void write_rows_ahead(struct writer *w, const struct kernel *kernel, cons
         begin = arena_format(w->arena, "o * channels / %ld", c->out_channels);
         end = arena_format(w->arena, "(o + %ld) * channels / %ld", outs, c->out_channels);
     }
-    write_line(w, "%s(xc + %ld + q * %ld, %s, %s, %ld, %ld, %ld, %ld);",
+    write_line(w, "%s(xc + %ld + q * %ld, %s, %s, 1, %ld, %ld, %ld, %ld);",
                use_symbol(w, "prefetch_planes"), (bottom + 1) * row + (left + right) / 2 * lanes,
                r->inner_in, begin, end, plane, rows->in_step, row, pixels * r->inner_in);
 }
@@ -148,7 +148,7 @@ static void write_pixels_ahead(struct writer *w, const struct kernel *kernel,
                                const struct region *r, const char *image, long outs, long pixels) {
     const struct convolution_kernel *c = &kernel->convolution;
     long out_plane = c->out_size[0] * c->out_size[1] * w->plan->lanes;
-    write_line(w, "%s(%s + %sq * %ld, 0, %ld, %ld, %ld, %ld, %d);",
+    write_line(w, "%s(%s + %sq * %ld, 0, %ld, 1, %ld, %ld, %ld, %d);",
                use_symbol(w, "prefetch_planes"), image,
                outs < c->out_channels ? arena_format(w->arena, "o * %ld + ", out_plane) : "",
                r->inner_out, outs, out_plane, pixels, r->inner_out, w->plan->lanes);

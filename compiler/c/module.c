@@ -77,6 +77,8 @@ static const char *const prototypes[][2] = {
      "*taps, long tap_count, long pixels, long channels, long x_step, long y_step, long relu);"},
     {"halo_rows", "void halo_rows(real *to, const real *from, long rows, long before, long length, "
                   "long after);"},
+    {"prefetch_planes", "void prefetch_planes(const real *x, long begin, long end, long step, long "
+                        "plane, long rows, long row, long count);"},
     {"real_random_key", "unsigned real_random_key(unsigned seed, unsigned step, unsigned stream);"},
     {"vector_select", "void vector_select(real *to, const real *c, long c_step, const real *a, "
                       "long a_step, const real *b, long b_step, long n);"},

@@ -251,6 +251,27 @@ static void write_taps(struct writer *w, const struct weight_gradient_kernel *g,
     write_close(w);
 }
 
+/* Asks for the rows that the next piece reads and this one does not. A pair of tiles asks for a
+ * part of the channels of each. */
+static void write_prefetches(struct writer *w, const struct weight_gradient_kernel *g,
+                             const struct tiles *outs, const struct tiles *ins, bool needs_count) {
+    long lanes = w->plan->lanes, rows = g->rows_at_once, stride = g->window.strides[0];
+    long g_row = g->out_size[1] * lanes, x_row = g->in_size[1] * lanes;
+    long reach = (g->window.kernel_size[0] - 1) * g->window.dilation_rate[0] - g->window.pad[0];
+    const char *out_count = needs_count ? "outs" : arena_format(w->arena, "%d", g->tile_out);
+    const char *in_count = g->joins_columns ? "1"
+                           : needs_count    ? "ins"
+                                            : arena_format(w->arena, "%d", g->tile_in);
+    if (!g->prefetches) return;
+    const char *name = use_symbol(w, "prefetch_planes");
+    write_line(w, "%s(gb + (top + %ld) * %ld, in - in_tile, %s, %ld, %ld, 1, 0, %ld);", name, rows,
+               g_row, out_count, most_tiles(ins), g->out_size[0] * g_row, rows * g_row);
+    write_line(w,
+               "%s(xb + ((top + %ld) * %ld + %ld) * %ld, out - out_tile, %s, %ld, %ld, 1, 0, %ld);",
+               name, rows - 1, stride, reach + 1, x_row, in_count, most_tiles(outs),
+               g->in_size[0] * x_row, rows * stride * x_row);
+}
+
 /* All samples and pixels, in pieces whose rows stay in the L1 cache. */
 static void write_sums(struct writer *w, const struct weight_gradient_kernel *g,
                        const struct tiles *outs, const struct tiles *ins) {
@@ -272,6 +293,7 @@ static void write_sums(struct writer *w, const struct weight_gradient_kernel *g,
                views[g->image->number]->stride[0], g->in_channels * plane * lanes,
                g->joins_columns ? "in" : "ins_begin", plane * lanes);
     write_tile_sums(w, g, outs, ins);
+    write_prefetches(w, g, outs, ins, needs_count);
     (g->joins_columns ? write_joined_taps : write_taps)(w, g, outs, ins);
     for (int i = 0; i < 4; i++) write_close(w);
 }

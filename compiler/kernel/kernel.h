@@ -174,6 +174,7 @@ struct weight_gradient_kernel {
     long tiles_out, tiles_in; /* tiles of one unit: each pixel it reads serves all of them */
     long taps_at_once; /* taps of one unit */
     long rows_at_once; /* rows of pixels that stay in the L1 cache */
+    bool prefetches;   /* the next piece of rows is asked for ahead */
     long block_parts;  /* parts of the sample blocks, each with sums of its own; for units of threads */
     const struct tensor *image, *gradient; /* the convolution's input; the gradient of its output */
     long w_group, w_out, w_in, w_tap[2];   /* distances in the result */

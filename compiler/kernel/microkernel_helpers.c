@@ -70,11 +70,12 @@ static void print_gradient_store(struct text *text, int lanes, const char *quali
 }
 
 static const char *const prefetch =
-    "/* Asks for `count` reals of each of some rows of the planes from begin to before end. */\n"
-    "@void prefetch_planes(const real *x, long begin, long end, long plane, long rows, long row,\n"
-    "        long count) {\n"
+    "/* Asks for `count` reals of each of some rows of every step-th plane from begin to before "
+    "end. */\n"
+    "@void prefetch_planes(const real *x, long begin, long end, long step, long plane, long rows,\n"
+    "        long row, long count) {\n"
     "    (void)x;\n"
-    "    for (long c = begin; c < end; c++)\n"
+    "    for (long c = begin; c < end; c += step)\n"
     "        for (long r = 0; r < rows; r++)\n"
     "            for (long i = 0; i < count; i += 64 / (long)sizeof(real))\n"
     "                LATHE_PREFETCH(x + c * plane + r * row + i);\n"

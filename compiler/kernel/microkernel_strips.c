@@ -231,6 +231,7 @@ void microkernel_each_function(void (*visit)(void *context, const char *name), v
         "window_sum",
         "window_sum_row",
         "halo_rows",
+        "prefetch_planes",
         "real_exp",
         "real_log",
         "real_sqrt",

@@ -233,6 +233,7 @@ void schedule_weight_gradient(struct program_plan *plan, struct kernel *kernel) 
         (double)(w->groups * plan->lanes * REAL_SIZE) *
         (shape.out_vectors * (double)w->out_channels + shape.in_vectors * (double)w->in_channels);
     double l2 = (double)target->l2;
+    w->prefetches = plan->lanes > 1 && bytes > 16 * l2; /* from an L3 cache they come soon enough */
     shape.far_cycles = bytes <= l2 / 2 ? 0 : bytes <= 8 * l2 ? 3 : 8;
     shape.weights = (double)shape_elements(&kernel->tensor->shape);
     choose_parts(plan, w, &shape);
