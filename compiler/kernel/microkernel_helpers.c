@@ -74,7 +74,7 @@ static const char *const prefetch =
     "end. */\n"
     "@void prefetch_planes(const real *x, long begin, long end, long step, long plane, long rows,\n"
     "        long row, long count) {\n"
-    "    (void)x;\n"
+    "    (void)x, (void)plane, (void)row;\n"
     "    for (long c = begin; c < end; c += step)\n"
     "        for (long r = 0; r < rows; r++)\n"
     "            for (long i = 0; i < count; i += 64 / (long)sizeof(real))\n"
