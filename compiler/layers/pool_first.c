@@ -18,12 +18,6 @@ struct step {
     const struct expression *factor; /* that the image is multiplied by, or NULL */
 };
 
-static bool is_by_channel(const struct tensor *t) {
-    for (int i = 0; i + 1 < t->shape.rank; i++)
-        if (t->shape.size[i] != 1) return false;
-    return true;
-}
-
 static bool is_operand(const struct expression *e, int index) {
     return e->op == EXPRESSION_OPERAND && e->index == index;
 }
@@ -34,7 +28,7 @@ static bool match_step(struct tensor *map, struct step *step) {
     *step = (struct step){map, -1, NULL};
     if (map->primitive != PRIMITIVE_MAP) return false;
     for (int i = 0; i < map->in_count; i++) {
-        if (is_by_channel(map->in[i])) continue;
+        if (tensor_is_by_channel(map->in[i])) continue;
         if (step->image >= 0 || !shape_equal(&map->in[i]->shape, &map->shape)) return false;
         step->image = i;
     }

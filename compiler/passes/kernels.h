@@ -27,9 +27,9 @@ void pass_storage(struct program_plan *plan);
  * (reassociate.c) */
 void pass_reassociate(struct program_plan *plan);
 
-/** The same for one expression of at most 62 operands: bit i of `varying` tells that operand i is
- * not a number that the pixels share, bit i of `signs` that it is one, 1 or -1. by_window: of a loop that goes
- * window by window. */
+/** The same for one expression of few operands (each has a bit of its own in expression.operands): bit
+ * i of `varying` tells that operand i is not a number that the pixels share, bit i of `signs` that it
+ * is one, 1 or -1. by_window: of a loop that goes window by window. */
 const struct expression *reassociate(struct arena *arena, const struct expression *e,
                                      unsigned long varying, unsigned long signs, bool by_window);
 

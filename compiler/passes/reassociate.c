@@ -18,10 +18,12 @@
 
 #include "../tensor/expression_list.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
-enum { MOST_OPERANDS = 62 }; /* of an expression: expression.operands has a bit for each */
+/* Of an expression: expression.operands has a bit for each. */
+enum { MOST_OPERANDS = (int)(CHAR_BIT * sizeof(unsigned long)) - 2 };
 
 /* ---- statements that one other reads ---- */
 
@@ -142,7 +144,11 @@ static const struct expression *assume(const void *context, const struct express
 }
 
 static bool is_zero(const struct expression *e) {
-    return e->op == EXPRESSION_CONSTANT && e->value == 0;
+    return e->op == EXPRESSION_CONSTANT && e->value == 0 && !signbit(e->value);
+}
+
+static bool is_negative_zero(const struct expression *e) {
+    return e->op == EXPRESSION_CONSTANT && e->value == 0 && signbit(e->value);
 }
 
 /* True if the number of the sample decides it, and numbers. */
@@ -178,10 +184,6 @@ static const struct expression *gather_choice(const struct numbers *n, const str
     return of_numbers ? of_numbers : expression_select(n->arena, c, x, zero);
 }
 
-static bool is_negative_zero(const struct expression *e) {
-    return is_zero(e) && signbit(e->value);
-}
-
 /* Its inputs are gathered already. */
 static const struct expression *gather(const void *context, const struct expression *e) {
     const struct numbers *n = context;
@@ -199,12 +201,6 @@ static const struct expression *gather(const void *context, const struct express
             binary(n, EXPRESSION_SUBTRACT, a->in[0], binary(n, EXPRESSION_MULTIPLY, b, a->in[1])),
             a->in[1]);
     return e;
-}
-
-static bool is_by_channel(const struct tensor *t) {
-    for (int i = 0; i + 1 < t->shape.rank; i++)
-        if (t->shape.size[i] != 1) return false;
-    return true;
 }
 
 /* select(.., -1, 1) */
@@ -228,7 +224,7 @@ static void gather_numbers(struct arena *arena, struct statement *s, bool by_win
     if (s->operand_count > MOST_OPERANDS) return;
     for (int k = 0; k < s->operand_count; k++) {
         const struct loop_operand *operand = &s->operands[k];
-        bool is_same = operand->statement < 0 && is_by_channel(operand->tensor);
+        bool is_same = operand->statement < 0 && tensor_is_by_channel(operand->tensor);
         if (!is_same) varying |= 1ul << k;
         if (is_same && chooses_sign(operand->tensor)) signs |= 1ul << k;
     }

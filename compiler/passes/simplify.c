@@ -68,12 +68,6 @@ bool is_waited_for(const struct graph *graph, const struct tensor *reduction) {
     return false;
 }
 
-static bool is_by_channel(const struct tensor *t) {
-    for (int i = 0; i + 1 < t->shape.rank; i++)
-        if (t->shape.size[i] != 1) return false;
-    return true;
-}
-
 /* max_pool_gradient(x, y, dy) * a = max_pool_gradient(x, y, dy * a), a one number a channel: the
  * small image is multiplied instead of the large one. */
 static struct tensor *scale_before_unpooling(struct graph *graph, const struct tensor *product,
@@ -85,7 +79,7 @@ static struct tensor *scale_before_unpooling(struct graph *graph, const struct t
     for (int i = 0; i < 2; i++) {
         int pooled = e->in[i]->index;
         struct tensor *t = in[pooled], *number = in[e->in[1 - i]->index];
-        if (t->primitive == PRIMITIVE_MAX_POOL_GRADIENT && is_by_channel(number) &&
+        if (t->primitive == PRIMITIVE_MAX_POOL_GRADIENT && tensor_is_by_channel(number) &&
             has_one_reader(old, product->in[pooled]))
             return graph_max_pool_gradient(
                 graph, &t->window, t->in[0], t->in[1],

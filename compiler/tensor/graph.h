@@ -254,6 +254,13 @@ int graph_random_stream(struct graph *graph);
 void graph_gradients(struct graph *graph, struct tensor *loss, struct tensor *const *by, int count,
                      struct tensor **gradient);
 
+/** True if a tensor has one number for each place along its last axis: a channel's, for an image. */
+static inline bool tensor_is_by_channel(const struct tensor *t) {
+    for (int i = 0; i + 1 < t->shape.rank; i++)
+        if (t->shape.size[i] != 1) return false;
+    return true;
+}
+
 /** By tensor number: true if variables alone decide its value, so that it can be computed ahead of
  * the calls while they do not change. Numbers of rank 0 never count. (fixed.c) */
 const bool *graph_fixed(const struct graph *graph, struct arena *arena);
