@@ -55,9 +55,9 @@ static void expect(const struct expression *e, const char *text) {
 }
 
 static void test_products(void **state) {
+    arena_init(&arena);
     const struct expression *x = operand(0), *y = operand(1), *a = operand(2), *b = operand(3);
     (void)state;
-    arena_init(&arena);
     if (setjmp(arena.exhausted)) fail();
     expect(multiply(multiply(x, a), b), "x * (a * b)");
     expect(multiply(b, multiply(a, x)), "x * (a * b)");
@@ -72,9 +72,9 @@ static void test_products(void **state) {
 }
 
 static void test_signs(void **state) {
+    arena_init(&arena);
     const struct expression *x = operand(0), *a = operand(2), *b = operand(3), *s = operand(4);
     (void)state;
-    arena_init(&arena);
     if (setjmp(arena.exhausted)) fail();
     expect(subtract(multiply(x, s), a), "(x - a * s) * s");
     expect(multiply(subtract(multiply(s, x), a), b), "(x - a * s) * (s * b)");
@@ -83,8 +83,8 @@ static void test_signs(void **state) {
 
 /* What dropout keeps is never -0.0. */
 static void test_negative_zero(void **state) {
-    (void)state;
     arena_init(&arena);
+    (void)state;
     if (setjmp(arena.exhausted)) fail();
     const struct expression *negative = expression_constant(&arena, -0.0);
     const struct expression *e =
@@ -104,9 +104,9 @@ static void test_negative_zero(void **state) {
 }
 
 static void test_choices(void **state) {
+    arena_init(&arena);
     const struct expression *x = operand(0), *y = operand(1), *a = operand(2);
     (void)state;
-    arena_init(&arena);
     if (setjmp(arena.exhausted)) fail();
     const struct expression *zero = expression_constant(&arena, 0);
     const struct expression *condition = op(EXPRESSION_LESS, y, a);
@@ -120,9 +120,9 @@ static void test_choices(void **state) {
 }
 
 static void test_samples(void **state) {
+    arena_init(&arena);
     const struct expression *x = operand(0), *a = operand(2), *b = operand(3);
     (void)state;
-    arena_init(&arena);
     if (setjmp(arena.exhausted)) fail();
     const struct expression *zero = expression_constant(&arena, 0);
     const struct expression *valid =
