@@ -86,7 +86,7 @@ static bool begin(struct journal *journal, const char *identity, bool resume, st
 /* When a sweep is killed, a training that it was just starting has the journal, and its lock, for a
  * moment more. */
 static bool take_lock(int file) {
-    enum { TRIES = 300, MICROSECONDS = 10000 };
+    enum { TRIES = 100, MICROSECONDS = 10000 };
     for (int i = 0; i < TRIES; i++) {
         if (flock(file, LOCK_EX | LOCK_NB) == 0) return true;
         usleep(MICROSECONDS);
