@@ -176,6 +176,11 @@ static void test_queries(void **unused) {
     expression replacement[] = {number(0), NULL, x(1)};
     expression substituted = expression_substitute(&arena, e, replacement, 3);
     assert_true(expression_equal(substituted, binary(EXPRESSION_ADD, number(1), x(1))));
+    /* What a product of replaced operands folds to is not replaced again. */
+    expression exchange[] = {x(1), number(1)};
+    substituted =
+        expression_substitute(&arena, binary(EXPRESSION_MULTIPLY, x(0), x(1)), exchange, 2);
+    assert_true(expression_equal(substituted, x(1)));
 }
 
 /* A hundred squarings: as a tree it would have 2^100 nodes. */

@@ -177,41 +177,46 @@ static const struct expression *rebuild(struct arena *arena, const struct expres
     }
 }
 
+/* Node i of a list over the images of its inputs. */
+static const struct expression *rebuild_node(struct arena *arena,
+                                             const struct expression_list *list, int i,
+                                             const struct expression *const *image) {
+    const struct expression_node *node = &list->nodes[i];
+    const struct expression *source = node->source, *in[3] = {NULL, NULL, NULL};
+    bool changed = false;
+    for (int k = 0; k < expression_arity(source->op); k++) {
+        in[k] = image[node->in[k]];
+        changed = changed || in[k] != source->in[k];
+    }
+    return changed ? rebuild(arena, source, in) : source;
+}
+
 const struct expression *expression_rewrite(struct arena *arena, const struct expression *e,
                                             expression_rule *rule, const void *context) {
     struct expression_list list;
     expression_list_init(&list, arena);
     expression_list_add(&list, e);
     const struct expression **image = ARENA_ARRAY(arena, const struct expression *, list.count);
-    for (int i = 0; i < list.count; i++) {
-        const struct expression_node *node = &list.nodes[i];
-        const struct expression *source = node->source, *in[3] = {NULL, NULL, NULL};
-        bool changed = false;
-        for (int k = 0; k < expression_arity(source->op); k++) {
-            in[k] = image[node->in[k]];
-            changed = changed || in[k] != source->in[k];
-        }
-        image[i] = rule(context, changed ? rebuild(arena, source, in) : source);
-    }
+    for (int i = 0; i < list.count; i++)
+        image[i] = rule(context, rebuild_node(arena, &list, i, image));
     return image[list.count - 1];
 }
 
-struct substitution {
-    const struct expression *const *replacement;
-    int count;
-};
-
-static const struct expression *substitute(const void *context, const struct expression *e) {
-    const struct substitution *s = context;
-    bool is_replaced = e->op == EXPRESSION_OPERAND && e->index < s->count;
-    return is_replaced && s->replacement[e->index] ? s->replacement[e->index] : e;
-}
-
+/* No rule of expression_rewrite: an operand that a node folds to has been replaced already. */
 const struct expression *expression_substitute(struct arena *arena, const struct expression *e,
                                                const struct expression *const *replacement,
                                                int count) {
-    struct substitution substitution = {replacement, count};
-    return expression_rewrite(arena, e, substitute, &substitution);
+    struct expression_list list;
+    expression_list_init(&list, arena);
+    expression_list_add(&list, e);
+    const struct expression **image = ARENA_ARRAY(arena, const struct expression *, list.count);
+    for (int i = 0; i < list.count; i++) {
+        const struct expression *source = list.nodes[i].source;
+        bool is_replaced =
+            source->op == EXPRESSION_OPERAND && source->index < count && replacement[source->index];
+        image[i] = is_replaced ? replacement[source->index] : rebuild_node(arena, &list, i, image);
+    }
+    return image[list.count - 1];
 }
 
 /* The queries have no arena of the caller's: they list the expression in one of their own. Where
