@@ -189,14 +189,16 @@ static const char *position_text(const struct body *b, int a, bool is_pooled, lo
     return text_string(&text);
 }
 
+enum { MOST_LANE_NUMBERS = 8 }; /* of a statement */
+
 static const char *expression_text(const struct body *b, int number, const struct expression *e,
                                    long pixel) {
     const struct statement *s = statement_of(b, number);
     struct arena *arena = b->w->arena;
-    const char *operand[MAX_ADDRESSES], *index[MAX_RANK] = {0}, *key[64];
+    const char *operand[MAX_ADDRESSES + MOST_LANE_NUMBERS], *index[MAX_RANK] = {0}, *key[64];
     for (int j = 0; j < s->operand_count; j++) operand[j] = operand_name(b, &s->operands[j], pixel);
-    for (int j = s->operand_count; j < MAX_ADDRESSES; j++)
-        operand[j] = arena_format(arena, "lanes%d_%d[k]", number, j - s->operand_count);
+    for (int j = 0; j < MOST_LANE_NUMBERS; j++)
+        operand[s->operand_count + j] = arena_format(arena, "lanes%d_%d[k]", number, j);
     for (int a = 0; a < MAX_RANK; a++) {
         int address = b->nest->index_address[s->is_pooled][a];
         if (address >= 0) index[a] = position_text(b, address, s->is_pooled, pixel);
@@ -213,8 +215,6 @@ static const char *expression_text(const struct body *b, int number, const struc
 }
 
 /* ---- numbers of the lanes: what the pixels of a channel and sample share ---- */
-
-enum { MOST_LANE_NUMBERS = 8 };
 
 struct lane_numbers {
     struct arena *arena;
@@ -292,7 +292,8 @@ static void write_gradient(const struct body *b, int number) {
 }
 
 /* Row by row, and then all at once: short chains of additions. */
-static void write_total(const struct body *b, int number, bool is_pooled) {
+static void write_total(const struct body *b, int number) {
+    const bool is_pooled = statement_of(b, number)->is_pooled;
     struct text sum = {.arena = b->w->arena};
     for (long p = 0; p < (is_pooled ? 1 : pixels_of(b)); p++) {
         bool begins_row = !is_pooled && p % b->columns == 0, ends_row = (p + 1) % b->columns == 0;
@@ -308,7 +309,7 @@ static void write_value(const struct body *b, int number) {
     if (s->window == WINDOW_GRADIENT) {
         write_gradient(b, number);
     } else if (s->kind == STATEMENT_SUM) {
-        write_total(b, number, s->is_pooled);
+        write_total(b, number);
     } else if (s->window != WINDOW_NONE) {
         bool gathers = s->window == WINDOW_GATHER;
         write_search(b, number, gathers);

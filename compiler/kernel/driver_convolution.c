@@ -124,12 +124,12 @@ static void run_line(const struct convolution_driver *c, const struct region *r,
             bool is_small = o >= wide_outs;
             long at = o * out_plane + q * r->inner_out;
             t = outs.size + !is_small;
-            for (long k = o * channels / c->out_channels * r->rows_ahead;
-                 k < (o + t) * channels / c->out_channels * r->rows_ahead; k++)
-                for (long i = 0; i < p * r->inner_in; i += LINE)
-                    __builtin_prefetch(b.x + k / r->rows_ahead * in_plane + r->ahead +
-                                       k % r->rows_ahead * c->in[1] * c->lanes + q * r->inner_in +
-                                       i);
+            const float *next = b.x + r->ahead + q * r->inner_in;
+            for (long k = o * channels / c->out_channels; k < (o + t) * channels / c->out_channels;
+                 k++)
+                for (long row = 0; row < r->rows_ahead; row++)
+                    for (long i = 0; i < p * r->inner_in; i += LINE)
+                        __builtin_prefetch(next + k * in_plane + row * c->in[1] * c->lanes + i);
             if (r->row_tiles && r->row_tiles[p - 1]) {
                 r->row_tiles[p - 1](b.x + q * r->inner_in, b.w, b.bias, b.y + at,
                                     b.mask ? b.mask + at : NULL, r->row_taps, r->row_tap_count, 1,

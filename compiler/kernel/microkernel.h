@@ -58,6 +58,9 @@
  *
  *   void strided_copy(real *to, const real *from, const long *size, const long *to_stride,
  *       const long *from_stride);                    five loops, innermost last
+ *   void prefetch_planes(const real *x, long begin, long end, long step, long plane, long rows,
+ *       long row, long count);
+ *       brings `count` reals of each row of every step-th plane from begin to before end nearer
  *   real lane_sum_L(const real *x);                  the sum of L lanes in a fixed order
  *   void sum_blocks(real *to, const real *from, long blocks, long count);
  *       to[i] = from[i] + from[count + i] + ..., in this order
