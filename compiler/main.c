@@ -1,4 +1,5 @@
 /* main.c: lathe's entry: finds the command and runs it. */
+#include "../runtime/denormals.h"
 #include "commands/commands.h"
 
 #include <locale.h>
@@ -69,6 +70,7 @@ static int run(int argc, char **argv) {
 int main(int argc, char **argv) {
     /* Only the encoding: numbers keep their point in every locale. */
     setlocale(LC_CTYPE, "");
+    denormals_flush();
     int status = run(argc, argv);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         command_print_error("cannot write to the standard output");

@@ -1,6 +1,8 @@
 /* test_commands.c: the executable as its users see it: texts, statuses, files. */
 #include "tests/command_run.h"
+#include "runtime/safetensors.h"
 
+#include <float.h>
 #include <math.h>
 
 static char model[256], plain_model[256], save[256];
@@ -152,6 +154,44 @@ static void training_ends_with_json(void **state) {
                                        "history.csv",         "history.json",
                                        "learning_curves.png", "confusion_matrix.png"};
     for (int i = 0; i < 6; i++) assert_true(files_exist(path_in(save, made[i])));
+}
+
+/* Units that a high rate has killed get no gradient, so that Adam's first moments decay: to 0, not
+ * to numbers that many processors take a hundred times as long for. */
+static void denormal_numbers_are_zeros(void **state) {
+    static const char text[] =
+        "return model \"dead_units\" {\n"
+        "  input { 8, 8, 1 }, flatten {}, dense { 16, activation = \"relu\" },\n"
+        "  dense { 3, activation = \"softmax\" },\n"
+        "  training = { loss = \"sparse_categorical_crossentropy\", batch_size = 2, epochs = 8,\n"
+        "               optimizer = adam { learning_rate = 1 } },\n"
+        "}\n";
+    char *path = path_in(folder, "dead_units.lua"), *directory = path_in(folder, "dead_units");
+    static char *const threads[] = {"1", "2"};
+
+    (void)state;
+    write_file(path, text, sizeof text - 1);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(RUN("train", path, "--data", data_folder, "--backend", "tcc", "--save",
+                             directory, "--no-plots", "--threads", threads[i]),
+                         0);
+        struct safetensors *file = safetensors_open(path_in(directory, "last.safetensors"), NULL);
+        assert_non_null(file);
+        int index = safetensors_find(file, "optimizer");
+        assert_true(index >= 0);
+        long count = safetensors_tensor(file, index).elements, zeros = 0, denormals = 0;
+        float *moments = calloc((size_t)count, sizeof *moments);
+        assert_non_null(moments);
+        safetensors_copy(file, index, moments);
+        for (long k = 0; k < count; k++) {
+            zeros += moments[k] == 0;
+            denormals += moments[k] != 0 && fabsf(moments[k]) < FLT_MIN;
+        }
+        free(moments);
+        safetensors_close(file);
+        assert_int_equal(denormals, 0);
+        assert_true(zeros > count / 4);
+    }
 }
 
 static double number_in(const char *json_line, const char *object, const char *name) {
@@ -477,6 +517,7 @@ int main(void) {
         cmocka_unit_test(wrong_input_exits_with_2),
         cmocka_unit_test(summary_shows_layers),
         cmocka_unit_test(training_ends_with_json),
+        cmocka_unit_test(denormal_numbers_are_zeros),
         cmocka_unit_test(callbacks_of_the_command_line_run),
         cmocka_unit_test(augmentation_has_the_same_bits),
         cmocka_unit_test(labels_may_be_one_hot),

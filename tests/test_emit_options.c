@@ -224,6 +224,38 @@ static void small_code_is_smaller(void **state) {
     tear_down(&f);
 }
 
+/* ---- denormal numbers ---- */
+
+static void training_counts_denormals_as_zero(void **state) {
+#ifdef __SSE__
+    static const struct toolchain toolchains[] = {{"gcc", "gcc " STRICT "-O2", ""},
+                                                  {"clang", "clang " STRICT "-O2", ""}};
+    (void)state;
+    for (int threads = 0; threads < 2; threads++)
+        for (int pieces = 1; pieces <= 4; pieces += 3) {
+            double numbers[MOST_NUMBERS];
+            struct fixture f = {0};
+            const struct compile_options options = {
+                .target = target_find("generic"),
+                .form = {.threads = threads, .micro_batches = pieces}};
+            set_up(&f, "models/fashion_micro.lua", 0, false);
+            write_standalone("fashion_micro", emit_with(&f, MODE_TRAINING, &options, NULL));
+            for (int i = 0; i < 2; i++) {
+                int count = run_emitted(&toolchains[i], "denormals.c", "fashion_micro",
+                                        threads ? "-DTHREADS" : "", numbers);
+                assert_int_equal(count, 3);
+                assert_true(numbers[0] > 9e-41 && numbers[0] < 1.1e-40);
+                assert_true(numbers[1] == 0);
+                assert_true(numbers[2] == 1);
+            }
+            tear_down(&f);
+        }
+#else
+    (void)state;
+    skip();
+#endif
+}
+
 /* ---- frozen layers ---- */
 
 static const char frozen_model[] =
@@ -336,6 +368,7 @@ int main(void) {
     const struct CMUnitTest others[] = {
         cmocka_unit_test(every_target_agrees),
         cmocka_unit_test(small_code_is_smaller),
+        cmocka_unit_test(training_counts_denormals_as_zero),
         cmocka_unit_test(frozen_layers_cost_no_backward_work),
         cmocka_unit_test(micro_batches_need_less_memory),
     };

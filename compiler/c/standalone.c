@@ -146,6 +146,7 @@ static const char *source_of(struct emission *e, const char *module) {
     e->text = (struct text){.arena = e->arena};
     emit_banner(e, ".c");
     emit_text(e, " */\n#include \"@.h\"\n\n#include <string.h>\n\n");
+    if (e->is_training) emit_denormals_include(e);
     if (!e->form->small_code) text_put(&e->text, optimization);
     text_put(&e->text, without_unused(e->arena, module, functions));
     if (e->weights && !has_loaded_weights(e)) emit_weights(e);

@@ -86,6 +86,11 @@ void emit_initial_values(struct emission *e);
 void emit_functions(struct emission *e);
 void emit_training(struct emission *e);
 
+/** Appends what a training step does about denormal numbers, and the header that it needs
+ * (standalone_denormals.c). */
+void emit_denormals(struct emission *e);
+void emit_denormals_include(struct emission *e);
+
 /** The address of a part of the block as C, or NULL. */
 const char *block_part(struct emission *e, long begin);
 

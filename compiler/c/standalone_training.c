@@ -121,6 +121,13 @@ static void emit_results(struct emission *e) {
 
 /* ---- the functions ---- */
 
+/* The call that has been filled in uses the caller's threads, in their new mode. */
+static void emit_flushing_threads(struct emission *e, const char *in) {
+    if (!e->form->threads) return;
+    emit_format(e, "%sif (threads) {\n%s    call.parallel = %s_flushing_run;\n", in, in, e->name);
+    emit_format(e, "%s    call.pool = &team;\n%s}\n", in, in);
+}
+
 static void emit_step_scalars(struct emission *e) {
     const char *in = indent(e);
     emit_format(e, "%scall.scalars[1] = (double)state->step;\n", in);
@@ -138,8 +145,9 @@ static void emit_step_scalars(struct emission *e) {
 static void emit_update(struct emission *e) {
     emit_text(e, "    @_fill_call(&call, block, NULL, NULL, NULL, samples");
     emit_threads_argument(e);
-    emit_text(e, ");\n"
-                 "    call.scalars[0] = (double)learning_rate;\n"
+    emit_text(e, ");\n");
+    emit_flushing_threads(e, "    ");
+    emit_text(e, "    call.scalars[0] = (double)learning_rate;\n"
                  "    call.scalars[1] = (double)state->step;\n"
                  "    @_run_update(&call);\n");
 }
@@ -155,8 +163,13 @@ static void emit_train_step(struct emission *e) {
                  "    struct @_run_call call;\n");
     declare_results(e);
     emit_limits(e, " 0");
+    emit_text(e, "    const unsigned mode = @_flush_denormals();\n");
+    if (e->form->threads)
+        emit_text(e, "    struct @_threads team = {NULL, NULL};\n"
+                     "    if (threads) team = *threads;\n");
     if (has_pieces(e)) emit_text(e, "    state->step++;\n");
     open_pieces(e, "y");
+    emit_flushing_threads(e, indent(e));
     if (!has_pieces(e))
         emit_text(e, "    state->step++;\n"
                      "    call.scalars[0] = (double)learning_rate;\n");
@@ -164,6 +177,7 @@ static void emit_train_step(struct emission *e) {
     emit_text(e, has_pieces(e) ? "        @_run_gradient(&call);\n" : "    @_run_train(&call);\n");
     close_measured_pieces(e);
     if (has_pieces(e)) emit_update(e);
+    emit_text(e, "    @_restore_denormals(mode);\n");
     emit_results(e);
 }
 
@@ -208,6 +222,7 @@ void emit_training(struct emission *e) {
     emit_initial_values(e);
     emit_learning_rate(e);
     emit_fill_samples(e);
+    emit_denormals(e);
     emit_train_step(e);
     emit_evaluate(e);
     emit_predict(e);
