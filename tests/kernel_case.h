@@ -33,7 +33,7 @@ static void open_case(struct kernel_check *check, const struct kernel_case *c) {
 /* The trace of the form for this processor. */
 static double *trace_of(struct kernel_check *check, enum dialect dialect,
                         const struct target *target) {
-    struct compile_options options = {.target = target, .dialect = dialect};
+    struct compile_options options = {.target = target, .dialect = dialect, .prepare = true};
     struct built built;
     double *trace = trace_new(check);
     if (!build(check, options, NULL, &built)) return trace;

@@ -101,6 +101,16 @@ static const struct kernel_case far_gradients = {
     "dense { 3, activation = 'softmax' }",
     LOSS};
 
+/* One image: weights that do not stay in the L2 cache are packed for its rows, in tiles of two
+ * widths; the last tile of pixels is shorter. */
+static const struct kernel_case panels = {
+    1, false,
+    "input { 4, 9, 1 }, conv2d { 112, kernel_size = 1 }, "
+    "conv2d { 208, kernel_size = { 3, 4 }, padding = 'same', activation = 'relu' }, "
+    "conv2d { 192, kernel_size = { 2, 4 }, strides = { 1, 2 } }, "
+    "global_average_pool2d {}, dense { 3, activation = 'softmax' }",
+    LOSS};
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         KERNEL_CASE(same),
@@ -116,6 +126,7 @@ int main(void) {
         KERNEL_CASE(depthwise_strides),
         KERNEL_CASE(two_channels),
         KERNEL_CASE(pairs_in_groups),
+        KERNEL_CASE(panels),
         KERNEL_CASE(far),
         KERNEL_CASE(far_masked),
         KERNEL_CASE(far_gradients),

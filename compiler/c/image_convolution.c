@@ -9,6 +9,12 @@ static long row_length(const struct convolution_kernel *c) {
     return (c->in_size[1] + c->plain->before + c->plain->after) * c->in_channels * c->groups;
 }
 
+/* The distance of the weights of a row of the kernel, and of one of its columns. */
+static long tap_distance(const struct convolution_kernel *c, int axis) {
+    if (!c->plain->panel) return c->w_tap[axis];
+    return (axis ? 1 : c->kernel_size[1]) * c->in_channels * c->plain->panel;
+}
+
 /* Pairs: offset into the image from the first tap's row on, offset into the weights. */
 static void write_taps(struct writer *w, const struct convolution_kernel *c, int class) {
     const struct axis_class *rows = &c->rows[class];
@@ -19,7 +25,7 @@ static void write_taps(struct writer *w, const struct convolution_kernel *c, int
             long in = (rows->in_start[i] - rows->in_start[0]) * row_length(c) +
                       j * c->window.dilation_rate[1] * c->in_channels * c->groups;
             text_add(&list, "%s%ld, %ld", list.length ? ", " : "", in,
-                     rows->tap[i] * c->w_tap[0] + j * c->w_tap[1]);
+                     rows->tap[i] * tap_distance(c, 0) + j * tap_distance(c, 1));
         }
     write_line(w, "static const long taps_%d[] = {%s};", class,
                list.length ? text_string(&list) : "0");
@@ -68,7 +74,9 @@ static void write_call(struct writer *w, const struct convolution_kernel *c, lon
     long all = (c->out_channels + plain->lanes - 1) / plain->lanes;
     bool is_dense = plain->is_row_dense;
     long depth = is_dense ? c->in_channels * c->kernel_size[1] : c->in_channels;
-    long b_depth = is_dense && c->in_channels == 1 ? c->w_tap[1] : c->w_in;
+    long b_depth = plain->panel                      ? plain->panel
+                   : is_dense && c->in_channels == 1 ? c->w_tap[1]
+                                                     : c->w_in;
     long x_step = c->window.strides[1] * c->in_channels * c->groups;
     long y_step = c->out_channels * c->groups;
     const char *group = c->groups > 1 ? " + group" : "";
@@ -84,8 +92,9 @@ static void write_call(struct writer *w, const struct convolution_kernel *c, lon
             : arena_format(w->arena, "o + %ld < %ld ? %ld : %ld - o", vectors * plain->lanes,
                            c->out_channels, (vectors - 1) * plain->lanes,
                            c->out_channels - plain->lanes);
-    write_line(w, "%s(xr + q * %ld%s, w%s%s, %s, yr + q * %ld%s%s,", name, x_step, x_group, group,
-               o, bias, y_step, group, o);
+    const char *weights = plain->panel ? "" : arena_format(w->arena, "%s%s", group, o);
+    write_line(w, "%s(xr + q * %ld%s, w%s, %s, yr + q * %ld%s%s,", name, x_step, x_group, weights,
+               bias, y_step, group, o);
     write_line(w, "    taps, tap_count, %ld, %ld, %ld, %ld, %s, %d);", depth, x_step, b_depth,
                y_step, last, c->epilogue.relu ? MICROKERNEL_RELU : 0);
 }
@@ -119,8 +128,11 @@ static void write_channel_tiles(struct writer *w, const struct kernel *kernel) {
         write_open(w,
                    "for (long unit = begin > %ld ? begin : %ld; unit < end && unit < %ld; unit++)",
                    first, first, first + count * lines);
-        write_line(w, "const long o = %ld + (unit - %ld) / %ld * %ld;", channel * lanes, first,
-                   lines, size * lanes);
+        write_line(w, "const long tile = (unit - %ld) / %ld, o = %ld + tile * %ld;", first, lines,
+                   channel * lanes, size * lanes);
+        if (c->plain->panel)
+            write_line(w, "const real *const w = panels + (%ld + tile) * %ld;", i ? tiles.big : 0L,
+                       c->kernel_size[0] * tap_distance(c, 0));
         write_unit(w, c, arena_format(w->arena, "(unit - %ld) %% %ld", first, lines));
         write_pixel_tiles(w, c, size);
         write_close(w);
@@ -142,7 +154,10 @@ void write_image_convolution(struct writer *w, struct kernel *kernel) {
     struct view *const *views = w->plan->views;
     write_kernel_open(w, kernel);
     write_pointer(w, "x", c->plain->halo ? c->plain->halo : views[c->image->number], true);
-    if (c->weights) write_pointer(w, "w", views[c->weights->number], true);
+    if (c->plain->panel)
+        write_pointer(w, "panels", c->packed, true);
+    else if (c->weights)
+        write_pointer(w, "w", views[c->weights->number], true);
     if (c->epilogue.bias) write_pointer(w, "bias", views[c->epilogue.bias->number], true);
     write_pointer(w, "y", kernel->out, false);
     for (int i = 0; i < c->row_count; i++) write_taps(w, c, i);

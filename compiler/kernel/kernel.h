@@ -133,6 +133,8 @@ struct image_tiles {
     bool is_row_dense;        /* a kernel row's weights and pixels are one stretch of numbers */
     long before, after;       /* columns of zeros beside the image */
     const struct view *halo;  /* the image with these zeros, or NULL where there are none */
+    long panel;               /* channels of a tile in the packed weights, which lie
+                                 [channel tile][tap][input channel][panel]; 0: they are not packed */
 };
 
 /* Output channel o of group g sums over the group's input channels and the taps. */
@@ -151,7 +153,8 @@ struct convolution_kernel {
     const struct tensor *image;   /* what it reads */
     const struct tensor *weights; /* NULL: ones (window sums) */
     long w_group, w_out, w_in, w_tap[2]; /* distances in the weights */
-    const struct view *packed; /* [group][channel block][output tile][channel][tap][tile's channels] */
+    const struct view *packed; /* [group][channel block][output tile][channel][tap][tile's channels];
+                                  of plain images see `plain` */
     struct epilogue epilogue;
     const struct winograd *winograd; /* NULL: direct sums over the taps */
     const struct image_tiles *plain; /* NULL: the images are blocked */
@@ -417,6 +420,9 @@ struct kernel *halo_kernel(struct program_plan *plan, const struct kernel *kerne
  * [group][channel block][output tile][channel][tap][channel of the tile] (schedule.c). */
 void schedule_packing(struct program_plan *plan, const struct convolution_kernel *convolution,
                       struct copy_kernel *copy);
+/** The same for plain images (schedule_image.c). */
+void schedule_panels(struct program_plan *plan, const struct convolution_kernel *convolution,
+                     struct copy_kernel *copy);
 
 /** Where the packed weights of a channel block and an output channel begin, within a group. */
 long packed_offset(const struct convolution_kernel *convolution, long block_start,

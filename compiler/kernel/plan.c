@@ -126,8 +126,10 @@ static void visit_loop(struct visitor *v, const struct loop_kernel *loop) {
         for (int j = 0; j < statement->operand_count; j++)
             if (statement->operands[j].statement < 0)
                 visit_tensor(v, statement->operands[j].tensor, false);
-        if (statement->block_sums) visit_view(v, statement->block_sums, true);
-        else if (statement->is_stored) visit_tensor(v, statement->tensor, true);
+        if (statement->block_sums)
+            visit_view(v, statement->block_sums, true);
+        else if (statement->is_stored)
+            visit_tensor(v, statement->tensor, true);
     }
 }
 
@@ -151,6 +153,8 @@ static void visit_plain_convolution(struct visitor *v, const struct convolution_
     if (c->winograd) {
         visit_view(v, c->packed, false);
         visit_view(v, c->winograd->scratch, true);
+    } else if (c->packed) {
+        visit_view(v, c->packed, false);
     } else {
         visit_tensor(v, c->weights, false);
     }

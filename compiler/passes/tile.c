@@ -112,7 +112,7 @@ void pass_tile(struct program_plan *plan) {
         const struct convolution_kernel *c = &old[i]->convolution;
         bool is_plain = old[i]->kind == KERNEL_CONVOLUTION && c->plain;
         if (is_plain && c->plain->halo) order[ordered++] = halo_kernel(plan, old[i]);
-        if (old[i]->kind == KERNEL_CONVOLUTION && c->weights && (!is_plain || c->winograd))
+        if (old[i]->kind == KERNEL_CONVOLUTION && c->weights && (!is_plain || c->packed))
             order[ordered++] = packing_kernel(plan, old[i]);
         if (old[i]->kind == KERNEL_CONVOLUTION && !old[i]->convolution.weights)
             old[i]->convolution.packed = NULL;
