@@ -73,7 +73,7 @@ static void choose_halo(struct program_plan *plan, const struct kernel *kernel,
 /* The weights of a tile of channels stay in the cache while the rows of the image pass; but where
  * they are, as part of rows of all channels, they would fall into few of its sets. Packed once for
  * all predictions they also come from memory as one stream (Emerald Rapids: 256 to 512 channels of
- * 7 x 7 in 0.9 ms instead of 2.1). */
+ * 7 x 7 in 1.0 ms instead of 1.7). */
 static void choose_panels(struct program_plan *plan, const struct kernel *kernel,
                           struct convolution_kernel *c, struct image_tiles *tiles) {
     long taps = c->kernel_size[0] * c->kernel_size[1];
