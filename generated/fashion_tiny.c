@@ -583,7 +583,7 @@ static void fashion_tiny_run_predict_conv2d_output(const void *context, long beg
     static const long taps_1[] = {0, 0, 16, 24, 32, 48};
     static const long taps_2[] = {0, 0, 16, 24};
     for (long unit = begin > 0 ? begin : 0; unit < end && unit < 14; unit++) {
-        const long o = 0 + (unit - 0) / 14 * 8;
+        const long tile = (unit - 0) / 14, o = 0 + tile * 8;
         const long line = (unit - 0) % 14, sample = line / 14, row = line % 14;
         const long *taps = taps_0;
         long tap_count = 2, top = 0 + row * 1;
@@ -640,7 +640,7 @@ static void fashion_tiny_run_predict_conv2d_1_output(const void *context, long b
     static const long taps_1[] = {0, 0, 72, 384, 144, 768};
     static const long taps_2[] = {0, 0, 72, 384};
     for (long unit = begin > 0 ? begin : 0; unit < end && unit < 14; unit++) {
-        const long o = 0 + (unit - 0) / 7 * 8;
+        const long tile = (unit - 0) / 7, o = 0 + tile * 8;
         const long line = (unit - 0) % 7, sample = line / 7, row = line % 7;
         const long *taps = taps_0;
         long tap_count = 2, top = 0 + row * 1;

@@ -24,10 +24,22 @@ static const struct kernel_case tail_of_four = {
 static const struct kernel_case tail_of_gradient = {
     19, false, "input { 30 }, dense { 99, activation = 'relu' }, dense { 34 }, " LAST, LOSS};
 
+/* A weight gradient's rows, laid side by side some at a time (kernel.h: row_panel): several times
+ * in a unit, the last one short; and with columns behind the last vector. */
+static const struct kernel_case gathered = {
+    21, false, "input { 1640 }, dense { 75, activation = 'relu' }, " LAST, LOSS};
+static const struct kernel_case gathered_tail = {
+    24, false, "input { 200 }, dense { 130, activation = 'tanh' }, " LAST, LOSS};
+/* Weights that are more than half of the L2 cache, in blocks of the depth; the last vector reaches
+ * back over its neighbor. */
+static const struct kernel_case depth_blocks = {
+    20, false, "input { 330 }, dense { 410, activation = 'relu' }, dense { 340 }, " LAST, LOSS};
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        KERNEL_CASE(one_row),      KERNEL_CASE(tail_of_two),      KERNEL_CASE(tail_of_one),
-        KERNEL_CASE(tail_of_four), KERNEL_CASE(tail_of_gradient),
+        KERNEL_CASE(one_row),       KERNEL_CASE(tail_of_two),      KERNEL_CASE(tail_of_one),
+        KERNEL_CASE(tail_of_four),  KERNEL_CASE(tail_of_gradient), KERNEL_CASE(gathered),
+        KERNEL_CASE(gathered_tail), KERNEL_CASE(depth_blocks),
     };
     return cmocka_run_group_tests(tests, start, finish);
 }

@@ -53,16 +53,19 @@ static void write_call(struct writer *w, const struct matmul_kernel *m, long row
         a_block = arena_format(w->arena, " + k * %ld", m->a_depth);
         b_block = arena_format(w->arena, " + k * %ld", b_depth);
     }
-    write_line(w, "%s(a + r * %ld%s, %s%s, %s, c + r * %ld + q,", name, m->a_row, a_block, b,
-               b_block, m->epilogue.bias ? "bias + q" : "0", m->c_row);
+    const char *a =
+        m->row_panel ? "row_panel + (r - first)" : arena_format(w->arena, "a + r * %ld", m->a_row);
+    write_line(w, "%s(%s%s, %s%s, %s, c + r * %ld + q,", name, a, a_block, b, b_block,
+               m->epilogue.bias ? "bias + q" : "0", m->c_row);
     const char *mask =
         m->epilogue.mask ? arena_format(w->arena, "mask + r * %ld + q", m->c_row) : "0";
     const char *depth = has_blocks(m) ? "depth" : arena_format(w->arena, "%ld", m->depth);
     const char *flags =
         has_blocks(m) ? "flags" : arena_format(w->arena, "%d", MICROKERNEL_FIRST | last_flags(m));
     write_line(w, "    %s, %s, %ld, %ld, %ld, %ld, q + %ld < %ld ? %ld : %ld - q, %s);", mask,
-               depth, m->a_row, m->a_depth, b_depth, m->c_row, vectors * m->lanes, column_count(m),
-               (vectors - 1) * m->lanes, column_count(m) - m->lanes, flags);
+               depth, m->a_row, m->row_panel ? m->panel_rows : m->a_depth, b_depth, m->c_row,
+               vectors * m->lanes, column_count(m), (vectors - 1) * m->lanes,
+               column_count(m) - m->lanes, flags);
 }
 
 /* The last columns of the rows from r on, in vectors along the depth: the products of a weight
@@ -104,6 +107,48 @@ static void open_tiles(struct writer *w, const char *name, long first, long coun
     }
 }
 
+/* Lays rows from `first` on side by side; then their tiles. */
+static void write_gathered_tiles(struct writer *w, const struct matmul_kernel *m, long count) {
+    struct split tiles[] = {split_evenly(count, m->tile_rows),
+                            split_evenly(vector_count(m), m->tile_vectors)};
+    write_line(w, "static const long size[] = {1, 1, 1, %ld, %ld};", m->depth, count);
+    write_line(w, "%s(row_panel, a + first, size, panel_stride, a_stride);",
+               use_symbol(w, "strided_copy"));
+    for (int i = 0; i < 4; i++) {
+        long row_count = i / 2 ? tiles[0].small : tiles[0].big, rows = tiles[0].size + !(i / 2);
+        long tile_count = i % 2 ? tiles[1].small : tiles[1].big, vectors = tiles[1].size + !(i % 2);
+        long row = i / 2 ? tiles[0].big * (tiles[0].size + 1) : 0;
+        long column = i % 2 ? tiles[1].big * (tiles[1].size + 1) * m->lanes : 0;
+        if (!row_count || !tile_count) continue;
+        write_open(w, "for (long r = first + %ld; r < first + %ld; r += %ld)", row,
+                   row + row_count * rows, rows);
+        open_tiles(w, "q", column, tile_count, vectors * m->lanes, false, 0);
+        write_call(w, m, rows, vectors);
+        write_close(w);
+        write_close(w);
+    }
+}
+
+static void write_gathered(struct writer *w, const struct kernel *kernel) {
+    const struct matmul_kernel *m = &kernel->matmul;
+    long rest = m->rows % m->panel_rows, panels = (m->rows + m->panel_rows - 1) / m->panel_rows;
+    long units = m->tail ? m->tail_unit : kernel->units;
+    write_open(w, "for (long unit = begin; unit < end && unit < %ld; unit++)", units);
+    write_line(w, "const long next = (unit + 1) * %ld / %ld * %ld;", panels, units, m->panel_rows);
+    write_open(w, "for (long first = unit * %ld / %ld * %ld; first < next; first += %ld)", panels,
+               units, m->panel_rows, m->panel_rows);
+    if (rest) write_open(w, "if (first < %ld)", m->rows - rest);
+    write_gathered_tiles(w, m, m->panel_rows);
+    if (rest) {
+        write_close(w);
+        write_open(w, "else");
+        write_gathered_tiles(w, m, rest);
+        write_close(w);
+    }
+    write_close(w);
+    write_close(w);
+}
+
 static void write_tiles(struct writer *w, const struct matmul_kernel *m) {
     struct split rows = split_evenly(m->rows, m->tile_rows);
     struct split vectors = split_evenly(vector_count(m), m->tile_vectors);
@@ -134,14 +179,13 @@ static void write_tiles(struct writer *w, const struct matmul_kernel *m) {
 /* The last columns in vectors of rows, in the units behind those of the others: a product with both
  * sides exchanged, whose result is laid down across. The last vector may begin before its tile. */
 static void write_tail_along_rows(struct writer *w, const struct matmul_kernel *m) {
-    struct split rows = split_evenly(m->rows, m->tile_rows), tiles = matmul_tail_tiles(m);
+    struct split tiles = matmul_tail_tiles(m);
     for (int i = 0; i < 2; i++) {
         long tile_count = i ? tiles.small : tiles.big, vectors = tiles.size + !i;
         if (!tile_count) continue;
         long width = vectors * m->lanes, distance = width + m->lanes;
         long first = i ? tiles.big * (tiles.size + 1) * m->lanes : 0;
-        open_tiles(w, "r", first, tile_count, width, true,
-                   rows.big + rows.small + (i ? tiles.big : 0));
+        open_tiles(w, "r", first, tile_count, width, true, m->tail_unit + (i ? tiles.big : 0));
         const char *name = use_tile(w, MICROKERNEL_MATMUL, (int)m->tail, (int)vectors, m->lanes);
         write_line(w, "real space[%ld], *const sums = space + %d;", m->tail * distance, m->lanes);
         write_line(w, "const long count = r + %ld < %ld ? %ld : %ld - r;", width, m->rows, width,
@@ -184,11 +228,18 @@ void write_matmul(struct writer *w, struct kernel *kernel) {
         write_line(w, "static const long panel_stride[] = {0, 0, 0, %ld, 1};", panel_width(m));
         write_line(w, "static const long b_stride[] = {0, 0, 0, 1, %ld};", m->b_column);
     }
+    if (m->row_panel) {
+        write_scratch(w, "row_panel", m->row_panel);
+        write_line(w, "static const long panel_stride[] = {0, 0, 0, %ld, 1};", m->panel_rows);
+        write_line(w, "static const long a_stride[] = {0, 0, 0, %ld, 1};", m->a_depth);
+    }
     if (m->tail_columns) write_pointer(w, "tail", m->tail_columns, true);
     if (m->epilogue.bias) write_pointer(w, "bias", views[m->epilogue.bias->number], true);
     if (m->epilogue.mask) write_pointer(w, "mask", views[m->epilogue.mask->number], true);
     if (m->use_generic)
         write_generic(w, kernel);
+    else if (m->row_panel)
+        write_gathered(w, kernel);
     else
         write_tiles(w, m);
     if (m->tail && !m->tail_columns) write_tail_along_rows(w, m);

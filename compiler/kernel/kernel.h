@@ -194,12 +194,16 @@ struct matmul_kernel {
     /* b with its columns together, where they are not: the whole of it, or scratch for those of one
      * column tile; else both are NULL. */
     const struct view *transposed, *panel;
+    /* Scratch for the rows of a of a unit, which lie across in a, side by side; or NULL. */
+    const struct view *row_panel;
+    long panel_rows; /* of a unit then, the last one may have less */
     /* Columns behind the last whole vector that would fill little of one more. They are summed along
      * the depth, from columns of b that lie in one piece, or (tail_columns is NULL) in vectors of
      * rows, in units of their own behind the others. */
     long tail;
     const struct view *tail_columns;
     long tail_vectors; /* vectors of rows of a unit at most */
+    long tail_unit;    /* the first of those units */
     int lanes, tile_rows, tile_vectors;
     long depth_block;          /* rows of b at a time: those of a tile stay in the L2 cache */
     bool by_columns;           /* units are column tiles, else row tiles */

@@ -198,6 +198,7 @@ void kernel_visit_views(const struct program_plan *plan, const struct kernel *ke
             visit_tensor(&v, kernel->matmul.b, false);
         visit_view(&v, kernel->matmul.tail_columns, false);
         visit_view(&v, kernel->matmul.panel, true);
+        visit_view(&v, kernel->matmul.row_panel, true);
         visit_epilogue(&v, &kernel->matmul.epilogue);
         break;
     case KERNEL_NAIVE:

@@ -9,6 +9,10 @@ static long larger(long a, long b) {
     return a > b ? a : b;
 }
 
+static long smaller(long a, long b) {
+    return a < b ? a : b;
+}
+
 static bool tile_exists(const struct program_plan *plan, enum microkernel_kind kind, long a, long b,
                         int lanes) {
     struct microkernel tile = {kind, (int)a, (int)b, lanes};
@@ -236,6 +240,21 @@ static void schedule_tail(struct program_plan *plan, struct kernel *kernel) {
     }
 }
 
+/* Where the rows of a lie across, as in a weight gradient, a tile reads a few numbers from each of
+ * `depth` lines, which are far apart and fall into few sets of the L1 cache. Rows for some tiles
+ * are laid side by side first (Emerald Rapids: 14 to 24 % less time, of 12800 x 128 x 128 and 1000
+ * x 100 x 1000). */
+static void gather_rows(const struct program_plan *plan, struct kernel *kernel) {
+    enum { TILES = 8, MOST_UNITS = 32 };
+    struct matmul_kernel *m = &kernel->matmul;
+    long rows = TILES * plan->target->matmul_rows;
+    if (m->by_columns || m->use_generic || m->a_row != 1 || m->a_depth == 1 || m->rows < 2 * rows ||
+        m->columns <= m->tile_vectors * m->lanes)
+        return;
+    m->panel_rows = rows;
+    kernel->units = smaller(MOST_UNITS, (m->rows + rows - 1) / rows);
+}
+
 static void schedule_matmul(struct program_plan *plan, struct kernel *kernel) {
     struct matmul_kernel *m = &kernel->matmul;
     const struct target *target = plan->target;
@@ -259,10 +278,13 @@ static void schedule_matmul(struct program_plan *plan, struct kernel *kernel) {
         m->tile_vectors = (int)(vectors.size + (vectors.big > 0));
     }
     kernel->units = m->by_columns ? vectors.big + vectors.small : rows.big + rows.small;
+    gather_rows(plan, kernel);
     if (m->tail && !m->tail_columns) {
         struct split tiles = matmul_tail_tiles(m);
+        m->tail_unit = kernel->units;
         kernel->units += tiles.big + tiles.small;
     }
+    if (m->panel_rows) m->row_panel = scratch_new(plan, kernel, m->depth * m->panel_rows);
     if (m->use_generic) kernel->units = m->rows >= 64 ? 4 : 1;
     if (m->b_column == 1 || m->use_generic) return;
     /* What is read once, column tile by column tile, is transposed so too: the panel stays in the
