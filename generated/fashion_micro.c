@@ -848,156 +848,6 @@ LATHE_FUNCTION LATHE_FUSED void matmul_tile_5x1x4(const real *a, const real *b, 
 #endif
 }
 
-/* 4 rows x 2 vectors of 4 columns, the last at column `last`: c += a * b. */
-LATHE_FUNCTION LATHE_FUSED void matmul_tile_4x2x4(const real *a, const real *b, const real *bias, real *c,
-        const real *mask, long depth, long a_row, long a_depth, long b_depth,
-        long c_row, long last, long flags) {
-    LATHE_FUSE
-#ifdef LATHE_VECTORS
-    const vector4 zero = {0};
-    vector4 a0_0, a0_1;
-    vector4 a1_0, a1_1;
-    vector4 a2_0, a2_1;
-    vector4 a3_0, a3_1;
-    if (!(flags & 1)) {
-        a0_0 = *(const memory4 *)(c);
-        a0_1 = *(const memory4 *)(c + last);
-        a1_0 = *(const memory4 *)(c + c_row);
-        a1_1 = *(const memory4 *)(c + c_row + last);
-        a2_0 = *(const memory4 *)(c + 2 * c_row);
-        a2_1 = *(const memory4 *)(c + 2 * c_row + last);
-        a3_0 = *(const memory4 *)(c + 3 * c_row);
-        a3_1 = *(const memory4 *)(c + 3 * c_row + last);
-    } else if (bias) {
-        a0_0 = a1_0 = a2_0 = a3_0 = *(const memory4 *)(bias);
-        a0_1 = a1_1 = a2_1 = a3_1 = *(const memory4 *)(bias + last);
-    } else {
-        a0_0 = a0_1 = zero;
-        a1_0 = a1_1 = zero;
-        a2_0 = a2_1 = zero;
-        a3_0 = a3_1 = zero;
-    }
-    for (long k = 0; k < depth; k++, a += a_depth, b += b_depth) {
-        const vector4 b0 = *(const memory4 *)(b);
-        const vector4 b1 = *(const memory4 *)(b + last);
-        const real s0 = a[0];
-        a0_0 += b0 * s0; a0_1 += b1 * s0;
-        const real s1 = a[a_row];
-        a1_0 += b0 * s1; a1_1 += b1 * s1;
-        const real s2 = a[2 * a_row];
-        a2_0 += b0 * s2; a2_1 += b1 * s2;
-        const real s3 = a[3 * a_row];
-        a3_0 += b0 * s3; a3_1 += b1 * s3;
-    }
-    if (flags & 2) {
-        a0_0 = (vector4)((mask4)a0_0 & (a0_0 > zero));
-        a0_1 = (vector4)((mask4)a0_1 & (a0_1 > zero));
-        a1_0 = (vector4)((mask4)a1_0 & (a1_0 > zero));
-        a1_1 = (vector4)((mask4)a1_1 & (a1_1 > zero));
-        a2_0 = (vector4)((mask4)a2_0 & (a2_0 > zero));
-        a2_1 = (vector4)((mask4)a2_1 & (a2_1 > zero));
-        a3_0 = (vector4)((mask4)a3_0 & (a3_0 > zero));
-        a3_1 = (vector4)((mask4)a3_1 & (a3_1 > zero));
-    }
-    if (flags & 4) {
-        a0_0 = (vector4)((mask4)a0_0 & (*(const memory4 *)(mask) > zero));
-        a0_1 = (vector4)((mask4)a0_1 & (*(const memory4 *)(mask + last) > zero));
-        a1_0 = (vector4)((mask4)a1_0 & (*(const memory4 *)(mask + c_row) > zero));
-        a1_1 = (vector4)((mask4)a1_1 & (*(const memory4 *)(mask + c_row + last) > zero));
-        a2_0 = (vector4)((mask4)a2_0 & (*(const memory4 *)(mask + 2 * c_row) > zero));
-        a2_1 = (vector4)((mask4)a2_1 & (*(const memory4 *)(mask + 2 * c_row + last) > zero));
-        a3_0 = (vector4)((mask4)a3_0 & (*(const memory4 *)(mask + 3 * c_row) > zero));
-        a3_1 = (vector4)((mask4)a3_1 & (*(const memory4 *)(mask + 3 * c_row + last) > zero));
-    }
-    *(memory4 *)(c) = a0_0;
-    *(memory4 *)(c + last) = a0_1;
-    *(memory4 *)(c + c_row) = a1_0;
-    *(memory4 *)(c + c_row + last) = a1_1;
-    *(memory4 *)(c + 2 * c_row) = a2_0;
-    *(memory4 *)(c + 2 * c_row + last) = a2_1;
-    *(memory4 *)(c + 3 * c_row) = a3_0;
-    *(memory4 *)(c + 3 * c_row + last) = a3_1;
-#else
-    const long columns = last + 4;
-    for (long r = 0; r < 4; r++)
-        for (long j = 0; j < columns; j++) {
-            const long at = r * c_row + j;
-            real sum = !(flags & 1) ? c[at] : bias ? bias[j] : 0;
-            for (long k = 0; k < depth; k++)
-                sum += a[r * a_row + k * a_depth] * b[k * b_depth + j];
-            if ((flags & 2) && !(sum > 0)) sum = 0;
-            if ((flags & 4) && !(mask[at] > 0)) sum = 0;
-            c[at] = sum;
-        }
-#endif
-}
-
-/* 4 rows x 1 vectors of 4 columns, the last at column `last`: c += a * b. */
-LATHE_FUNCTION LATHE_FUSED void matmul_tile_4x1x4(const real *a, const real *b, const real *bias, real *c,
-        const real *mask, long depth, long a_row, long a_depth, long b_depth,
-        long c_row, long last, long flags) {
-    LATHE_FUSE
-#ifdef LATHE_VECTORS
-    const vector4 zero = {0};
-    vector4 a0_0;
-    vector4 a1_0;
-    vector4 a2_0;
-    vector4 a3_0;
-    if (!(flags & 1)) {
-        a0_0 = *(const memory4 *)(c + last);
-        a1_0 = *(const memory4 *)(c + c_row + last);
-        a2_0 = *(const memory4 *)(c + 2 * c_row + last);
-        a3_0 = *(const memory4 *)(c + 3 * c_row + last);
-    } else if (bias) {
-        a0_0 = a1_0 = a2_0 = a3_0 = *(const memory4 *)(bias + last);
-    } else {
-        a0_0 = zero;
-        a1_0 = zero;
-        a2_0 = zero;
-        a3_0 = zero;
-    }
-    for (long k = 0; k < depth; k++, a += a_depth, b += b_depth) {
-        const vector4 b0 = *(const memory4 *)(b + last);
-        const real s0 = a[0];
-        a0_0 += b0 * s0;
-        const real s1 = a[a_row];
-        a1_0 += b0 * s1;
-        const real s2 = a[2 * a_row];
-        a2_0 += b0 * s2;
-        const real s3 = a[3 * a_row];
-        a3_0 += b0 * s3;
-    }
-    if (flags & 2) {
-        a0_0 = (vector4)((mask4)a0_0 & (a0_0 > zero));
-        a1_0 = (vector4)((mask4)a1_0 & (a1_0 > zero));
-        a2_0 = (vector4)((mask4)a2_0 & (a2_0 > zero));
-        a3_0 = (vector4)((mask4)a3_0 & (a3_0 > zero));
-    }
-    if (flags & 4) {
-        a0_0 = (vector4)((mask4)a0_0 & (*(const memory4 *)(mask + last) > zero));
-        a1_0 = (vector4)((mask4)a1_0 & (*(const memory4 *)(mask + c_row + last) > zero));
-        a2_0 = (vector4)((mask4)a2_0 & (*(const memory4 *)(mask + 2 * c_row + last) > zero));
-        a3_0 = (vector4)((mask4)a3_0 & (*(const memory4 *)(mask + 3 * c_row + last) > zero));
-    }
-    *(memory4 *)(c + last) = a0_0;
-    *(memory4 *)(c + c_row + last) = a1_0;
-    *(memory4 *)(c + 2 * c_row + last) = a2_0;
-    *(memory4 *)(c + 3 * c_row + last) = a3_0;
-#else
-    const long columns = last + 4;
-    for (long r = 0; r < 4; r++)
-        for (long j = last; j < columns; j++) {
-            const long at = r * c_row + j;
-            real sum = !(flags & 1) ? c[at] : bias ? bias[j] : 0;
-            for (long k = 0; k < depth; k++)
-                sum += a[r * a_row + k * a_depth] * b[k * b_depth + j];
-            if ((flags & 2) && !(sum > 0)) sum = 0;
-            if ((flags & 4) && !(mask[at] > 0)) sum = 0;
-            c[at] = sum;
-        }
-#endif
-}
-
 /* Weight gradient of 8 output x 1 input channels: acc[8][1][4] += g * x over
  * rows x columns pixels of 4 samples. */
 LATHE_FUNCTION LATHE_FUSED void gradient_tile_8x1(const real *x, const real *g, real *acc, long rows, long columns,
@@ -1202,7 +1052,7 @@ static void fashion_micro_run_train_dense_value_14(const void *context, long beg
     const struct fashion_micro_run_call *const call = context;
     const real *const a = call->arena + 3200;
     const real *const b = call->space[0] + 80;
-    real *const c = call->arena + 6400;
+    real *const c = call->arena + 11696;
     const real *const bias = call->space[0] + 2080;
     for (long unit = begin > 0 ? begin : 0; unit < end && unit < 1; unit++) {
         const long r = 0 + (unit - 0) * 6;
@@ -1231,8 +1081,8 @@ static void fashion_micro_run_train_dense_value_14(const void *context, long beg
 /* over [16, 10]: maximum of dense_maximum_15 (dense, line 7) */
 static void fashion_micro_run_train_dense_maximum_15(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
-    const real *const dense_value_14_ = call->arena + 6400;
-    real *const dense_maximum_15_ = call->arena + 6560;
+    const real *const dense_value_14_ = call->arena + 11696;
+    real *const dense_maximum_15_ = call->arena + 11856;
     for (long i0 = begin; i0 < end; i0++) {
         const real *const dense_value_14_row = dense_value_14_ + i0 * 10;
         real *const dense_maximum_15_row = dense_maximum_15_ + i0;
@@ -1251,8 +1101,8 @@ static void fashion_micro_run_train_dense_maximum_15(const void *context, long b
 /* over [16, 1]: dense_value_16 (dense, line 7) */
 static void fashion_micro_run_train_dense_value_16(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
-    const real *const dense_maximum_15_ = call->arena + 6560;
-    real *const dense_value_16_ = call->arena + 6576;
+    const real *const dense_maximum_15_ = call->arena + 11856;
+    real *const dense_value_16_ = call->arena + 11872;
     if (begin >= end) return;
     LATHE_INDEPENDENT
     for (int i = 0; i < 16; i++) {
@@ -1265,15 +1115,15 @@ static void fashion_micro_run_train_dense_value_16(const void *context, long beg
 /* over [16, 10]: dense_value_17, sum of dense_sum_18, value_20, sum of sum_21, value_26, maximum of maximum_27 (dense, line 7) */
 static void fashion_micro_run_train_dense_value_17(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
-    const real *const dense_value_14_ = call->arena + 6400;
-    const real *const dense_value_16_ = call->arena + 6576;
-    real *const dense_value_17_ = call->arena + 6400;
-    real *const dense_sum_18_ = call->arena + 11696;
+    const real *const dense_value_14_ = call->arena + 11696;
+    const real *const dense_value_16_ = call->arena + 11872;
+    real *const dense_value_17_ = call->arena + 11696;
+    real *const dense_sum_18_ = call->arena + 11888;
     const real *const value_19_ = call->inputs[1];
     const int index1 = (int)(0);
-    real *const sum_21_ = call->arena + 11712;
-    const real *const dense_maximum_15_ = call->arena + 6560;
-    real *const maximum_27_ = call->arena + 11744;
+    real *const sum_21_ = call->arena + 11904;
+    const real *const dense_maximum_15_ = call->arena + 11856;
+    real *const maximum_27_ = call->arena + 11920;
     for (long i0 = begin; i0 < end; i0++) {
         const real *const dense_value_14_row = dense_value_14_ + i0 * 10;
         const real dense_value_16_value = dense_value_16_[i0];
@@ -1320,12 +1170,12 @@ static void fashion_micro_run_train_dense_value_17(const void *context, long beg
 /* over [16, 1]: value_23, sum of sum_24 */
 static void fashion_micro_run_train_sum_24(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
-    const real *const dense_sum_18_ = call->arena + 11696;
-    const real *const sum_21_ = call->arena + 11712;
+    const real *const dense_sum_18_ = call->arena + 11888;
+    const real *const sum_21_ = call->arena + 11904;
     const real value_22_single = (real)*(call->scalars + 2), *const value_22_ = &value_22_single;
     const real value_22_value = value_22_[0];
     const int index0 = (int)(0);
-    real *const sum_24_ = call->arena + 11728;
+    real *const sum_24_ = call->arena + 11856;
     if (begin >= end) return;
     real sum1[16];
     for (long k = 0; k < 16; k++) sum1[k] = 0;
@@ -1347,12 +1197,12 @@ static void fashion_micro_run_train_sum_24(const void *context, long begin, long
 /* over [16, 1]: value_28, sum of sum_29 */
 static void fashion_micro_run_train_sum_29(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
-    const real *const maximum_27_ = call->arena + 11744;
+    const real *const maximum_27_ = call->arena + 11920;
     const real *const value_19_ = call->inputs[1];
     const real value_22_single = (real)*(call->scalars + 2), *const value_22_ = &value_22_single;
     const real value_22_value = value_22_[0];
     const int index0 = (int)(0);
-    real *const sum_29_ = call->arena + 11712;
+    real *const sum_29_ = call->arena + 11872;
     if (begin >= end) return;
     real sum1[16];
     for (long k = 0; k < 16; k++) sum1[k] = 0;
@@ -1378,11 +1228,11 @@ static void fashion_micro_run_train_value_31(const void *context, long begin, lo
     const double v0 = (1.0 / (double)*(call->scalars + 2));
     const double v1 = ((double)*(call->scalars + 0) / (1.0 - pow(0.9, (double)*(call->scalars + 1))));
     const double v2 = (1.0 / (1.0 - pow(0.999, (double)*(call->scalars + 1))));
-    const double v3 = ((double)*(call->arena + 11728) / (double)*(call->scalars + 2));
-    const double v4 = ((double)*(call->arena + 11712) / (double)*(call->scalars + 2));
-    *((double *)(void *)(call->arena + 11744) + 0) = v0;
-    *((double *)(void *)(call->arena + 12464) + 0) = v1;
-    *((double *)(void *)(call->arena + 12480) + 0) = v2;
+    const double v3 = ((double)*(call->arena + 11856) / (double)*(call->scalars + 2));
+    const double v4 = ((double)*(call->arena + 11872) / (double)*(call->scalars + 2));
+    *((double *)(void *)(call->arena + 11904) + 0) = v0;
+    *((double *)(void *)(call->arena + 11936) + 0) = v1;
+    *((double *)(void *)(call->arena + 11952) + 0) = v2;
     *((double *)call->results + 0) = v3;
     *((double *)call->results + 1) = v4;
 }
@@ -1390,14 +1240,14 @@ static void fashion_micro_run_train_value_31(const void *context, long begin, lo
 /* over [16, 1]: value_33, value_34 */
 static void fashion_micro_run_train_value_33(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
-    const real *const dense_sum_18_ = call->arena + 11696;
+    const real *const dense_sum_18_ = call->arena + 11888;
     const real value_22_single = (real)*(call->scalars + 2), *const value_22_ = &value_22_single;
     const real value_22_value = value_22_[0];
-    const real view_32_single = (real)*((double *)(void *)(call->arena + 11744) + 0), *const view_32_ = &view_32_single;
+    const real view_32_single = (real)*((double *)(void *)(call->arena + 11904) + 0), *const view_32_ = &view_32_single;
     const real view_32_value = view_32_[0];
-    real *const value_33_ = call->arena + 11696;
+    real *const value_33_ = call->arena + 11888;
     const int index0 = (int)(0);
-    real *const value_34_ = call->arena + 11712;
+    real *const value_34_ = call->arena + 11856;
     if (begin >= end) return;
     LATHE_INDEPENDENT
     for (int i = 0; i < 16; i++) {
@@ -1412,11 +1262,11 @@ static void fashion_micro_run_train_value_33(const void *context, long begin, lo
 /* over [16, 10]: dense_value_35, sum of dense_sum_36 (dense, line 7) */
 static void fashion_micro_run_train_dense_value_35(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
-    const real *const value_33_ = call->arena + 11696;
-    const real *const dense_value_17_ = call->arena + 6400;
+    const real *const value_33_ = call->arena + 11888;
+    const real *const dense_value_17_ = call->arena + 11696;
     const real *const value_19_ = call->inputs[1];
-    const real *const value_34_ = call->arena + 11712;
-    real *const dense_value_35_ = call->arena + 6400;
+    const real *const value_34_ = call->arena + 11856;
+    real *const dense_value_35_ = call->arena + 11696;
     const int index1 = (int)(0);
     real *const dense_sum_36_ = call->arena + 11680;
     if (begin >= end) return;
@@ -1444,46 +1294,28 @@ static void fashion_micro_run_train_dense_value_35(const void *context, long beg
 static void fashion_micro_run_train_dense_kernel_gradient(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
     const real *const a = call->arena + 3200;
-    const real *const b = call->arena + 6400;
+    const real *const b = call->arena + 11696;
     real *const c = call->arena + 9680;
-    real *const row_panel = call->arena + 11696;
-    static const long panel_stride[] = {0, 0, 0, 48, 1};
-    static const long a_stride[] = {0, 0, 0, 200, 1};
-    for (long unit = begin; unit < end && unit < 5; unit++) {
-        const long next = (unit + 1) * 5 / 5 * 48;
-        for (long first = unit * 5 / 5 * 48; first < next; first += 48) {
-            if (first < 192) {
-                static const long size[] = {1, 1, 1, 16, 48};
-                strided_copy(row_panel, a + first, size, panel_stride, a_stride);
-                for (long r = first + 0; r < first + 48; r += 6) {
-                    for (long q = 0; q < 8; q += 8) {
-                        matmul_tile_6x2x4(row_panel + (r - first), b + q, 0, c + r * 10 + q,
-                            0, 16, 1, 48, 10, 10, q + 8 < 10 ? 4 : 6 - q, 1);
-                    }
-                }
-                for (long r = first + 0; r < first + 48; r += 6) {
-                    for (long q = 8; q < 12; q += 4) {
-                        matmul_tile_6x1x4(row_panel + (r - first), b + q, 0, c + r * 10 + q,
-                            0, 16, 1, 48, 10, 10, q + 4 < 10 ? 0 : 6 - q, 1);
-                    }
-                }
-            }
-            else {
-                static const long size[] = {1, 1, 1, 16, 8};
-                strided_copy(row_panel, a + first, size, panel_stride, a_stride);
-                for (long r = first + 0; r < first + 8; r += 4) {
-                    for (long q = 0; q < 8; q += 8) {
-                        matmul_tile_4x2x4(row_panel + (r - first), b + q, 0, c + r * 10 + q,
-                            0, 16, 1, 48, 10, 10, q + 8 < 10 ? 4 : 6 - q, 1);
-                    }
-                }
-                for (long r = first + 0; r < first + 8; r += 4) {
-                    for (long q = 8; q < 12; q += 4) {
-                        matmul_tile_4x1x4(row_panel + (r - first), b + q, 0, c + r * 10 + q,
-                            0, 16, 1, 48, 10, 10, q + 4 < 10 ? 0 : 6 - q, 1);
-                    }
-                }
-            }
+    for (long unit = begin > 0 ? begin : 0; unit < end && unit < 30; unit++) {
+        const long r = 0 + (unit - 0) * 6;
+        for (long q = 0; q < 8; q += 8) {
+            matmul_tile_6x2x4(a + r * 1, b + q, 0, c + r * 10 + q,
+                0, 16, 1, 200, 10, 10, q + 8 < 10 ? 4 : 6 - q, 1);
+        }
+        for (long q = 8; q < 12; q += 4) {
+            matmul_tile_6x1x4(a + r * 1, b + q, 0, c + r * 10 + q,
+                0, 16, 1, 200, 10, 10, q + 4 < 10 ? 0 : 6 - q, 1);
+        }
+    }
+    for (long unit = begin > 30 ? begin : 30; unit < end && unit < 34; unit++) {
+        const long r = 180 + (unit - 30) * 5;
+        for (long q = 0; q < 8; q += 8) {
+            matmul_tile_5x2x4(a + r * 1, b + q, 0, c + r * 10 + q,
+                0, 16, 1, 200, 10, 10, q + 8 < 10 ? 4 : 6 - q, 1);
+        }
+        for (long q = 8; q < 12; q += 4) {
+            matmul_tile_5x1x4(a + r * 1, b + q, 0, c + r * 10 + q,
+                0, 16, 1, 200, 10, 10, q + 4 < 10 ? 0 : 6 - q, 1);
         }
     }
 }
@@ -1491,10 +1323,10 @@ static void fashion_micro_run_train_dense_kernel_gradient(const void *context, l
 /* product [16, 10] x [10, 200] (dense, line 7) */
 static void fashion_micro_run_train_dense_product_39(const void *context, long begin, long end) {
     const struct fashion_micro_run_call *const call = context;
-    const real *const a = call->arena + 6400;
+    const real *const a = call->arena + 11696;
     const real *const b = call->space[0] + 80;
     real *const c = call->arena + 3200;
-    real *const panel = call->arena + 11696;
+    real *const panel = call->arena + 11856;
     static const long panel_stride[] = {0, 0, 0, 8, 1};
     static const long b_stride[] = {0, 0, 0, 1, 10};
     for (long unit = begin > 0 ? begin : 0; unit < end && unit < 25; unit++) {
@@ -1641,9 +1473,9 @@ static void fashion_micro_run_train_value_59(const void *context, long begin, lo
     real *const value_59_ = call->space[2];
     const real *const view_54_ = call->space[2] + 2090;
     real *const value_60_ = call->space[2] + 2090;
-    const real value_56_single = (real)*((double *)(void *)(call->arena + 12480) + 0), *const value_56_ = &value_56_single;
+    const real value_56_single = (real)*((double *)(void *)(call->arena + 11952) + 0), *const value_56_ = &value_56_single;
     const real value_56_value = value_56_[0];
-    const real value_53_single = (real)*((double *)(void *)(call->arena + 12464) + 0), *const value_53_ = &value_53_single;
+    const real value_53_single = (real)*((double *)(void *)(call->arena + 11936) + 0), *const value_53_ = &value_53_single;
     const real value_53_value = value_53_[0];
     const real *const conv2d_value_3_ = call->space[0];
     real *const value_61_ = call->space[0];
@@ -1681,7 +1513,7 @@ static void fashion_micro_run_train(struct fashion_micro_run_call *call) {
     fashion_micro_run_train_value_31(call, 0, 1);
     fashion_micro_run_train_value_33(call, 0, 1);
     fashion_micro_run_train_dense_value_35(call, 0, 1);
-    fashion_micro_run_train_dense_kernel_gradient(call, 0, 5);
+    fashion_micro_run_train_dense_kernel_gradient(call, 0, 34);
     fashion_micro_run_train_dense_product_39(call, 0, 25);
     fashion_micro_run_train_flatten_view_40(call, 0, 4);
     fashion_micro_run_train_conv2d_value_41(call, 0, 8);

@@ -249,7 +249,8 @@ static void gather_rows(const struct program_plan *plan, struct kernel *kernel) 
     struct matmul_kernel *m = &kernel->matmul;
     long rows = TILES * plan->target->matmul_rows;
     if (m->by_columns || m->use_generic || m->a_row != 1 || m->a_depth == 1 || m->rows < 2 * rows ||
-        m->columns <= m->tile_vectors * m->lanes)
+        m->columns <= m->tile_vectors * m->lanes ||
+        m->rows * m->depth * REAL_SIZE <= plan->target->l1)
         return;
     m->panel_rows = rows;
     kernel->units = smaller(MOST_UNITS, (m->rows + rows - 1) / rows);
