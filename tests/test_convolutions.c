@@ -111,6 +111,17 @@ static const struct kernel_case panels = {
     "global_average_pool2d {}, dense { 3, activation = 'softmax' }",
     LOSS};
 
+/* No two pixels have the same taps: tiles take a pixel of two blocks of samples (of 16 lanes: four
+ * blocks, of 8 eight); in groups; back without a mask. */
+static const struct kernel_case few_pixels = {
+    64, false,
+    "input { 3, 3, 2 }, conv2d { 20, kernel_size = 3, padding = 'same', activation = 'relu' }, "
+    "max_pool2d { 2, strides = 1, padding = 'same' }, "
+    "conv2d { 19, kernel_size = 3, padding = 'same', activation = 'tanh' }, "
+    "conv2d { 38, kernel_size = { 3, 2 }, strides = 2, padding = 'same' }, "
+    "conv2d { 6, kernel_size = 2, groups = 2 }, " TAIL,
+    LOSS};
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         KERNEL_CASE(same),
@@ -127,6 +138,7 @@ int main(void) {
         KERNEL_CASE(two_channels),
         KERNEL_CASE(pairs_in_groups),
         KERNEL_CASE(panels),
+        KERNEL_CASE(few_pixels),
         KERNEL_CASE(far),
         KERNEL_CASE(far_masked),
         KERNEL_CASE(far_gradients),

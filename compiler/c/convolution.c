@@ -15,7 +15,7 @@ struct region {
 static struct region region_of(const struct convolution_kernel *c, long lanes, int row,
                                int column) {
     struct region r = {.rows = &c->rows[row], .columns = &c->columns[column]};
-    r.is_upright = r.columns->count < c->tile_pixels && r.rows->count > r.columns->count;
+    r.is_upright = r.columns->count < tile_image_pixels(c) && r.rows->count > r.columns->count;
     long in_row = c->in_size[1] * lanes * r.rows->in_step, in_column = lanes * r.columns->in_step;
     long out_row = c->out_size[1] * lanes * r.rows->step, out_column = lanes * r.columns->step;
     r.outer = r.is_upright ? r.columns : r.rows;
@@ -41,7 +41,7 @@ static bool find_row_tile(struct writer *w, const struct convolution_kernel *c,
 /* Whether tiles of a region, of both sizes, are row tiles or not. */
 static void find_tiles(struct writer *w, const struct convolution_kernel *c, const struct region *r,
                        bool *has_rows, bool *has_others) {
-    struct split pixels = split_evenly(r->inner->count, c->tile_pixels);
+    struct split pixels = split_evenly(r->inner->count, tile_image_pixels(c));
     struct microkernel tile;
     *has_rows = *has_others = false;
     for (int i = 0; i < 2; i++)
@@ -98,13 +98,20 @@ static void write_row_call(struct writer *w, const struct kernel *kernel, const 
                r->inner->run * (r->is_upright ? c->kernel_size[1] : 1), r->inner_in, r->inner_out);
 }
 
-/* One call of a microkernel: `t` channels from channel variable `o`, `p` pixels from pixel `q`. */
+/* One call of a microkernel: `t` channels from channel variable `o`, `p` pixels from pixel `q`, or
+ * that pixel of some blocks. */
 static void write_call(struct writer *w, const struct kernel *kernel, const struct region *r,
                        long t, long p) {
     const struct convolution_kernel *c = &kernel->convolution;
     long lanes = w->plan->lanes, taps = c->kernel_size[0] * c->kernel_size[1];
     long in_plane = c->in_size[0] * c->in_size[1] * lanes;
     long out_plane = c->out_size[0] * c->out_size[1] * lanes;
+    long in_pixel = r->inner_in, out_pixel = r->inner_out;
+    if (c->blocks_at_once > 1) {
+        p = c->blocks_at_once;
+        in_pixel = w->plan->views[c->image->number]->stride[0];
+        out_pixel = kernel->out->stride[0];
+    }
     const char *name = use_tile(w, MICROKERNEL_CONVOLUTION, (int)t, (int)p, (int)lanes);
     const char *weights =
         c->weights ? arena_format(w->arena, "wc + o * channels * %ld", taps) : "ones";
@@ -114,8 +121,7 @@ static void write_call(struct writer *w, const struct kernel *kernel, const stru
         c->epilogue.mask ? arena_format(w->arena, "mc + o * %ld + q * %ld", out_plane, r->inner_out)
                          : "0";
     write_line(w, "    %s, taps_%d_%ld, %d, channels, %ld, %ld, %ld, %ld, %ld, flags);", mask,
-               r->number, t, tap_count(r), in_plane, taps * t, r->inner_in, r->inner_out,
-               out_plane);
+               r->number, t, tap_count(r), in_plane, taps * t, in_pixel, out_pixel, out_plane);
 }
 
 /* The rows that the next line of pixels reads and this one does not: a part of their channels with
@@ -194,7 +200,7 @@ static void write_channel_tiles(struct writer *w, const struct kernel *kernel,
 
 static void write_pixel_tiles(struct writer *w, const struct kernel *kernel,
                               const struct region *r) {
-    struct split tiles = split_evenly(r->inner->count, kernel->convolution.tile_pixels);
+    struct split tiles = split_evenly(r->inner->count, tile_image_pixels(&kernel->convolution));
     long big = tiles.big * (tiles.size + 1);
     if (tiles.big) {
         write_open(w, "for (long q = 0; q < %ld; q += %ld)", big, tiles.size + 1);
@@ -274,9 +280,10 @@ static void write_group_pointers(struct writer *w, const struct kernel *kernel) 
     if (grouped) write_open(w, "for (long group = 0; group < %ld; group++)", c->groups);
     const char *in_group = grouped ? arena_format(w->arena, " + group * %ld", in) : "";
     const char *out_group = grouped ? arena_format(w->arena, " + group * %ld", out) : "";
-    write_line(w, "const real *const xg = x + unit * %ld%s;", views[c->image->number]->stride[0],
-               in_group);
-    write_line(w, "real *const yg = y + unit * %ld%s;", kernel->out->stride[0], out_group);
+    write_line(w, "const real *const xg = x + unit * %ld%s;",
+               views[c->image->number]->stride[0] * c->blocks_at_once, in_group);
+    write_line(w, "real *const yg = y + unit * %ld%s;", kernel->out->stride[0] * c->blocks_at_once,
+               out_group);
     if (c->weights)
         write_line(w, "const real *const wg = w%s;",
                    grouped ? arena_format(w->arena, " + group * %ld", weights) : "");
@@ -336,7 +343,11 @@ static void write_tiles(struct writer *w, const struct convolution_kernel *c) {
     for (int i = 0; i < c->row_count; i++)
         for (int j = 0; j < c->column_count; j++) {
             struct region r = region_of(c, w->plan->lanes, i, j);
-            struct split pixels = split_evenly(r.inner->count, c->tile_pixels);
+            struct split pixels = split_evenly(r.inner->count, tile_image_pixels(c));
+            if (c->blocks_at_once > 1) {
+                is_used[c->blocks_at_once] = true;
+                continue;
+            }
             if (pixels.big) is_used[pixels.size + 1] = true;
             if (pixels.small) is_used[pixels.size] = true;
         }
@@ -354,11 +365,11 @@ static void write_drive(struct writer *w, const struct kernel *kernel) {
     if (!c->weights) write_line(w, "static const real ones[]={1};");
     write_line(w,
                "static const struct convolution_driver c={%d,%ld,%ld,%ld,{%ld,%ld},{%ld,%ld},{%ld,"
-               "%ld},%d,%d,%ld,%d,%d,%d,%d,%d,%ld,%ld,%ld,rows,columns,tiles,%s};",
+               "%ld},%d,%d,%ld,%d,%d,%d,%ld,%d,%d,%ld,%ld,%ld,rows,columns,tiles,%s};",
                w->plan->lanes, c->groups, c->in_channels, c->out_channels, c->in_size[0],
                c->in_size[1], c->out_size[0], c->out_size[1], c->kernel_size[0], c->kernel_size[1],
                c->tile_channels, c->tile_pixels, c->channel_block, c->weights != NULL,
-               epilogue_flags(c), c->prefetches, c->row_count, c->column_count,
+               epilogue_flags(c), c->prefetches, c->blocks_at_once, c->row_count, c->column_count,
                views[c->image->number]->stride[0], kernel->out->stride[0],
                e->mask ? views[e->mask->number]->stride[0] : 0, c->by_rows ? "row_tiles" : "0");
     write_line(w, "long taps[%ld];", 4 * c->kernel_size[0] * c->kernel_size[1]);

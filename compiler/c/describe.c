@@ -45,7 +45,8 @@ static void describe_convolution(struct writer *w, const struct kernel *kernel, 
                  c->plain->vectors, c->plain->lanes);
         return;
     }
-    text_add(text, "; tiles of %d channels x %d pixels", c->tile_channels, c->tile_pixels);
+    text_add(text, "; tiles of %d channels x %d %s", c->tile_channels, c->tile_pixels,
+             c->blocks_at_once > 1 ? "blocks" : "pixels");
 }
 
 const char *describe_kernel(struct writer *w, const struct kernel *kernel) {

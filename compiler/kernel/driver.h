@@ -26,7 +26,7 @@ typedef void convolution_tile(const float *x, const float *w, const float *bias,
     struct convolution_driver {                                                  \
         long lanes, groups, in_channels, out_channels, in[2], out[2], kernel[2]; \
         long tile_channels, tile_pixels, channel_block, has_weights, flags;      \
-        long prefetches;                                                         \
+        long prefetches, blocks_at_once;                                         \
         long row_classes, column_classes;                                        \
         long x_block, y_block, mask_block;                                       \
         const long *rows, *columns;                                              \
@@ -34,7 +34,7 @@ typedef void convolution_tile(const float *x, const float *w, const float *bias,
     }
 CONVOLUTION_DRIVER;
 
-/** Runs the sample blocks from `begin` to before `end`. w: packed (without weights: a one); bias
+/** Runs the units from `begin` to before `end`: sample blocks, or some at once. w: packed (without weights: a one); bias
  * and mask may be NULL; taps: room for 4 longs a tap of the kernel. */
 #define CONVOLUTION_DRIVE                                                                          \
     void convolution_drive(const struct convolution_driver *c, const float *x, const float *w,     \

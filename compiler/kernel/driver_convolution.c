@@ -80,12 +80,17 @@ static void find_rows_ahead(const struct convolution_driver *c, const long *row,
     r->rows_ahead = row[IN_STEP];
 }
 
+/* Pixels of an image that a tile holds at most. */
+static long image_pixels(const struct convolution_driver *c) {
+    return c->blocks_at_once > 1 ? 1 : c->tile_pixels;
+}
+
 static struct region region_of(const struct convolution_driver *c, const long *row,
                                const long *column, long *taps) {
     long in_row = c->in[1] * c->lanes * row[IN_STEP], in_column = c->lanes * column[IN_STEP];
     long out_row = c->out[1] * c->lanes * row[STEP], out_column = c->lanes * column[STEP];
     long taps_of_kernel = c->kernel[0] * c->kernel[1];
-    bool is_upright = column[COUNT] < c->tile_pixels && row[COUNT] > column[COUNT];
+    bool is_upright = column[COUNT] < image_pixels(c) && row[COUNT] > column[COUNT];
     struct region r = {row[COUNT],
                        column[COUNT],
                        in_row,
@@ -113,7 +118,10 @@ static struct region region_of(const struct convolution_driver *c, const long *r
 /* All tiles of some input channels over a line of pixels. */
 static void run_line(const struct convolution_driver *c, const struct region *r, struct block b,
                      long channels, long flags) {
-    struct split pixels = split_evenly(r->inner, c->tile_pixels);
+    struct split pixels = split_evenly(r->inner, image_pixels(c));
+    bool is_one_block = c->blocks_at_once == 1;
+    long in_pixel = is_one_block ? r->inner_in : c->x_block;
+    long out_pixel = is_one_block ? r->inner_out : c->y_block;
     struct split outs = split_evenly(c->out_channels, c->tile_channels);
     long in_plane = c->in[0] * c->in[1] * c->lanes, out_plane = c->out[0] * c->out[1] * c->lanes;
     long taps = c->kernel[0] * c->kernel[1];
@@ -136,11 +144,11 @@ static void run_line(const struct convolution_driver *c, const struct region *r,
                                     0, r->run, r->inner_in, r->inner_out, 0, flags);
                 continue;
             }
-            c->tiles[is_small * c->tile_pixels + p - 1](
+            c->tiles[is_small * c->tile_pixels + (is_one_block ? p : c->blocks_at_once) - 1](
                 b.x + q * r->inner_in, c->has_weights ? b.w + o * channels * taps : b.w,
                 b.bias ? b.bias + o : NULL, b.y + at, b.mask ? b.mask + at : NULL,
-                r->taps[is_small], r->tap_count, channels, in_plane, taps * t, r->inner_in,
-                r->inner_out, out_plane, flags);
+                r->taps[is_small], r->tap_count, channels, in_plane, taps * t, in_pixel, out_pixel,
+                out_plane, flags);
         }
     }
 }
@@ -186,7 +194,7 @@ CONVOLUTION_DRIVE {
     long in = c->in_channels * c->in[0] * c->in[1] * c->lanes;
     long out = c->out_channels * c->out[0] * c->out[1] * c->lanes;
     long weights = c->in_channels * c->out_channels * c->kernel[0] * c->kernel[1];
-    for (long n = begin; n < end; n++)
+    for (long n = begin * c->blocks_at_once; n < end * c->blocks_at_once; n += c->blocks_at_once)
         for (long group = 0; group < c->groups; group++) {
             struct block b = {x + n * c->x_block + group * in,
                               c->has_weights ? w + group * weights : w,

@@ -148,6 +148,7 @@ struct convolution_kernel {
     int row_count, column_count;
     int tile_channels, tile_pixels;
     bool by_rows;             /* one channel of each: tiles take a kernel row at once (row_tile) */
+    long blocks_at_once;      /* above 1: a tile's pixels are the same one of so many sample blocks */
     long channel_block;       /* input channels whose pixels stay in the L1 cache */
     bool prefetches;          /* the rows of the image that come next are asked for ahead */
     const struct tensor *image;   /* what it reads */
@@ -333,6 +334,9 @@ bool matmul_tiles_overlap(const struct matmul_kernel *matmul);
  * that adds the blocks up; the same for a scheduled weight gradient of several parts. Else NULL
  * (block_sums.c). */
 struct kernel *block_sums_kernel(struct program_plan *plan, struct kernel *kernel);
+
+/** Pixels of an image that a tile of a direct convolution holds at most. */
+int tile_image_pixels(const struct convolution_kernel *convolution);
 
 /** The tiles of a product's tail in vectors of rows: its last units. */
 struct split matmul_tail_tiles(const struct matmul_kernel *matmul);
