@@ -35,11 +35,17 @@ static const struct kernel_case gathered_tail = {
 static const struct kernel_case depth_blocks = {
     20, false, "input { 330 }, dense { 410, activation = 'relu' }, dense { 340 }, " LAST, LOSS};
 
+/* Weight gradients of fewer columns than lanes: all in vectors of rows, in parts; a tile is short.
+ */
+static const struct kernel_case narrow = {
+    30, false, "input { 171 }, dense { 13, activation = 'relu' }, dense { 77 }, dense { 7 }, " LAST,
+    LOSS};
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         KERNEL_CASE(one_row),       KERNEL_CASE(tail_of_two),      KERNEL_CASE(tail_of_one),
         KERNEL_CASE(tail_of_four),  KERNEL_CASE(tail_of_gradient), KERNEL_CASE(gathered),
-        KERNEL_CASE(gathered_tail), KERNEL_CASE(depth_blocks),
+        KERNEL_CASE(gathered_tail), KERNEL_CASE(depth_blocks),     KERNEL_CASE(narrow),
     };
     return cmocka_run_group_tests(tests, start, finish);
 }

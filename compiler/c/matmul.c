@@ -176,8 +176,9 @@ static void write_tiles(struct writer *w, const struct matmul_kernel *m) {
     }
 }
 
-/* The last columns in vectors of rows, in the units behind those of the others: a product with both
- * sides exchanged, whose result is laid down across. The last vector may begin before its tile. */
+/* The last columns, or all, in vectors of rows, in the units behind those of the others: a product
+ * with both sides exchanged, whose result is laid down across. The last vector may begin before its
+ * tile. */
 static void write_tail_along_rows(struct writer *w, const struct matmul_kernel *m) {
     struct split tiles = matmul_tail_tiles(m);
     for (int i = 0; i < 2; i++) {
@@ -186,13 +187,19 @@ static void write_tail_along_rows(struct writer *w, const struct matmul_kernel *
         long width = vectors * m->lanes, distance = width + m->lanes;
         long first = i ? tiles.big * (tiles.size + 1) * m->lanes : 0;
         open_tiles(w, "r", first, tile_count, width, true, m->tail_unit + (i ? tiles.big : 0));
-        const char *name = use_tile(w, MICROKERNEL_MATMUL, (int)m->tail, (int)vectors, m->lanes);
         write_line(w, "real space[%ld], *const sums = space + %d;", m->tail * distance, m->lanes);
         write_line(w, "const long count = r + %ld < %ld ? %ld : %ld - r;", width, m->rows, width,
                    m->rows);
-        write_line(w, "%s(b + %ld, a + r, 0, sums, 0, %ld, 1, %ld, %ld, %ld, count - %d, %d);",
-                   name, column_count(m), m->depth, m->b_depth, m->a_depth, distance, m->lanes,
-                   MICROKERNEL_FIRST);
+        struct split parts = split_evenly(m->tail, w->target->matmul_rows);
+        for (long part = 0, column = 0; part < parts.big + parts.small; part++) {
+            long size = parts.size + (part < parts.big);
+            const char *name = use_tile(w, MICROKERNEL_MATMUL, (int)size, (int)vectors, m->lanes);
+            write_line(w, "%s(b + %ld, a + r, 0, sums + %ld, 0, %ld, 1, %ld, %ld, %ld,", name,
+                       column_count(m) + column, column * distance, m->depth, m->b_depth,
+                       m->a_depth, distance);
+            write_line(w, "    count - %d, %d);", m->lanes, MICROKERNEL_FIRST);
+            column += size;
+        }
         write_open(w, "for (long i = 0; i < count; i++)");
         write_line(w, "real *const to = c + (r + i) * %ld + %ld;", m->c_row, column_count(m));
         write_line(w, "for (long j = 0; j < %ld; j++) to[j] = sums[j * %ld + i];", m->tail,
@@ -240,7 +247,7 @@ void write_matmul(struct writer *w, struct kernel *kernel) {
         write_generic(w, kernel);
     else if (m->row_panel)
         write_gathered(w, kernel);
-    else
+    else if (column_count(m) > 0)
         write_tiles(w, m);
     if (m->tail && !m->tail_columns) write_tail_along_rows(w, m);
     write_close(w);

@@ -198,7 +198,7 @@ struct matmul_kernel {
     /* Scratch for the rows of a of a unit, which lie across in a, side by side; or NULL. */
     const struct view *row_panel;
     long panel_rows; /* of a unit then, the last one may have less */
-    /* Columns behind the last whole vector that would fill little of one more. They are summed along
+    /* Columns behind the last whole vector that would fill little of one more; or all of them. They are summed along
      * the depth, from columns of b that lie in one piece, or (tail_columns is NULL) in vectors of
      * rows, in units of their own behind the others. */
     long tail;
