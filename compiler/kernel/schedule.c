@@ -223,14 +223,15 @@ struct split matmul_tail_tiles(const struct matmul_kernel *m) {
 /* The rows of b that all row tiles of a unit read again stay in the L1 cache, if all of a stays in
  * the L2 cache (measured on Emerald Rapids: 15 % less time for 100 x 1000 x 1000; on Zen 5 none),
  * else in a quarter of that: blocks of a should be long. Not where two tiles compute some columns
- * both: each would add to the sums of the other. */
+ * both: each would add to the sums of the other; nor with a mask, whose place the result may take
+ * only if no sums stand there before it is read. */
 static void block_depth(const struct program_plan *plan, struct matmul_kernel *m, long row_tiles) {
     long columns = m->by_columns ? m->tile_vectors * m->lanes : m->columns;
     const struct target *target = plan->target;
     bool a_stays = m->rows * m->depth * REAL_SIZE <= target->l2 / 2;
     long most = larger(64, (a_stays ? target->l1 : target->l2 / 4) / (columns * REAL_SIZE));
     struct split blocks = split_evenly(m->depth, most);
-    bool pays = m->by_columns && row_tiles > 2 && !matmul_tiles_overlap(m);
+    bool pays = m->by_columns && row_tiles > 2 && !matmul_tiles_overlap(m) && !m->epilogue.mask;
     m->depth_block = pays ? blocks.size + (blocks.big > 0) : m->depth;
 }
 

@@ -78,8 +78,9 @@ static void choose_panels(struct program_plan *plan, const struct kernel *kernel
                           struct convolution_kernel *c, struct image_tiles *tiles) {
     long taps = c->kernel_size[0] * c->kernel_size[1];
     long weights = taps * c->in_channels * c->out_channels, width = tiles->vectors * tiles->lanes;
-    if (c->groups > 1 || !plan_is_prepared(plan, c->weights) || c->out_channels % tiles->lanes ||
-        c->out_channels <= width || c->out_size[0] < 2 ||
+    /* Without vectors memory is dearer than time. */
+    if (tiles->lanes == 1 || c->groups > 1 || !plan_is_prepared(plan, c->weights) ||
+        c->out_channels % tiles->lanes || c->out_channels <= width || c->out_size[0] < 2 ||
         weights * (long)sizeof(float) <= plan->target->l2 / 2)
         return;
     tiles->panel = width;
