@@ -2,7 +2,7 @@
  *
  * Trainings are full of them: Adam's moments of weights that get no gradient decay by a tenth a
  * step, gradients of samples that are learned vanish. Processors that leave them to microcode need
- * more than 100 cycles for an operation (a step of models/mnist_mlp_batch_1.lua takes ten times as
+ * more than 100 cycles for an operation (a step of models/mnist_mlp_batch_1.lua takes nine times as
  * long on Intel's), and nobody needs them: TensorFlow's threads count them as 0, too. */
 #ifndef LATHE_DENORMALS_H
 #define LATHE_DENORMALS_H
