@@ -85,6 +85,15 @@ static void write_products(struct writer *w, const struct kernel *kernel) {
     write_close(w);
 }
 
+/* Asks for the rows that the transform of the next channel reads and that of the tiles above it did
+ * not: `rows` from `first` on, of whole tiles. */
+static void write_rows_ahead(struct writer *w, const char *first, const char *channel, long plane,
+                             long rows, long row, long tiles) {
+    write_line(w, "%s(%s, %s + 1, %s + 2, 1, %ld, %ld, %ld, %ld);",
+               use_symbol(w, "prefetch_planes"), first, channel, channel, plane, rows, row,
+               tiles * rows * w->plan->lanes);
+}
+
 /* ---- convolution ---- */
 
 static void write_image(struct writer *w, const struct kernel *kernel) {
@@ -94,6 +103,14 @@ static void write_image(struct writer *w, const struct kernel *kernel) {
     long plane = c->in_size[0] * c->in_size[1] * lanes;
     write_open(w, "for (long i = 0; i < %ld; i++)", c->in_channels);
     write_open(w, "for (long r = 0; r < %ld; r++)", g->chunk[0]);
+    if (c->prefetches)
+        write_rows_ahead(
+            w,
+            arena_format(w->arena,
+                         "x + block * %ld + (((row + r) * %ld + %ld) * %ld + column * %ld) * %ld",
+                         w->plan->views[c->image->number]->stride[0], g->tile,
+                         c->kernel_size[0] - 1 - g->pad[0], c->in_size[1], g->tile, lanes),
+            "i", plane, g->tile, c->in_size[1] * lanes, g->chunk[1]);
     write_line(w, "%s(x + block * %ld + i * %ld, v + (i * %ld + r * %ld) * %ld, %ld, %ld,",
                use_winograd(w, "winograd_image", c->kernel_size[0]),
                w->plan->views[c->image->number]->stride[0], plane, tiles, g->chunk[1], lanes,
@@ -140,10 +157,10 @@ static void write_drive(struct writer *w, const struct kernel *kernel) {
     write_line(
         w,
         "static const struct winograd_driver c={%d,%ld,%ld,%ld,%ld,%ld,{%ld,%ld},{%ld,%ld},%d,%d,"
-        "%ld,%d,",
+        "%ld,%d,%d,",
         w->plan->lanes, w->plan->rows / w->plan->lanes, kernel->units, g->tile, c->in_channels,
         c->out_channels, c->in_size[0], c->in_size[1], c->out_size[0], c->out_size[1],
-        c->tile_channels, c->tile_pixels, c->channel_block, epilogue_flags(c));
+        c->tile_channels, c->tile_pixels, c->channel_block, epilogue_flags(c), c->prefetches);
     write_line(w, "{%ld,%ld},{%ld,%ld},{%ld,%ld},%ld,%ld,%ld,%ld,%ld,%ld,%ld,tiles,%s,%s};",
                g->pad[0], g->pad[1], g->tiles[0], g->tiles[1], g->chunk[0], g->chunk[1],
                g->image_point, g->result_point, g->padded_in, g->weights_point,
@@ -238,6 +255,14 @@ static void write_gradient_points(struct writer *w, const struct weight_gradient
     write_line(w, "const long at = (b * rows + r) * %ld, top = (row + r) * %ld;",
                winograd->tiles[1] * lanes, winograd->tile);
     write_open(w, "for (long i = 0; i < %ld; i++)", g->in_channels);
+    if (g->prefetches)
+        write_rows_ahead(w,
+                         arena_format(w->arena, "x + (block + b) * %ld + (top + %ld) * %ld",
+                                      w->plan->views[g->image->number]->stride[0],
+                                      g->window.kernel_size[0] - 1 - winograd->pad[0],
+                                      g->in_size[1] * lanes),
+                         "i", g->in_size[0] * g->in_size[1] * lanes, winograd->tile,
+                         g->in_size[1] * lanes, winograd->tiles[1]);
     write_line(w, "%s(x + (block + b) * %ld + i * %ld, v + i * %ld + at, %ld, %ld,",
                use_winograd(w, "winograd_image", g->window.kernel_size[0]),
                w->plan->views[g->image->number]->stride[0], g->in_size[0] * g->in_size[1] * lanes,
@@ -246,6 +271,13 @@ static void write_gradient_points(struct writer *w, const struct weight_gradient
                g->in_size[0], g->in_size[1]);
     write_close(w);
     write_open(w, "for (long o = 0; o < %ld; o++)", g->out_channels);
+    if (g->prefetches)
+        write_rows_ahead(w,
+                         arena_format(w->arena, "g + (block + b) * %ld + top * %ld",
+                                      w->plan->views[g->gradient->number]->stride[0],
+                                      g->out_size[1] * lanes),
+                         "o", g->out_size[0] * g->out_size[1] * lanes, winograd->tile,
+                         g->out_size[1] * lanes, winograd->tiles[1]);
     write_line(w, "%s(g + (block + b) * %ld + (o * %ld + top) * %ld, d + o * %ld + at, %ld, %ld,",
                use_winograd(w, "winograd_gradient", g->window.kernel_size[0]),
                w->plan->views[g->gradient->number]->stride[0], g->out_size[0],

@@ -48,7 +48,7 @@ CONVOLUTION_DRIVE;
 #define WINOGRAD_DRIVER                                                                        \
     struct winograd_driver {                                                                   \
         long lanes, blocks, units, tile_size, in_channels, out_channels, in[2], out[2];        \
-        long tile_channels, tile_pixels, channel_block, flags;                                 \
+        long tile_channels, tile_pixels, channel_block, flags, prefetches;                     \
         long pad[2], tiles[2], chunk[2], image_point, result_point, padded_in, weights_point,  \
             x_block, y_block, mask_block;                                                      \
         convolution_tile *const *tile;                                                         \

@@ -9,15 +9,27 @@ struct chunk {
     long block, row, column;
 };
 
+/* Asks for the rows of the next channel that the tiles above did not read. */
+static void prefetch_rows(const struct winograd_driver *c, const float *x, long top, long left) {
+    enum { LINE = 16, EDGE = 6 }; /* reals of a cache line; pixels of a tile's edge */
+    long row = c->in[1] * c->lanes, first = top + EDGE - c->tile_size;
+    for (long r = first; r < first + c->tile_size; r++)
+        for (long i = 0; i < c->chunk[1] * c->tile_size * c->lanes; i += LINE)
+            __builtin_prefetch(x + r * row + left * c->lanes + i);
+}
+
 static void transform_image(const struct winograd_driver *c, const struct chunk *chunk,
                             const float *x, float *v) {
     long plane = c->in[0] * c->in[1] * c->lanes;
     for (long i = 0; i < c->in_channels; i++)
-        for (long r = 0; r < c->chunk[0]; r++)
-            c->image(x + chunk->block * c->x_block + i * plane,
-                     v + (i * c->chunk[0] + r) * c->chunk[1] * c->lanes, c->image_point,
-                     c->chunk[1], (chunk->row + r) * c->tile_size - c->pad[0],
-                     chunk->column * c->tile_size - c->pad[1], c->in[0], c->in[1]);
+        for (long r = 0; r < c->chunk[0]; r++) {
+            const float *const image = x + chunk->block * c->x_block + i * plane;
+            long top = (chunk->row + r) * c->tile_size - c->pad[0];
+            long left = chunk->column * c->tile_size;
+            if (c->prefetches) prefetch_rows(c, image + plane, top, left);
+            c->image(image, v + (i * c->chunk[0] + r) * c->chunk[1] * c->lanes, c->image_point,
+                     c->chunk[1], top, left - c->pad[1], c->in[0], c->in[1]);
+        }
 }
 
 /* The products of some input channels at a point: v to m, with the weights u. */

@@ -206,7 +206,7 @@ struct matmul_kernel {
     long tail_vectors; /* vectors of rows of a unit at most */
     long tail_unit;    /* the first of those units */
     int lanes, tile_rows, tile_vectors;
-    long depth_block;          /* rows of b at a time: those of a tile stay in the L2 cache */
+    long depth_block;          /* rows of b at a time: those of a tile stay in a cache */
     bool by_columns;           /* units are column tiles, else row tiles */
     bool use_generic;          /* call the runtime's sgemm */
     struct epilogue epilogue;
