@@ -300,6 +300,10 @@ struct program_plan {
 /** True if the tensor is an image of a batch and so blocked by samples. */
 bool plan_is_blocked(const struct program_plan *plan, const struct tensor *tensor);
 
+/** True if so many channels of a block of samples do not fit half of the L2 cache: what reads them
+ * asks for them ahead. */
+bool plan_image_is_far(const struct program_plan *plan, long channels, const long size[2]);
+
 /** True if what is made of a tensor can be kept between calls: weights alone decide it, and the
  * program prepares. */
 bool plan_is_prepared(const struct program_plan *plan, const struct tensor *tensor);

@@ -17,6 +17,11 @@ bool plan_is_blocked(const struct program_plan *plan, const struct tensor *tenso
     return plan->layouts[tensor->number] == LAYOUT_BLOCKED;
 }
 
+bool plan_image_is_far(const struct program_plan *plan, long channels, const long size[2]) {
+    long bytes = channels * size[0] * size[1] * plan->lanes * (long)sizeof(float);
+    return plan->lanes > 1 && bytes > plan->target->l2 / 2;
+}
+
 bool plan_is_prepared(const struct program_plan *plan, const struct tensor *tensor) {
     return plan->prepares && plan->fixed[tensor->number];
 }

@@ -111,20 +111,15 @@ static void choose_blocks(const struct program_plan *plan, struct convolution_ke
     if (c->tile_pixels == BLOCKS) c->blocks_at_once = BLOCKS;
 }
 
-/* Does a block of the images fit the L2 cache? If not, a tile's few pixels of each channel are as
- * many streams, and hardware does not follow so many. */
-static bool in_l2(const struct program_plan *plan, const struct convolution_kernel *c) {
-    long in = c->in_channels * c->in_size[0] * c->in_size[1];
-    long out = c->out_channels * c->out_size[0] * c->out_size[1];
-    return c->groups * larger(in, out) * plan->lanes * REAL_SIZE <= plan->target->l2 / 2;
-}
-
 static void schedule_convolution(struct program_plan *plan, struct kernel *kernel) {
     struct convolution_kernel *c = &kernel->convolution;
     c->by_rows =
         c->in_channels == 1 && c->out_channels == 1 && c->weights && !plan->target->even_tiles;
     schedule_convolution_tile(plan, c, main_length(c), c->kernel_size);
-    c->prefetches = plan->lanes > 1 && !in_l2(plan, c);
+    /* A tile's few pixels of each channel are as many streams, and hardware does not follow so
+     * many. */
+    c->prefetches = plan_image_is_far(plan, c->groups * c->in_channels, c->in_size) ||
+                    plan_image_is_far(plan, c->groups * c->out_channels, c->out_size);
     choose_blocks(plan, c);
     kernel->units = plan->rows / plan->lanes / c->blocks_at_once;
     kernel->by_block = c->blocks_at_once == 1;

@@ -79,15 +79,6 @@ static void choose_chunk(const struct program_plan *plan, const struct convoluti
         if (tiles[0] % rows == 0) winograd->chunk[0] = rows;
 }
 
-/* Channels of images that do not fit half of the L2 cache are asked for one ahead: where the L3
- * cache is slow or busy, the transforms wait for them (Emerald Rapids: six tenths of their time
- * beside other work; a step of cnn_hourglass then took 15 % less with this, on a quiet machine 2).
- */
-static bool is_far(const struct program_plan *plan, long channels, const long size[2]) {
-    long reals = channels * size[0] * size[1] * plan->lanes;
-    return plan->lanes > 1 && reals * REAL_SIZE > plan->target->l2 / 2;
-}
-
 bool schedule_winograd(struct program_plan *plan, struct kernel *kernel) {
     struct convolution_kernel *c = &kernel->convolution;
     long tile = winograd_tile(plan, &c->window, c->groups);
@@ -125,7 +116,10 @@ bool schedule_winograd(struct program_plan *plan, struct kernel *kernel) {
     kernel->units = units_that_fit(smaller(plan->rows / plan->lanes, 16), winograd->slot);
     kernel->by_block = kernel->units == plan->rows / plan->lanes;
     winograd->scratch = scratch_new(plan, kernel, winograd->slot);
-    c->prefetches = is_far(plan, c->in_channels, c->in_size);
+    /* Where the L3 cache is slow or busy, the transforms wait for the next channel (Emerald Rapids:
+     * six tenths of their time beside other work; a step of cnn_hourglass then took 15 % less with
+     * this, on a quiet machine 2). */
+    c->prefetches = plan_image_is_far(plan, c->in_channels, c->in_size);
     c->winograd = winograd;
     return true;
 }
@@ -214,8 +208,8 @@ bool schedule_winograd_gradient(struct program_plan *plan, struct kernel *kernel
     winograd->slot = WINOGRAD_POINTS * (winograd->image_point + winograd->result_point);
     kernel->units = winograd->parts;
     winograd->scratch = scratch_new(plan, kernel, winograd->slot);
-    w->prefetches =
-        is_far(plan, w->in_channels, w->in_size) || is_far(plan, w->out_channels, w->out_size);
+    w->prefetches = plan_image_is_far(plan, w->in_channels, w->in_size) ||
+                    plan_image_is_far(plan, w->out_channels, w->out_size);
     w->winograd = winograd;
     return true;
 }
