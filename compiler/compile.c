@@ -18,9 +18,9 @@ struct pipeline {
     struct error *error;
 };
 
-static const char *const pass_names[] = {"lower",   "simplify", "common", "dead", "fold",
-                                         "outputs", "compose",  "layout", "fuse", "reassociate",
-                                         "tile",    "group",    "place",  NULL};
+static const char *const pass_names[] = {"lower",   "simplify", "common", "dead",  "fold",
+                                         "outputs", "compose",  "layout", "fuse",  "reassociate",
+                                         "tile",    "update",   "group",  "place", NULL};
 
 const char *const *compile_pass_names(void) {
     return pass_names;
@@ -75,6 +75,8 @@ static bool run_passes(struct pipeline *p) {
     if (!after(p, "reassociate")) return false;
     pass_tile(p->plan);
     if (!after(p, "tile")) return false;
+    pass_update(p->plan);
+    if (!after(p, "update")) return false;
     pass_group(p->plan);
     if (!after(p, "group")) return false;
     pass_place(p->plan);

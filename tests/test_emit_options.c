@@ -16,6 +16,14 @@ struct variant {
 #define CLANG "clang " STRICT "-O1"
 #define TCC "tcc -std=c99 -Wall -Werror"
 
+#define IMAGES "tests/emit/emit_images.lua", "emit_images"
+#define DENSE "tests/emit/emit_dense.lua", "emit_dense"
+#define BRANCHES "tests/emit/emit_branches.lua", "emit_branches"
+#define REGRESSION "tests/emit/emit_regression.lua", "emit_regression"
+#define WIDE "tests/emit/emit_wide.lua", "emit_wide"
+#define UPDATES "tests/emit/emit_updates.lua", "emit_updates"
+#define IMAGE_OUTPUT "tests/emit/emit_image_output.lua", "emit_image_output"
+
 static void note(const struct variant *v) {
     if (!getenv("VERBOSE")) return;
     fprintf(stderr, "%s: %s\n", v->name, v->title);
@@ -63,6 +71,18 @@ static void training_variant_agrees(void **state) {
     tear_down(&f);
 }
 
+/* Other widths of vectors have other tails, panels and tiles. */
+static void updates_agree_on_all_targets(void **state) {
+    (void)state;
+    for (const struct target *const *target = targets(); *target; target++)
+        for (long batch = 0; batch <= 2; batch += 2) {
+            struct variant v = {(*target)->name,    UPDATES, batch, "-DACCURACY", GCC, false,
+                                {.target = *target}};
+            void *variant = &v;
+            training_variant_agrees(&variant);
+        }
+}
+
 static void inference_variant_agrees(void **state) {
     static double expected[MOST_NUMBERS], numbers[MOST_NUMBERS];
     const struct variant *v = *state;
@@ -80,13 +100,6 @@ static void inference_variant_agrees(void **state) {
     compare(&toolchain, v->name, numbers, count, expected, expected_count);
     tear_down(&f);
 }
-
-#define IMAGES "tests/emit/emit_images.lua", "emit_images"
-#define DENSE "tests/emit/emit_dense.lua", "emit_dense"
-#define BRANCHES "tests/emit/emit_branches.lua", "emit_branches"
-#define REGRESSION "tests/emit/emit_regression.lua", "emit_regression"
-#define WIDE "tests/emit/emit_wide.lua", "emit_wide"
-#define IMAGE_OUTPUT "tests/emit/emit_image_output.lua", "emit_image_output"
 
 static struct variant trainings[] = {
     {"double", DENSE, 0, "-DACCURACY -DNUMBER=double", GCC, false, {.use_double = true}},
@@ -126,6 +139,22 @@ static struct variant trainings[] = {
      false,
      {.use_double = true,
       .form = {.micro_batches = 3, .threads = true, .channels_first = true, .small_code = true}}},
+    {"updates by rows", UPDATES, 0, "-DACCURACY", GCC, false, {.form = {0}}},
+    {"updates by rows, two samples", UPDATES, 2, "-DACCURACY", CLANG, false, {.form = {0}}},
+    {"updates by rows, small code",
+     UPDATES,
+     5,
+     "-DACCURACY",
+     TCC,
+     false,
+     {.form = {.small_code = true}}},
+    {"updates, threads",
+     UPDATES,
+     0,
+     "-DACCURACY -DTHREADS",
+     GCC,
+     false,
+     {.form = {.threads = true}}},
     {"a file of weights",
      BRANCHES,
      0,
@@ -366,6 +395,7 @@ int main(void) {
             (struct CMUnitTest){names[count], inference_variant_agrees, NULL, NULL, &inferences[i]};
     }
     const struct CMUnitTest others[] = {
+        cmocka_unit_test(updates_agree_on_all_targets),
         cmocka_unit_test(every_target_agrees),
         cmocka_unit_test(small_code_is_smaller),
         cmocka_unit_test(training_counts_denormals_as_zero),

@@ -37,10 +37,6 @@ static int level_of(const struct nest *nest, const struct address *address) {
     return level;
 }
 
-static bool is_chunked(const struct nest *nest) {
-    return nest->strip >= 0 && nest->chunk < nest->extent[nest->strip];
-}
-
 /* ---- pieces shared with the tcc dialect ---- */
 
 const char *loop_row(struct writer *w, const struct nest *nest, int address) {
@@ -78,8 +74,11 @@ static void declare_keys_of(struct writer *w, const struct nest *nest) {
 }
 
 static void declare_base(struct writer *w, const struct nest *nest, const struct address *a) {
-    (void)nest;
-    if (a->view->buffer->is_double && !a->is_written)
+    if (nest->is_range && a->view == nest->kernel->loop.update_rows) return; /* an argument */
+    if (nest->is_range && a->stride[nest->strip])
+        write_line(w, "%sreal *const %s = %s + begin;", a->is_written ? "" : "const ", a->name,
+                   view_address(w, a->view));
+    else if (a->view->buffer->is_double && !a->is_written)
         write_line(w, "const real %ssingle = (real)*(%s), *const %s = &%ssingle;", a->name,
                    view_address(w, a->view), a->name, a->name);
     else
@@ -221,7 +220,7 @@ static void write_strip(struct writer *w, const struct nest *nest) {
     long length = nest->extent[nest->strip];
     if (!nest->is_reduced[nest->strip] || !nest->kernel->loop.axes) {
         write_line(w, "LATHE_INDEPENDENT");
-        if (is_chunked(nest)) {
+        if (nest_is_chunked(nest)) {
             write_open(w, "for (int i = first; i < last; i++)");
             write_body(w, nest, "i", "i - first");
         } else {
@@ -301,9 +300,10 @@ static void store_sum(struct writer *w, const struct nest *nest, int i) {
     } else if (nest->rows >= 0) {
         write_line(w, "%s(%s, sum%d, 1, %ld);", use_symbol(w, "vector_copy"), row, i, nest->row);
     } else if (!nest->is_reduced[nest->strip]) {
-        const char *first = is_chunked(nest) ? "first" : "0";
-        const char *last =
-            is_chunked(nest) ? "last" : arena_format(w->arena, "%ld", nest->extent[nest->strip]);
+        const char *first = nest_is_chunked(nest) ? "first" : "0";
+        const char *last = nest_is_chunked(nest)
+                               ? "last"
+                               : arena_format(w->arena, "%ld", nest->extent[nest->strip]);
         write_line(w, "for (long i = %s; i < %s; i++) %s[i] = sum%d[i - %s];", first, last, row, i,
                    first);
     } else if (loop_sums_at_once(w, nest)) {
@@ -326,7 +326,12 @@ static void store_sum(struct writer *w, const struct nest *nest, int i) {
 
 /* The kept loops and the chunks; returns how many were opened. */
 static int open_loops(struct writer *w, const struct nest *nest) {
+    const char *type = w->dialect == DIALECT_CC ? "int" : "long";
     int opened = 0;
+    if (nest->is_range) {
+        write_line(w, "const %s first = 0, last = (%s)(end - begin);", type, type);
+        return 0;
+    }
     for (int i = 0; i < nest->kept_count; i++, opened++) {
         int d = nest->kept[i];
         if (i == 0)
@@ -335,8 +340,7 @@ static int open_loops(struct writer *w, const struct nest *nest) {
             write_open(w, "for (long i%d = 0; i%d < %ld; i%d++)", d, d, nest->extent[d], d);
         declare_level(w, nest, i + 1);
     }
-    if (is_chunked(nest)) {
-        const char *type = w->dialect == DIALECT_CC ? "int" : "long";
+    if (nest_is_chunked(nest)) {
         long length = nest->extent[nest->strip];
         if (nest->kept_count)
             write_open(w, "for (long chunk = 0; chunk < %ld; chunk++)",
@@ -353,6 +357,31 @@ static int open_loops(struct writer *w, const struct nest *nest) {
     return opened;
 }
 
+/* The function behind its head. */
+static void write_loops(struct writer *w, const struct nest *nest) {
+    const struct loop_kernel *loop = &nest->kernel->loop;
+    declare_keys_of(w, nest);
+    declare_level(w, nest, 0);
+    int opened = open_loops(w, nest);
+    if (has_sums(nest)) declare_sums(w, nest);
+    for (int i = 0; i < nest->reduced_count; i++) {
+        int d = nest->reduced[i];
+        write_open(w, "for (long i%d = 0; i%d < %ld; i%d++)", d, d, nest->extent[d], d);
+        declare_level(w, nest, nest->kept_count + i + 1);
+    }
+    if (w->dialect == DIALECT_TCC)
+        write_strips(w, nest);
+    else if (loop->pooling)
+        write_windows(w, nest);
+    else
+        write_strip(w, nest);
+    for (int i = 0; i < nest->reduced_count; i++) write_close(w);
+    for (int i = 0; has_sums(nest) && i < loop->statement_count; i++)
+        if (loop->statements[i].kind != STATEMENT_VALUE) store_sum(w, nest, i);
+    while (opened-- > 0) write_close(w);
+    write_close(w);
+}
+
 void write_loop(struct writer *w, struct kernel *kernel) {
     struct nest nest;
     if (kernel->loop.domain.rank == 0) {
@@ -363,26 +392,19 @@ void write_loop(struct writer *w, struct kernel *kernel) {
     nest.plan_views = w->plan->views;
     kernel->units = nest_units(&nest);
     write_kernel_open(w, kernel);
-    declare_keys_of(w, &nest);
-    declare_level(w, &nest, 0);
-    int opened = open_loops(w, &nest);
-    if (has_sums(&nest)) declare_sums(w, &nest);
-    for (int i = 0; i < nest.reduced_count; i++) {
-        int d = nest.reduced[i];
-        write_open(w, "for (long i%d = 0; i%d < %ld; i%d++)", d, d, nest.extent[d], d);
-        declare_level(w, &nest, nest.kept_count + i + 1);
-    }
-    if (w->dialect == DIALECT_TCC)
-        write_strips(w, &nest);
-    else if (kernel->loop.pooling)
-        write_windows(w, &nest);
-    else
-        write_strip(w, &nest);
-    for (int i = 0; i < nest.reduced_count; i++) write_close(w);
-    for (int i = 0; has_sums(&nest) && i < kernel->loop.statement_count; i++)
-        if (kernel->loop.statements[i].kind != STATEMENT_VALUE) store_sum(w, &nest, i);
-    while (opened-- > 0) write_close(w);
-    write_close(w);
+    write_loops(w, &nest);
+}
+
+void write_update(struct writer *w, struct kernel *update) {
+    struct nest nest;
+    nest_plan(&nest, w, update);
+    nest.plan_views = w->plan->views;
+    const struct address *rows = &nest.addresses[nest_find(&nest, update->loop.update_rows)];
+    write_kernel_comment(w, update);
+    write_open(
+        w, "static void %s_%s(const struct %s_call *call, const real *%s, long begin, long end)",
+        w->prefix, update->name, w->module, rows->name);
+    write_loops(w, &nest);
 }
 
 /* ---- rank 0: in double ---- */

@@ -304,6 +304,7 @@ void nest_plan(struct nest *nest, struct writer *w, struct kernel *kernel) {
     memset(nest, 0, sizeof *nest);
     nest->kernel = kernel;
     nest->rows = -1;
+    nest->is_range = loop->update_rows != NULL;
     if (loop->pooling) {
         plan_windows(nest, w, loop);
         return;
@@ -321,6 +322,10 @@ void nest_plan(struct nest *nest, struct writer *w, struct kernel *kernel) {
     }
     plan_chunk(nest);
     if (w->dialect == DIALECT_TCC) plan_rows(nest);
+}
+
+bool nest_is_chunked(const struct nest *nest) {
+    return nest->is_range || (nest->strip >= 0 && nest->chunk < nest->extent[nest->strip]);
 }
 
 long nest_units(const struct nest *nest) {

@@ -39,6 +39,7 @@ struct nest {
     long row;   /* what a piece is made of: rows of this length; to positions alone, where `rows` is
                    -1. 0: it is not */
     long chunk; /* the strip runs in pieces of this length: a loop outside the reduced ones */
+    bool is_range; /* the strip is a range that the caller gives: elements begin to end */
 };
 
 /** Plans the loops; fills every address. */
@@ -54,6 +55,10 @@ enum rows_form nest_rows_form(const struct nest *nest, const struct address *add
 
 /** Does each row of a piece have a sum of its own? */
 bool nest_sums_rows(const struct nest *nest);
+
+/** Does the strip run from `first` to `last`, a chunk or the range that the caller gives? Else from 0
+ * to its extent. */
+bool nest_is_chunked(const struct nest *nest);
 
 /** Units of the kernel: the extent of the outermost kept loop, or the number of chunks. */
 long nest_units(const struct nest *nest);

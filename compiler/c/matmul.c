@@ -44,6 +44,11 @@ static void open_blocks(struct writer *w, const struct matmul_kernel *m) {
                MICROKERNEL_FIRST, m->depth, last_flags(m));
 }
 
+/* The row of c where the sums of row r go. */
+static const char *result_row(const struct matmul_kernel *m) {
+    return m->update ? "(r - first)" : "r";
+}
+
 static void write_call(struct writer *w, const struct matmul_kernel *m, long rows, long vectors) {
     const char *name = use_tile(w, MICROKERNEL_MATMUL, (int)rows, (int)vectors, m->lanes);
     /* the last vector of the last tile ends with the last column, over its neighbour if need be */
@@ -55,8 +60,8 @@ static void write_call(struct writer *w, const struct matmul_kernel *m, long row
     }
     const char *a =
         m->row_panel ? "row_panel + (r - first)" : arena_format(w->arena, "a + r * %ld", m->a_row);
-    write_line(w, "%s(%s%s, %s%s, %s, c + r * %ld + q,", name, a, a_block, b, b_block,
-               m->epilogue.bias ? "bias + q" : "0", m->c_row);
+    write_line(w, "%s(%s%s, %s%s, %s, c + %s * %ld + q,", name, a, a_block, b, b_block,
+               m->epilogue.bias ? "bias + q" : "0", result_row(m), m->c_row);
     const char *mask =
         m->epilogue.mask ? arena_format(w->arena, "mask + r * %ld + q", m->c_row) : "0";
     const char *depth = has_blocks(m) ? "depth" : arena_format(w->arena, "%ld", m->depth);
@@ -107,13 +112,50 @@ static void open_tiles(struct writer *w, const char *name, long first, long coun
     }
 }
 
-/* Lays rows from `first` on side by side; then their tiles. */
-static void write_gathered_tiles(struct writer *w, const struct matmul_kernel *m, long count) {
+/* The last columns, or all, of rows from `first` on in vectors of rows: a product with both sides
+ * exchanged, whose result is laid down across. The last vector may begin before its tile. Units are
+ * those behind the others, if the loop is parallel. */
+static void write_tail_along_rows(struct writer *w, const struct matmul_kernel *m, long rows,
+                                  bool is_parallel) {
+    struct split tiles = matmul_tail_tiles(m, rows);
+    const char *end = arena_format(w->arena, is_parallel ? "%ld" : "first + %ld", rows);
+    for (int i = 0; i < 2; i++) {
+        long tile_count = i ? tiles.small : tiles.big, vectors = tiles.size + !i;
+        if (!tile_count) continue;
+        long width = vectors * m->lanes, distance = width + m->lanes;
+        long first = i ? tiles.big * (tiles.size + 1) * m->lanes : 0;
+        if (is_parallel)
+            open_tiles(w, "r", first, tile_count, width, true, m->tail_unit + (i ? tiles.big : 0));
+        else
+            write_open(w, "for (long r = first + %ld; r < first + %ld; r += %ld)", first,
+                       first + tile_count * width, width);
+        write_line(w, "real space[%ld], *const sums = space + %d;", m->tail * distance, m->lanes);
+        write_line(w, "const long count = r + %ld < %s ? %ld : %s - r;", width, end, width, end);
+        struct split parts = split_evenly(m->tail, w->target->matmul_rows);
+        for (long part = 0, column = 0; part < parts.big + parts.small; part++) {
+            long size = parts.size + (part < parts.big);
+            const char *name = use_tile(w, MICROKERNEL_MATMUL, (int)size, (int)vectors, m->lanes);
+            write_line(w, "%s(b + %ld, a + r, 0, sums + %ld, 0, %ld, 1, %ld, %ld, %ld,", name,
+                       column_count(m) + column, column * distance, m->depth, m->b_depth,
+                       m->a_depth, distance);
+            write_line(w, "    count - %d, %d);", m->lanes, MICROKERNEL_FIRST);
+            column += size;
+        }
+        write_open(w, "for (long i = 0; i < count; i++)");
+        write_line(w, "real *const to = c + (%s + i) * %ld + %ld;", result_row(m), m->c_row,
+                   column_count(m));
+        write_line(w, "for (long j = 0; j < %ld; j++) to[j] = sums[j * %ld + i];", m->tail,
+                   distance);
+        write_close(w);
+        write_close(w);
+    }
+}
+
+/* ---- panels of rows ---- */
+
+static void write_panel_tiles(struct writer *w, const struct matmul_kernel *m, long count) {
     struct split tiles[] = {split_evenly(count, m->tile_rows),
                             split_evenly(vector_count(m), m->tile_vectors)};
-    write_line(w, "static const long size[] = {1, 1, 1, %ld, %ld};", m->depth, count);
-    write_line(w, "%s(row_panel, a + first, size, panel_stride, a_stride);",
-               use_symbol(w, "strided_copy"));
     for (int i = 0; i < 4; i++) {
         long row_count = i / 2 ? tiles[0].small : tiles[0].big, rows = tiles[0].size + !(i / 2);
         long tile_count = i % 2 ? tiles[1].small : tiles[1].big, vectors = tiles[1].size + !(i % 2);
@@ -129,22 +171,43 @@ static void write_gathered_tiles(struct writer *w, const struct matmul_kernel *m
     }
 }
 
-static void write_gathered(struct writer *w, const struct kernel *kernel) {
+/* Lays `count` rows from `first` on side by side, if they lie across; computes their tiles, and
+ * updates the weights. */
+static void write_rows_of_panel(struct writer *w, const struct matmul_kernel *m, long count) {
+    if (m->row_panel) {
+        write_line(w, "static const long size[] = {1, 1, 1, %ld, %ld};", m->depth, count);
+        write_line(w, "%s(row_panel, a + first, size, panel_stride, a_stride);",
+                   use_symbol(w, "strided_copy"));
+    }
+    if (column_count(m) > 0) write_panel_tiles(w, m, count);
+    if (!m->update) return;
+    if (m->tail) write_tail_along_rows(w, m, count, false);
+    write_line(w, "%s_%s(call, c, first * %ld, (first + %ld) * %ld);", w->prefix, m->update->name,
+               m->columns, count, m->columns);
+}
+
+static void write_panels(struct writer *w, const struct kernel *kernel) {
     const struct matmul_kernel *m = &kernel->matmul;
-    long rest = m->rows % m->panel_rows, panels = (m->rows + m->panel_rows - 1) / m->panel_rows;
-    long units = m->tail ? m->tail_unit : kernel->units;
+    struct split panels = split_evenly(m->rows, m->panel_rows);
+    long count = panels.big + panels.small;
+    long units = m->tail && !m->update ? m->tail_unit : kernel->units;
+    bool has_both = panels.big && panels.small;
     write_open(w, "for (long unit = begin; unit < end && unit < %ld; unit++)", units);
-    write_line(w, "const long next = (unit + 1) * %ld / %ld * %ld;", panels, units, m->panel_rows);
-    write_open(w, "for (long first = unit * %ld / %ld * %ld; first < next; first += %ld)", panels,
-               units, m->panel_rows, m->panel_rows);
-    if (rest) write_open(w, "if (first < %ld)", m->rows - rest);
-    write_gathered_tiles(w, m, m->panel_rows);
-    if (rest) {
+    write_open(w, "for (long p = unit * %ld / %ld; p < (unit + 1) * %ld / %ld; p++)", count, units,
+               count, units);
+    if (has_both)
+        write_line(w, "const long first = p * %ld + (p < %ld ? p : %ld);", panels.size, panels.big,
+                   panels.big);
+    else
+        write_line(w, "const long first = p * %ld;", panels.size + (panels.big > 0));
+    if (has_both) write_open(w, "if (p < %ld)", panels.big);
+    if (panels.big) write_rows_of_panel(w, m, panels.size + 1);
+    if (has_both) {
         write_close(w);
         write_open(w, "else");
-        write_gathered_tiles(w, m, rest);
-        write_close(w);
     }
+    if (panels.small) write_rows_of_panel(w, m, panels.size);
+    if (has_both) write_close(w);
     write_close(w);
     write_close(w);
 }
@@ -176,39 +239,6 @@ static void write_tiles(struct writer *w, const struct matmul_kernel *m) {
     }
 }
 
-/* The last columns, or all, in vectors of rows, in the units behind those of the others: a product
- * with both sides exchanged, whose result is laid down across. The last vector may begin before its
- * tile. */
-static void write_tail_along_rows(struct writer *w, const struct matmul_kernel *m) {
-    struct split tiles = matmul_tail_tiles(m);
-    for (int i = 0; i < 2; i++) {
-        long tile_count = i ? tiles.small : tiles.big, vectors = tiles.size + !i;
-        if (!tile_count) continue;
-        long width = vectors * m->lanes, distance = width + m->lanes;
-        long first = i ? tiles.big * (tiles.size + 1) * m->lanes : 0;
-        open_tiles(w, "r", first, tile_count, width, true, m->tail_unit + (i ? tiles.big : 0));
-        write_line(w, "real space[%ld], *const sums = space + %d;", m->tail * distance, m->lanes);
-        write_line(w, "const long count = r + %ld < %ld ? %ld : %ld - r;", width, m->rows, width,
-                   m->rows);
-        struct split parts = split_evenly(m->tail, w->target->matmul_rows);
-        for (long part = 0, column = 0; part < parts.big + parts.small; part++) {
-            long size = parts.size + (part < parts.big);
-            const char *name = use_tile(w, MICROKERNEL_MATMUL, (int)size, (int)vectors, m->lanes);
-            write_line(w, "%s(b + %ld, a + r, 0, sums + %ld, 0, %ld, 1, %ld, %ld, %ld,", name,
-                       column_count(m) + column, column * distance, m->depth, m->b_depth,
-                       m->a_depth, distance);
-            write_line(w, "    count - %d, %d);", m->lanes, MICROKERNEL_FIRST);
-            column += size;
-        }
-        write_open(w, "for (long i = 0; i < count; i++)");
-        write_line(w, "real *const to = c + (r + i) * %ld + %ld;", m->c_row, column_count(m));
-        write_line(w, "for (long j = 0; j < %ld; j++) to[j] = sums[j * %ld + i];", m->tail,
-                   distance);
-        write_close(w);
-        write_close(w);
-    }
-}
-
 /* Units are ranges of rows, so that the bits do not depend on the number of threads. */
 static void write_generic(struct writer *w, const struct kernel *kernel) {
     const struct matmul_kernel *m = &kernel->matmul;
@@ -226,10 +256,11 @@ static void write_generic(struct writer *w, const struct kernel *kernel) {
 void write_matmul(struct writer *w, struct kernel *kernel) {
     const struct matmul_kernel *m = &kernel->matmul;
     struct view *const *views = w->plan->views;
+    if (m->update) write_update(w, m->update);
     write_kernel_open(w, kernel);
     write_pointer(w, "a", views[m->a->number], true);
     write_pointer(w, "b", m->transposed ? m->transposed : views[m->b->number], true);
-    write_pointer(w, "c", kernel->out, false);
+    if (!m->update) write_pointer(w, "c", kernel->out, false);
     if (m->panel) {
         write_scratch(w, "panel", m->panel);
         write_line(w, "static const long panel_stride[] = {0, 0, 0, %ld, 1};", panel_width(m));
@@ -240,15 +271,19 @@ void write_matmul(struct writer *w, struct kernel *kernel) {
         write_line(w, "static const long panel_stride[] = {0, 0, 0, %ld, 1};", m->panel_rows);
         write_line(w, "static const long a_stride[] = {0, 0, 0, %ld, 1};", m->a_depth);
     }
+    if (m->update && m->row_panel)
+        write_line(w, "real *const c = row_panel + %ld;", m->update_rows->offset);
+    else if (m->update)
+        write_scratch(w, "c", m->update_rows);
     if (m->tail_columns) write_pointer(w, "tail", m->tail_columns, true);
     if (m->epilogue.bias) write_pointer(w, "bias", views[m->epilogue.bias->number], true);
     if (m->epilogue.mask) write_pointer(w, "mask", views[m->epilogue.mask->number], true);
     if (m->use_generic)
         write_generic(w, kernel);
-    else if (m->row_panel)
-        write_gathered(w, kernel);
+    else if (m->panel_rows)
+        write_panels(w, kernel);
     else if (column_count(m) > 0)
         write_tiles(w, m);
-    if (m->tail && !m->tail_columns) write_tail_along_rows(w, m);
+    if (m->tail && !m->tail_columns && !m->update) write_tail_along_rows(w, m, m->rows, true);
     write_close(w);
 }

@@ -24,10 +24,6 @@ static void open_rows_of_windows(struct writer *w, const struct pooling *pooling
     write_line(w, "(void)rows, (void)n, (void)large, (void)pooled_n, (void)pooled;");
 }
 
-static bool is_chunked(const struct nest *nest) {
-    return nest->strip >= 0 && nest->chunk < nest->extent[nest->strip];
-}
-
 /* Each opens the loop over its pieces and returns true, or declares the only one. */
 static bool open_strip(struct writer *w, const struct nest *nest) {
     long length = nest->strip < 0 ? 1 : nest->extent[nest->strip];
@@ -35,12 +31,12 @@ static bool open_strip(struct writer *w, const struct nest *nest) {
         write_line(w, "const long n = 1;");
         return false;
     }
-    if (!is_chunked(nest) && length <= LOOP_PIECE) {
+    if (!nest_is_chunked(nest) && length <= LOOP_PIECE) {
         write_line(w, "const long i = 0, n = %ld;", length);
         return false;
     }
-    const char *begin = is_chunked(nest) ? "first" : "0";
-    const char *end = is_chunked(nest) ? "last" : arena_format(w->arena, "%ld", length);
+    const char *begin = nest_is_chunked(nest) ? "first" : "0";
+    const char *end = nest_is_chunked(nest) ? "last" : arena_format(w->arena, "%ld", length);
     write_open(w, "for (long i = %s; i < %s; i += %d)", begin, end, LOOP_PIECE);
     write_line(w, "const long n = %s - i < %d ? %s - i : %d;", end, LOOP_PIECE, end, LOOP_PIECE);
     return true;

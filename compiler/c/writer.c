@@ -160,9 +160,13 @@ const char *literal(struct writer *w, double value, bool is_double) {
     return arena_format(w->arena, "(real)%s", number);
 }
 
-void write_kernel_open(struct writer *w, const struct kernel *kernel) {
+void write_kernel_comment(struct writer *w, const struct kernel *kernel) {
     write_blank(w);
     if (!is_compact(w)) write_comment(w, "%s", describe_kernel(w, kernel));
+}
+
+void write_kernel_open(struct writer *w, const struct kernel *kernel) {
+    write_kernel_comment(w, kernel);
     write_open(w, "static void %s_%s(const void *context, long begin, long end)", w->prefix,
                kernel->name);
     write_line(w, "const struct %s_call *const call = context;", w->module);

@@ -92,6 +92,12 @@ int epilogue_flags(const struct convolution_kernel *c);
 /** The functions of the kernels, one file a kind: `static void <prefix>_<kernel>(const void
  * *context, long begin, long end)`. write_loop also sets the kernel's units. */
 void write_loop(struct writer *w, struct kernel *kernel);
+
+/** The function of a product's `update`: `static void <prefix>_<name>(const struct <module>_call *call,
+ * const real *<the product's result>, long begin, long end)`, for the elements from begin on, which
+ * the result begins with. (loop.c) */
+void write_update(struct writer *w, struct kernel *update);
+
 void write_convolution(struct writer *w, struct kernel *kernel);
 void write_image_convolution(struct writer *w, struct kernel *kernel);
 void write_winograd_image(struct writer *w, struct kernel *kernel);
@@ -106,6 +112,9 @@ void write_matmul(struct writer *w, struct kernel *kernel);
 void write_pool(struct writer *w, struct kernel *kernel);
 void write_copy(struct writer *w, struct kernel *kernel);
 void write_naive(struct writer *w, struct kernel *kernel);
+
+/** What the kernel does, for readers of the C text, in front of its function. */
+void write_kernel_comment(struct writer *w, const struct kernel *kernel);
 
 /** Opens a kernel's function with its comment; `struct <module>_call *call` is declared. */
 void write_kernel_open(struct writer *w, const struct kernel *kernel);

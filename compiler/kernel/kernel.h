@@ -103,6 +103,7 @@ struct loop_kernel {
                                    others took some in */
     struct statement *statements;
     int statement_count, statement_capacity;
+    struct view *update_rows; /* of a product's `update`: the scratch it reads; or NULL */
 };
 
 /* What a contraction does to its sums before it stores them. */
@@ -195,16 +196,20 @@ struct matmul_kernel {
     /* b with its columns together, where they are not: the whole of it, or scratch for those of one
      * column tile; else both are NULL. */
     const struct view *transposed, *panel;
-    /* Scratch for the rows of a of a unit, which lie across in a, side by side; or NULL. */
-    const struct view *row_panel;
-    long panel_rows; /* of a unit then, the last one may have less */
+    /* Rows in panels of at most so many, for what is done with them at once; 0: there are none. */
+    long panel_rows;
+    const struct view *row_panel; /* scratch: rows of a, which lie across in a, side by side; or NULL */
+    /* The optimizer's step of the weights whose gradient c is: a loop over their elements, which runs
+     * for each panel when its rows of c are there, in this scratch. c is not kept. Or NULL. */
+    struct kernel *update;
+    struct view *update_rows;
     /* Columns behind the last whole vector that would fill little of one more; or all of them. They are summed along
      * the depth, from columns of b that lie in one piece, or (tail_columns is NULL) in vectors of
      * rows, in units of their own behind the others. */
     long tail;
     const struct view *tail_columns;
     long tail_vectors; /* vectors of rows of a unit at most */
-    long tail_unit;    /* the first of those units */
+    long tail_unit;    /* the first of those units, unless panels have tails of their own */
     int lanes, tile_rows, tile_vectors;
     long depth_block;          /* rows of b at a time: those of a tile stay in a cache */
     bool by_columns;           /* units are column tiles, else row tiles */
@@ -342,8 +347,8 @@ struct kernel *block_sums_kernel(struct program_plan *plan, struct kernel *kerne
 /** Pixels of an image that a tile of a direct convolution holds at most. */
 int tile_image_pixels(const struct convolution_kernel *convolution);
 
-/** The tiles of a product's tail in vectors of rows: its last units. */
-struct split matmul_tail_tiles(const struct matmul_kernel *matmul);
+/** The tiles of a product's tail in vectors of so many rows. */
+struct split matmul_tail_tiles(const struct matmul_kernel *matmul, long rows);
 
 /** Calls visit for each view a kernel touches; is_write tells which. */
 void kernel_visit_views(const struct program_plan *plan, const struct kernel *kernel,
@@ -394,6 +399,10 @@ struct split split_evenly(long n, long most);
 
 /** Chooses tiles, blocks and units of a contraction or pool kernel (schedule.c). */
 void schedule_kernel(struct program_plan *plan, struct kernel *kernel);
+
+/** Lets a scheduled product take in the loop that alone reads its result, element by element: `update`.
+ * False if its tiles do not allow that (schedule.c). */
+bool schedule_update(struct program_plan *plan, struct kernel *kernel, struct kernel *update);
 
 /** Chooses the register tile of a convolution whose pixels come in rows of this length, and the
  * channels whose pixels stay in the L1 cache when each tile reads `rows` x `columns` pixels more than

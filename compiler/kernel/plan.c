@@ -222,6 +222,8 @@ void kernel_visit_views(const struct program_plan *plan, const struct kernel *ke
         break;
     }
     visit_view(&v, kernel->out, true);
+    if (kernel->kind == KERNEL_MATMUL && kernel->matmul.update)
+        visit_loop(&v, &kernel->matmul.update->loop);
 }
 
 struct split split_evenly(long n, long most) {

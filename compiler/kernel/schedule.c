@@ -211,8 +211,8 @@ bool matmul_tiles_overlap(const struct matmul_kernel *m) {
     return m->columns % m->lanes && !m->tail && m->columns > m->lanes && last == 1;
 }
 
-struct split matmul_tail_tiles(const struct matmul_kernel *m) {
-    return split_evenly((m->rows + m->lanes - 1) / m->lanes, m->tail_vectors);
+struct split matmul_tail_tiles(const struct matmul_kernel *m, long rows) {
+    return split_evenly((rows + m->lanes - 1) / m->lanes, m->tail_vectors);
 }
 
 /* The rows of b that all row tiles of a unit read again stay in the L1 cache, if all of a stays in
@@ -254,14 +254,16 @@ static void schedule_tail(struct program_plan *plan, struct kernel *kernel) {
     }
 }
 
+enum { PANEL_TILES = 8 }; /* tiles of a panel of rows at most */
+
 /* Where the rows of a lie across, as in a weight gradient, a tile reads a few numbers from each of
  * `depth` lines, which are far apart and fall into few sets of the L1 cache. Rows for some tiles
  * are laid side by side first (Emerald Rapids: 14 to 24 % less time, of 12800 x 128 x 128 and 1000
  * x 100 x 1000). */
 static void gather_rows(const struct program_plan *plan, struct kernel *kernel) {
-    enum { TILES = 8, MOST_UNITS = 32 };
+    enum { MOST_UNITS = 32 };
     struct matmul_kernel *m = &kernel->matmul;
-    long rows = TILES * plan->target->matmul_rows;
+    long rows = PANEL_TILES * plan->target->matmul_rows;
     if (m->by_columns || m->use_generic || m->a_row != 1 || m->a_depth == 1 || m->rows < 2 * rows ||
         m->columns <= m->tile_vectors * m->lanes ||
         m->rows * m->depth * REAL_SIZE <= plan->target->l1)
@@ -316,7 +318,7 @@ static void schedule_matmul(struct program_plan *plan, struct kernel *kernel) {
     else
         gather_rows(plan, kernel);
     if (m->tail && !m->tail_columns) {
-        struct split tiles = matmul_tail_tiles(m);
+        struct split tiles = matmul_tail_tiles(m, m->rows);
         m->tail_unit = kernel->units;
         kernel->units += tiles.big + tiles.small;
     }
@@ -333,6 +335,37 @@ static void schedule_matmul(struct program_plan *plan, struct kernel *kernel) {
         struct buffer *buffer = buffer_new(plan, name, m->depth * m->columns, false);
         m->transposed = view_new(plan, buffer, 0, &shape, LAYOUT_PLAIN);
     }
+}
+
+/* Rows of c that the update finds in the L1 cache. A tail in vectors of rows needs as many. */
+static long update_panel_rows(const struct program_plan *plan, const struct matmul_kernel *m) {
+    const struct target *target = plan->target;
+    if (target->even_tiles) return m->tile_rows;
+    long tiles = target->l1 / 2 / (m->tile_rows * m->columns * REAL_SIZE);
+    long rows = smaller(PANEL_TILES, larger(1, tiles)) * m->tile_rows;
+    return m->tail ? larger(rows, 2 * m->lanes) : rows;
+}
+
+bool schedule_update(struct program_plan *plan, struct kernel *kernel, struct kernel *update) {
+    struct matmul_kernel *m = &kernel->matmul;
+    if (m->use_generic || m->c_row != m->columns || m->tail_columns || m->panel || m->transposed ||
+        (m->tail && m->rows < 2 * m->lanes))
+        return false;
+    m->by_columns = false;
+    m->depth_block = m->depth;
+    m->panel_rows = smaller(m->rows, update_panel_rows(plan, m));
+    m->update = update;
+    struct split panels = split_evenly(m->rows, m->panel_rows);
+    m->panel_rows = panels.size + (panels.big > 0);
+    kernel->units = panels.big + panels.small;
+    long gathered = m->row_panel ? m->depth * m->panel_rows : 0, result = m->panel_rows * m->columns;
+    const struct view *scratch = scratch_new(plan, kernel, gathered + result);
+    struct shape shape = {2, {scratch->shape.size[0], result}};
+    m->update_rows = view_new(plan, scratch->buffer, gathered, &shape, LAYOUT_PLAIN);
+    if (m->row_panel) m->row_panel = scratch;
+    update->loop.update_rows = m->update_rows;
+    kernel->out = m->update_rows;
+    return true;
 }
 
 void schedule_kernel(struct program_plan *plan, struct kernel *kernel) {

@@ -63,14 +63,16 @@ static double added_elements(const struct block_sums_kernel *kernel) {
 
 double kernel_work(const struct program_plan *plan, const struct kernel *kernel) {
     double lanes = plan->target->lanes, products = products_per_lane * lanes;
+    double operations = operations_per_lane * lanes;
+    const struct matmul_kernel *m = &kernel->matmul;
     switch (kernel->kind) {
-    case KERNEL_LOOP: return loop_operations(&kernel->loop) / (operations_per_lane * lanes);
+    case KERNEL_LOOP: return loop_operations(&kernel->loop) / operations;
     case KERNEL_CONVOLUTION: return convolution_products(plan, &kernel->convolution) / products;
     case KERNEL_WEIGHT_GRADIENT:
         return gradient_products(plan, &kernel->weight_gradient) / products;
     case KERNEL_MATMUL:
-        return (double)(kernel->matmul.rows * kernel->matmul.columns) *
-               (double)kernel->matmul.depth / products;
+        return (double)(m->rows * m->columns) * (double)m->depth / products +
+               (m->update ? loop_operations(&m->update->loop) / operations : 0);
     case KERNEL_MAX_POOL:
     case KERNEL_MAX_POOL_GRADIENT:
         return (double)(plan->rows * kernel->pool.channels) *

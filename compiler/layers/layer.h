@@ -153,10 +153,12 @@ bool loss_check(const struct model *model, struct error *error);
  * gradient, as long as the weights, follows them. optimizer.c */
 long optimizer_space(const struct optimizer *optimizer, long weights);
 
-/** The optimizer: gradient is flat, in the order of SPACE_TRAINABLE; adds the updates. optimizer.c
- * The space of the optimizer starts as zeros. */
+/** The optimizer's step of the weights from `offset` in SPACE_TRAINABLE on, of which `gradient`, flat,
+ * is the gradient: adds the updates, that of the weights behind those of their slots. Who calls it for
+ * all weights in several ranges calls it for the last range last. The space of the optimizer starts as
+ * zeros. optimizer.c */
 void lower_optimizer(const struct optimizer *optimizer, struct graph *graph,
-                     struct tensor *gradient);
+                     struct tensor *gradient, long offset);
 
 /** The learning rate of a step (from 0), with the model's schedule; the runtime asks each step. */
 double optimizer_learning_rate(const struct optimizer *optimizer, long step);

@@ -47,41 +47,68 @@ static struct ends lower_forward(const struct model *model, struct graph *graph,
     return ends;
 }
 
-/* The gradient of the loss by all trainable weights, flat, in the order of their space. */
-static struct tensor *lower_gradient(struct graph *graph, struct tensor *loss) {
+/* The gradients of the loss by the trainable weights, each flat, in the order of their space. */
+struct gradients {
+    struct tensor **of;
+    struct shape *shape; /* of the weight */
+    int count;
+};
+
+static struct gradients lower_gradients(struct graph *graph, struct tensor *loss) {
     struct arena *arena = graph->arena;
     struct tensor **weights = ARENA_ARRAY(arena, struct tensor *, graph->variable_count);
-    struct tensor **gradients = ARENA_ARRAY(arena, struct tensor *, graph->variable_count);
     const char **names = ARENA_ARRAY(arena, const char *, graph->variable_count);
-    int count = 0;
+    struct gradients gradients = {
+        .of = ARENA_ARRAY(arena, struct tensor *, graph->variable_count),
+        .shape = ARENA_ARRAY(arena, struct shape, graph->variable_count),
+    };
     for (int i = 0; i < graph->variable_count; i++) {
         const struct variable *variable = &graph->variables[i];
         if (variable->space != SPACE_TRAINABLE) continue;
         long elements = shape_elements(&variable->shape);
         struct tensor *flat = graph_space(graph, SPACE_TRAINABLE, variable->offset, elements);
-        names[count] = variable->name;
-        weights[count++] = graph_reshape(graph, variable->shape, flat);
+        names[gradients.count] = variable->name;
+        gradients.shape[gradients.count] = variable->shape;
+        weights[gradients.count++] = graph_reshape(graph, variable->shape, flat);
     }
-    graph_gradients(graph, loss, weights, count, gradients);
+    graph_gradients(graph, loss, weights, gradients.count, gradients.of);
     graph->name = NULL;
-    for (int i = 0; i < count; i++) {
-        struct shape flat = shape_of(1, (long[]){shape_elements(&weights[i]->shape)});
+    for (int i = 0; i < gradients.count; i++) {
+        struct shape flat = shape_of(1, (long[]){shape_elements(&gradients.shape[i])});
         const char *name = arena_format(arena, "%s_gradient", names[i]);
-        gradients[i] = graph_reshape(graph, flat, graph_name(graph, gradients[i], name));
+        gradients.of[i] = graph_reshape(graph, flat, graph_name(graph, gradients.of[i], name));
     }
-    return graph_concat(graph, 0, gradients, count);
+    return gradients;
 }
 
 static void enter_optimizer(struct graph *graph, const struct training *training) {
     enter_training(graph, "optimizer", training->optimizer.file, training->optimizer.line);
 }
 
+/* A dense layer's weights have a step of their own: it can go with the sums of their gradient,
+ * which is then nowhere as a whole (passes/update.c). Few weights are not worth another loop. */
+static bool has_own_step(const struct shape *weight) {
+    enum { FEW = 4096 };
+    return weight->rank == 2 && shape_elements(weight) >= FEW;
+}
+
 static void lower_training(const struct model *model, struct graph *graph, struct tensor *loss) {
     const struct training *training = &model->training;
     if (graph->space_size[SPACE_TRAINABLE] == 0) return;
-    struct tensor *gradient = lower_gradient(graph, loss);
+    struct gradients gradients = lower_gradients(graph, loss);
     enter_optimizer(graph, training);
-    lower_optimizer(&training->optimizer, graph, graph_name(graph, gradient, "gradient"));
+    long offset = 0;
+    for (int i = 0, end; i < gradients.count; i = end) {
+        end = i + 1;
+        while (end < gradients.count && !has_own_step(&gradients.shape[i]) &&
+               !has_own_step(&gradients.shape[end]))
+            end++;
+        struct tensor *gradient = gradients.of[i];
+        if (end - i > 1) gradient = graph_concat(graph, 0, &gradients.of[i], end - i);
+        lower_optimizer(&training->optimizer, graph, graph_name(graph, gradient, "gradient"),
+                        offset);
+        offset += gradient->shape.size[0];
+    }
 }
 
 /* ---- a step in pieces ---- */
@@ -96,8 +123,9 @@ static void lower_accumulation(const struct model *model, struct graph *graph,
                                struct tensor *loss) {
     long weights = graph->space_size[SPACE_TRAINABLE], offset = sum_offset(model, graph);
     if (weights == 0) return;
-    struct tensor *gradient = lower_gradient(graph, loss);
+    struct gradients gradients = lower_gradients(graph, loss);
     enter_optimizer(graph, &model->training);
+    struct tensor *gradient = graph_concat(graph, 0, gradients.of, gradients.count);
     struct tensor *sum = graph_space(graph, SPACE_OPTIMIZER, offset, weights);
     struct tensor *piece =
         graph_binary(graph, EXPRESSION_MULTIPLY, graph_name(graph, gradient, "gradient"),
@@ -113,7 +141,7 @@ static void lower_update(const struct model *model, struct graph *graph) {
     struct tensor *sum = graph_space(graph, SPACE_OPTIMIZER, offset, weights);
     struct tensor *gradient =
         graph_binary(graph, EXPRESSION_DIVIDE, sum, graph_scalar(graph, SCALAR_SAMPLES));
-    lower_optimizer(&model->training.optimizer, graph, graph_name(graph, gradient, "gradient"));
+    lower_optimizer(&model->training.optimizer, graph, graph_name(graph, gradient, "gradient"), 0);
     struct tensor *zeros =
         graph_map_shaped(graph, expression_constant(graph->arena, 0), NULL, 0, sum->shape);
     graph_update(graph, SPACE_OPTIMIZER, offset, zeros);

@@ -1,4 +1,4 @@
-/* optimizer.c: the optimizers, as maps over all weights at once. Names and defaults are Keras's;
+/* optimizer.c: the optimizers, as maps over a range of the weights. Names and defaults are Keras's;
  * the formulas are those on which tf.keras and PyTorch agree. Where they place epsilon differently
  * it stands beside the square root of the corrected second moment, as in the Adam paper. */
 #include "families.h"
@@ -101,83 +101,100 @@ static struct tensor *complement(struct graph *graph, struct tensor *x) {
     return subtract(graph, graph_constant(graph, 1), x);
 }
 
+/* A step of a range of the weights. */
+struct step {
+    const struct optimizer *optimizer;
+    struct graph *graph;
+    struct tensor *gradient; /* of the range, flat */
+    struct tensor *rate;
+    long first, count; /* of the range, in SPACE_TRAINABLE */
+};
+
+/* The range in a slot. */
+static long slot_offset(const struct step *s, int slot) {
+    return slot * s->graph->space_size[SPACE_TRAINABLE] + s->first;
+}
+
+static struct tensor *slot_value(const struct step *s, int slot) {
+    return graph_space(s->graph, SPACE_OPTIMIZER, slot_offset(s, slot), s->count);
+}
+
 /* The slot's value after slot = decay * slot + value; the update is added. */
-static struct tensor *decaying(struct graph *graph, int slot, double decay, struct tensor *value) {
-    long weights = value->shape.size[0];
-    struct tensor *old = graph_space(graph, SPACE_OPTIMIZER, slot * weights, weights);
-    struct tensor *new = add(graph, graph_scale(graph, old, decay), value);
-    graph_update(graph, SPACE_OPTIMIZER, slot * weights, new);
+static struct tensor *decaying(const struct step *s, int slot, double decay, struct tensor *value) {
+    struct tensor *old = slot_value(s, slot);
+    struct tensor *new = add(s->graph, graph_scale(s->graph, old, decay), value);
+    graph_update(s->graph, SPACE_OPTIMIZER, slot_offset(s, slot), new);
     return new;
 }
 
 /* The same for a moving average: slot = decay * slot + (1 - decay) * value. */
-static struct tensor *average(struct graph *graph, int slot, double decay, struct tensor *value) {
-    return decaying(graph, slot, decay, graph_scale(graph, value, 1 - decay));
+static struct tensor *average(const struct step *s, int slot, double decay, struct tensor *value) {
+    return decaying(s, slot, decay, graph_scale(s->graph, value, 1 - decay));
+}
+
+static struct tensor *square(struct graph *graph, struct tensor *x) {
+    return multiply(graph, x, x);
 }
 
 /* root(second) + epsilon */
-static struct tensor *deviation(const struct optimizer *optimizer, struct graph *graph,
-                                struct tensor *second) {
-    return graph_shift(graph, graph_unary(graph, EXPRESSION_SQRT, second), optimizer->epsilon);
+static struct tensor *deviation(const struct step *s, struct tensor *second) {
+    return graph_shift(s->graph, graph_unary(s->graph, EXPRESSION_SQRT, second),
+                       s->optimizer->epsilon);
 }
 
 /* velocity = momentum * velocity + rate * gradient; the step is the velocity, or with Nesterov
  * momentum * velocity + rate * gradient. */
-static struct tensor *sgd_step(const struct optimizer *optimizer, struct graph *graph,
-                               struct tensor *gradient, struct tensor *rate) {
-    struct tensor *step = multiply(graph, rate, gradient);
-    if (optimizer->momentum == 0) return step;
-    struct tensor *velocity = decaying(graph, 0, optimizer->momentum, step);
-    if (!optimizer->nesterov) return velocity;
-    return add(graph, graph_scale(graph, velocity, optimizer->momentum), step);
+static struct tensor *sgd_step(const struct step *s) {
+    struct tensor *step = multiply(s->graph, s->rate, s->gradient);
+    if (s->optimizer->momentum == 0) return step;
+    struct tensor *velocity = decaying(s, 0, s->optimizer->momentum, step);
+    if (!s->optimizer->nesterov) return velocity;
+    return add(s->graph, graph_scale(s->graph, velocity, s->optimizer->momentum), step);
 }
 
 /* The gradient divided by the root of the moving average of its square (or of its variance). */
-static struct tensor *rmsprop_step(const struct optimizer *optimizer, struct graph *graph,
-                                   struct tensor *gradient, struct tensor *rate) {
+static struct tensor *rmsprop_step(const struct step *s) {
+    const struct optimizer *optimizer = s->optimizer;
+    struct graph *graph = s->graph;
     int slot = 0;
-    struct tensor *square = multiply(graph, gradient, gradient);
-    struct tensor *second = average(graph, slot++, optimizer->rho, square);
+    struct tensor *second = average(s, slot++, optimizer->rho, square(graph, s->gradient));
     if (optimizer->centered) { /* rounding could make the variance of a steady gradient negative */
-        struct tensor *mean = average(graph, slot++, optimizer->rho, gradient);
-        second = graph_binary(graph, EXPRESSION_MAXIMUM,
-                              subtract(graph, second, multiply(graph, mean, mean)),
-                              graph_constant(graph, 0));
+        struct tensor *mean = average(s, slot++, optimizer->rho, s->gradient);
+        second =
+            graph_binary(graph, EXPRESSION_MAXIMUM, subtract(graph, second, square(graph, mean)),
+                         graph_constant(graph, 0));
     }
     struct tensor *step =
-        divide(graph, multiply(graph, rate, gradient), deviation(optimizer, graph, second));
+        divide(graph, multiply(graph, s->rate, s->gradient), deviation(s, second));
     if (optimizer->momentum == 0) return step;
-    return decaying(graph, slot, optimizer->momentum, step);
+    return decaying(s, slot, optimizer->momentum, step);
 }
 
 /* The gradient divided by the root of the sum of all its squares. The slot starts as zeros, so it
  * holds the accumulator less its initial value. */
-static struct tensor *adagrad_step(const struct optimizer *optimizer, struct graph *graph,
-                                   struct tensor *gradient, struct tensor *rate) {
-    struct tensor *sum = decaying(graph, 0, 1, multiply(graph, gradient, gradient));
-    struct tensor *accumulator = graph_shift(graph, sum, optimizer->initial_accumulator_value);
-    return divide(graph, multiply(graph, rate, gradient), deviation(optimizer, graph, accumulator));
+static struct tensor *adagrad_step(const struct step *s) {
+    struct graph *graph = s->graph;
+    struct tensor *sum = decaying(s, 0, 1, square(graph, s->gradient));
+    struct tensor *accumulator = graph_shift(graph, sum, s->optimizer->initial_accumulator_value);
+    return divide(graph, multiply(graph, s->rate, s->gradient), deviation(s, accumulator));
 }
 
 /* root(square + epsilon): Adadelta's root mean square, epsilon within as in Zeiler's paper */
-static struct tensor *root_mean_square(const struct optimizer *optimizer, struct graph *graph,
-                                       struct tensor *square) {
-    return graph_unary(graph, EXPRESSION_SQRT, graph_shift(graph, square, optimizer->epsilon));
+static struct tensor *root_mean_square(const struct step *s, struct tensor *mean_square) {
+    return graph_unary(s->graph, EXPRESSION_SQRT,
+                       graph_shift(s->graph, mean_square, s->optimizer->epsilon));
 }
 
 /* The gradient times the root mean square of the last updates, by that of the gradients; the
  * learning rate scales what is subtracted, not what is averaged. */
-static struct tensor *adadelta_step(const struct optimizer *optimizer, struct graph *graph,
-                                    struct tensor *gradient, struct tensor *rate) {
-    long weights = gradient->shape.size[0];
-    struct tensor *square = multiply(graph, gradient, gradient);
-    struct tensor *second = average(graph, 0, optimizer->rho, square);
-    struct tensor *updates = graph_space(graph, SPACE_OPTIMIZER, weights, weights);
-    struct tensor *ratio = divide(graph, root_mean_square(optimizer, graph, updates),
-                                  root_mean_square(optimizer, graph, second));
-    struct tensor *update = multiply(graph, ratio, gradient);
-    average(graph, 1, optimizer->rho, multiply(graph, update, update));
-    return multiply(graph, rate, update);
+static struct tensor *adadelta_step(const struct step *s) {
+    struct graph *graph = s->graph;
+    struct tensor *second = average(s, 0, s->optimizer->rho, square(graph, s->gradient));
+    struct tensor *ratio =
+        divide(graph, root_mean_square(s, slot_value(s, 1)), root_mean_square(s, second));
+    struct tensor *update = multiply(graph, ratio, s->gradient);
+    average(s, 1, s->optimizer->rho, square(graph, update));
+    return multiply(graph, s->rate, update);
 }
 
 /* base^exponent of rank 0 */
@@ -186,77 +203,92 @@ static struct tensor *power(struct graph *graph, double base, struct tensor *exp
 }
 
 /* The largest that a second moment has been, kept in slot 2: never below zero, where it starts. */
-static struct tensor *largest(struct graph *graph, struct tensor *second) {
-    long weights = second->shape.size[0];
-    struct tensor *old = graph_space(graph, SPACE_OPTIMIZER, 2 * weights, weights);
-    struct tensor *new = graph_binary(graph, EXPRESSION_MAXIMUM, old, second);
-    graph_update(graph, SPACE_OPTIMIZER, 2 * weights, new);
+static struct tensor *largest(const struct step *s, struct tensor *second) {
+    struct tensor *new = graph_binary(s->graph, EXPRESSION_MAXIMUM, slot_value(s, 2), second);
+    graph_update(s->graph, SPACE_OPTIMIZER, slot_offset(s, 2), new);
     return new;
 }
 
 /* Adam's denominator: root(v / (1 - beta_2^t)) + epsilon, with AMSGrad of the largest v so far */
-static struct tensor *adam_deviation(const struct optimizer *optimizer, struct graph *graph,
-                                     struct tensor *gradient) {
-    struct tensor *square = multiply(graph, gradient, gradient);
-    struct tensor *second = average(graph, 1, optimizer->beta_2, square);
-    if (optimizer->amsgrad) second = largest(graph, second);
+static struct tensor *adam_deviation(const struct step *s) {
+    struct graph *graph = s->graph;
+    double beta_2 = s->optimizer->beta_2;
+    struct tensor *second = average(s, 1, beta_2, square(graph, s->gradient));
+    if (s->optimizer->amsgrad) second = largest(s, second);
     struct tensor *correction =
-        complement(graph, power(graph, optimizer->beta_2, graph_scalar(graph, SCALAR_STEP)));
+        complement(graph, power(graph, beta_2, graph_scalar(graph, SCALAR_STEP)));
     /* The factor is of rank 0: computed once, in double. */
     struct tensor *factor = divide(graph, graph_constant(graph, 1), correction);
-    return deviation(optimizer, graph, multiply(graph, second, factor));
+    return deviation(s, multiply(graph, second, factor));
 }
 
-static struct tensor *adam_step(const struct optimizer *optimizer, struct graph *graph,
-                                struct tensor *gradient, struct tensor *rate) {
-    struct tensor *first = average(graph, 0, optimizer->beta_1, gradient);
+static struct tensor *adam_step(const struct step *s) {
+    struct graph *graph = s->graph;
+    double beta_1 = s->optimizer->beta_1;
+    struct tensor *first = average(s, 0, beta_1, s->gradient);
     struct tensor *correction =
-        complement(graph, power(graph, optimizer->beta_1, graph_scalar(graph, SCALAR_STEP)));
-    struct tensor *scaled = multiply(graph, divide(graph, rate, correction), first);
-    return divide(graph, scaled, adam_deviation(optimizer, graph, gradient));
+        complement(graph, power(graph, beta_1, graph_scalar(graph, SCALAR_STEP)));
+    struct tensor *scaled = multiply(graph, divide(graph, s->rate, correction), first);
+    return divide(graph, scaled, adam_deviation(s));
 }
 
 /* beta_1 * (1 - 0.5 * 0.96^(0.004 t)): Dozat's schedule of the momentum. */
-static struct tensor *nadam_momentum(const struct optimizer *optimizer, struct graph *graph,
-                                     struct tensor *step) {
-    struct tensor *decay = power(graph, 0.96, graph_scale(graph, step, 0.004));
-    return graph_scale(graph, complement(graph, graph_scale(graph, decay, 0.5)), optimizer->beta_1);
+static struct tensor *nadam_momentum(const struct step *s, struct tensor *number) {
+    struct graph *graph = s->graph;
+    struct tensor *decay = power(graph, 0.96, graph_scale(graph, number, 0.004));
+    return graph_scale(graph, complement(graph, graph_scale(graph, decay, 0.5)),
+                       s->optimizer->beta_1);
 }
 
-/* Kept from step to step: 1 - the product of all momenta, so that zero is the right beginning. */
-static struct tensor *nadam_step(const struct optimizer *optimizer, struct graph *graph,
-                                 struct tensor *gradient, struct tensor *rate) {
-    long offset = 2 * gradient->shape.size[0];
-    struct tensor *step = graph_scalar(graph, SCALAR_STEP);
-    struct tensor *now = nadam_momentum(optimizer, graph, step);
-    struct tensor *next = nadam_momentum(optimizer, graph, graph_shift(graph, step, 1));
-    struct tensor *kept = graph_reshape(graph, (struct shape){.rank = 0},
-                                        graph_space(graph, SPACE_OPTIMIZER, offset, 1));
-    struct tensor *product = multiply(graph, complement(graph, kept), now);
+/* The product of all momenta up to this step. 1 less the product is kept behind the slots, so that
+ * zero is the right beginning. */
+static struct tensor *nadam_product(const struct step *s, struct tensor *momentum) {
+    long offset = slot_offset(s, 2) - s->first;
+    struct tensor *kept = graph_reshape(s->graph, (struct shape){.rank = 0},
+                                        graph_space(s->graph, SPACE_OPTIMIZER, offset, 1));
+    return multiply(s->graph, complement(s->graph, kept), momentum);
+}
+
+static struct tensor *nadam_step(const struct step *s) {
+    struct graph *graph = s->graph;
+    struct tensor *number = graph_scalar(graph, SCALAR_STEP);
+    struct tensor *now = nadam_momentum(s, number);
+    struct tensor *next = nadam_momentum(s, graph_shift(graph, number, 1));
+    struct tensor *product = nadam_product(s, now);
     struct tensor *rest = complement(graph, product);
     struct tensor *rest_next = complement(graph, multiply(graph, product, next));
-    struct tensor *first = average(graph, 0, optimizer->beta_1, gradient);
-    struct tensor *by_gradient = multiply(graph, rate, divide(graph, complement(graph, now), rest));
-    struct tensor *by_first = multiply(graph, rate, divide(graph, next, rest_next));
+    struct tensor *first = average(s, 0, s->optimizer->beta_1, s->gradient);
+    struct tensor *by_gradient =
+        multiply(graph, s->rate, divide(graph, complement(graph, now), rest));
+    struct tensor *by_first = multiply(graph, s->rate, divide(graph, next, rest_next));
     struct tensor *scaled =
-        add(graph, multiply(graph, by_gradient, gradient), multiply(graph, by_first, first));
-    struct tensor *result = divide(graph, scaled, adam_deviation(optimizer, graph, gradient));
-    graph_update(graph, SPACE_OPTIMIZER, offset,
-                 graph_reshape(graph, shape_of(1, (long[]){1}), rest));
-    return result;
+        add(graph, multiply(graph, by_gradient, s->gradient), multiply(graph, by_first, first));
+    return divide(graph, scaled, adam_deviation(s));
+}
+
+/* What is kept for all weights, once none needs the old value any more. */
+static void nadam_end(const struct step *s) {
+    struct tensor *now = nadam_momentum(s, graph_scalar(s->graph, SCALAR_STEP));
+    struct tensor *rest = complement(s->graph, nadam_product(s, now));
+    graph_update(s->graph, SPACE_OPTIMIZER, slot_offset(s, 2) - s->first,
+                 graph_reshape(s->graph, shape_of(1, (long[]){1}), rest));
 }
 
 void lower_optimizer(const struct optimizer *optimizer, struct graph *graph,
-                     struct tensor *gradient) {
-    struct tensor *rate = graph_scalar(graph, SCALAR_LEARNING_RATE), *step = NULL;
-    struct tensor *weights = graph_space(graph, SPACE_TRAINABLE, 0, gradient->shape.size[0]);
+                     struct tensor *gradient, long offset) {
+    const struct step s = {optimizer, graph,
+                           gradient,  graph_scalar(graph, SCALAR_LEARNING_RATE),
+                           offset,    gradient->shape.size[0]};
+    struct tensor *weights = graph_space(graph, SPACE_TRAINABLE, s.first, s.count), *step = NULL;
     switch (optimizer->kind) {
-    case OPTIMIZER_SGD: step = sgd_step(optimizer, graph, gradient, rate); break;
-    case OPTIMIZER_RMSPROP: step = rmsprop_step(optimizer, graph, gradient, rate); break;
-    case OPTIMIZER_ADAGRAD: step = adagrad_step(optimizer, graph, gradient, rate); break;
-    case OPTIMIZER_ADADELTA: step = adadelta_step(optimizer, graph, gradient, rate); break;
-    case OPTIMIZER_ADAM: step = adam_step(optimizer, graph, gradient, rate); break;
-    case OPTIMIZER_NADAM: step = nadam_step(optimizer, graph, gradient, rate); break;
+    case OPTIMIZER_SGD: step = sgd_step(&s); break;
+    case OPTIMIZER_RMSPROP: step = rmsprop_step(&s); break;
+    case OPTIMIZER_ADAGRAD: step = adagrad_step(&s); break;
+    case OPTIMIZER_ADADELTA: step = adadelta_step(&s); break;
+    case OPTIMIZER_ADAM: step = adam_step(&s); break;
+    case OPTIMIZER_NADAM: step = nadam_step(&s); break;
     }
-    graph_update(graph, SPACE_TRAINABLE, 0, subtract(graph, weights, step));
+    graph_update(graph, SPACE_TRAINABLE, s.first, subtract(graph, weights, step));
+    bool is_last = s.first + s.count == graph->space_size[SPACE_TRAINABLE];
+    if (optimizer->kind == OPTIMIZER_NADAM && is_last) nadam_end(&s);
 }

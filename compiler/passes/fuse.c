@@ -70,16 +70,6 @@ static void find_cut(struct fusion *f) {
         f->plan->is_cut[i] = can_be_cut(f, f->graph->tensors[i]);
 }
 
-/* Values of updates overwrite variables, so they and what reads them come after everything else. */
-static void find_deferred(struct fusion *f) {
-    f->is_deferred = ARENA_ARRAY(f->plan->arena, bool, f->graph->tensor_count);
-    for (int i = 0; i < f->graph->update_count; i++)
-        f->is_deferred[f->graph->updates[i].value->number] = true;
-    for (int i = 0; i < f->graph->tensor_count; i++)
-        for (int j = 0; j < f->graph->tensors[i]->in_count; j++)
-            if (f->is_deferred[f->graph->tensors[i]->in[j]->number]) f->is_deferred[i] = true;
-}
-
 bool fusion_is_loop(const struct fusion *f, const struct tensor *t) {
     struct pooling pooling;
     return t->primitive == PRIMITIVE_MAP || t->primitive == PRIMITIVE_REDUCE ||
@@ -369,8 +359,6 @@ static int add_statement(struct fusion *f, struct kernel *kernel, struct tensor 
     return kernel->loop.statement_count - 1;
 }
 
-static void place(struct fusion *f, struct tensor *t);
-
 /* Places what a map of an image needs besides it, if that can be computed by now. */
 static bool place_numbers(struct fusion *f, const struct tensor *map, const struct tensor *image) {
     for (int i = 0; i < map->in_count; i++) {
@@ -378,7 +366,7 @@ static bool place_numbers(struct fusion *f, const struct tensor *map, const stru
         if (number == image || f->is_placed[number->number]) continue;
         for (int j = 0; j < number->in_count; j++)
             if (!f->is_placed[number->in[j]->number]) return false;
-        place(f, number);
+        fusion_place(f, number);
     }
     return true;
 }
@@ -480,7 +468,7 @@ static void place_pool(struct fusion *f, struct tensor *t, struct tensor *map) {
 
 /* ---- all tensors ---- */
 
-static void place(struct fusion *f, struct tensor *t) {
+void fusion_place(struct fusion *f, struct tensor *t) {
     struct tensor *absorbed = t->primitive == PRIMITIVE_MAP ? absorbed_operand(f, t) : NULL;
     if (f->is_placed[t->number]) return;
     f->is_placed[t->number] = true;
@@ -529,10 +517,13 @@ void pass_fuse(struct program_plan *plan) {
     plan->views = ARENA_ARRAY(plan->arena, struct view *, plan->graph->tensor_count);
     find_users(&f);
     find_cut(&f);
-    find_deferred(&f);
     find_virtual(&f);
     find_absorbed(&f);
-    for (int deferred = 0; deferred < 2; deferred++)
-        for (int i = 0; i < plan->graph->tensor_count; i++)
-            if (f.is_deferred[i] == deferred) place(&f, plan->graph->tensors[i]);
+    fusion_find_updates(&f);
+    for (int i = 0; i < plan->graph->tensor_count; i++) {
+        if (f.is_late[i]) continue;
+        fusion_place(&f, plan->graph->tensors[i]);
+        fusion_place_updates(&f);
+    }
+    for (int i = 0; i < plan->graph->tensor_count; i++) fusion_place(&f, plan->graph->tensors[i]);
 }

@@ -1,9 +1,17 @@
 /* fusion.h: what the files that form kernels share: fuse.c (loops, contractions), fuse_windows.c
- * (pooling in loops) and fuse_copies.c (copies). */
+ * (pooling in loops), fuse_copies.c (copies) and fuse_updates.c (when updates come). */
 #ifndef LATHE_FUSION_H
 #define LATHE_FUSION_H
 
 #include "kernels.h"
+
+/* The optimizer's step of some weights: its updates are first to `of`, that of the weights. */
+struct weight_step {
+    int first;
+    const struct update *of;
+    struct tensor **readers; /* of the weights' old values */
+    int reader_count;
+};
 
 struct fusion {
     struct program_plan *plan;
@@ -11,13 +19,18 @@ struct fusion {
     struct tensor ***users;
     int *user_count;
     bool *is_external; /* an output, or the value of an update */
-    bool *is_deferred; /* only updates need it: computed last, over the old values */
+    bool *is_late;     /* only updates need it: computed behind what reads the old values */
     bool *is_virtual;  /* has no kernel of its own: recomputed by its users */
     bool *is_absorbed; /* a contraction or pool that its only user's kernel computes */
     bool *is_windowed; /* computed in loops that go window by window, for sure */
     bool *is_placed;   /* its kernel, if it has one, is in the list */
+    struct weight_step *steps;
+    int step_count;
     int *position;     /* kernel that computes the tensor; -1: there from the start */
 };
+
+/** Makes the kernel of a tensor, or lets one take it in, unless that is done. */
+void fusion_place(struct fusion *f, struct tensor *t);
 
 /** The name of the kernel that computes a tensor. */
 const char *fusion_kernel_name(struct fusion *f, const struct tensor *t);
@@ -48,6 +61,14 @@ bool fusion_gradient_is_virtual(const struct fusion *f, const struct tensor *t,
 void fusion_mark_windowed(struct fusion *f, const struct tensor *t);
 
 bool pooling_equal(const struct pooling *a, const struct pooling *b);
+
+/* ---- fuse_updates.c ---- */
+
+/** Finds what only updates need, and the steps of the optimizer. */
+void fusion_find_updates(struct fusion *f);
+
+/** Places the steps whose weights no kernel to come reads. */
+void fusion_place_updates(struct fusion *f);
 
 /* ---- fuse_copies.c: each makes the kernels of one tensor ---- */
 

@@ -36,6 +36,10 @@ const struct expression *reassociate(struct arena *arena, const struct expressio
 /** Chooses tiles, blocks and units; adds the packing of weights. (tile.c) */
 void pass_tile(struct program_plan *plan);
 
+/** In serial programs, lets the optimizer's step of a dense layer's weights go with the rows of their
+ * gradient. (update.c) */
+void pass_update(struct program_plan *plan);
+
 /** Lets kernels that touch only their own block of samples run together, block by block. (group.c)
  */
 void pass_group(struct program_plan *plan);

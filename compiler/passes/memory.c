@@ -169,6 +169,13 @@ static int position_at_top(const struct planner *planner, uint32_t *state) {
     return position;
 }
 
+/* The position of a random item, rather of a large one: small ones find a gap. */
+static int random_position(const struct planner *planner, uint32_t *state) {
+    uint32_t count = (uint32_t)planner->count;
+    int a = (int)(next_random(state) % count), b = (int)(next_random(state) % count);
+    return planner->items[planner->order[a]].size > planner->items[planner->order[b]].size ? a : b;
+}
+
 /* One to three small changes to the best plan: an item moves forward or to the other end. The first
  * one is at the top of the arena. */
 static void change(struct planner *planner, uint32_t *state) {
@@ -183,7 +190,7 @@ static void change(struct planner *planner, uint32_t *state) {
         if (what == 0) item->high = !item->high;
         if (what != 0)
             move_forward(planner->order, from, (int)(next_random(state) % (uint32_t)(from + 1)));
-        from = (int)(next_random(state) % (uint32_t)planner->count);
+        from = random_position(planner, state);
     }
 }
 

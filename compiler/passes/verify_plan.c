@@ -1,11 +1,20 @@
-/* verify_plan.c: checks the kernels and their memory: what is read was written before, what is
- * alive at once does not overlap, every view stays inside its buffer. */
+/* verify_plan.c: checks the kernels and their memory: what is read was written before, variables are
+ * not read behind their updates, what is alive at once does not overlap, every view stays inside its
+ * buffer. */
 #include "kernels.h"
+
+/* Where a kernel has written a variable. */
+struct written {
+    const struct view *view;
+    const struct kernel *by;
+};
 
 struct check {
     const struct program_plan *plan;
     const struct kernel *kernel;
     bool *is_written; /* arena buffers, by position in plan->buffers */
+    struct written *variables;
+    int variable_count;
     struct error *error;
     bool is_broken;
 };
@@ -41,9 +50,27 @@ static void fail(struct check *c, const char *what, const struct view *view) {
               view->buffer->name ? view->buffer->name : "a buffer");
 }
 
+static bool is_same_variable(const struct view *a, const struct view *b) {
+    return a->buffer->index == b->buffer->index &&
+           a->offset < b->offset + shape_elements(&b->shape) &&
+           b->offset < a->offset + shape_elements(&a->shape);
+}
+
+/* All reads are of the values before the call, those of the same loop too. */
+static void check_variable(struct check *c, const struct view *view, bool is_write) {
+    if (is_write) {
+        c->variables[c->variable_count++] = (struct written){view, c->kernel};
+        return;
+    }
+    for (int i = 0; i < c->variable_count; i++)
+        if (c->variables[i].by != c->kernel && is_same_variable(c->variables[i].view, view))
+            fail(c, "reads behind its update:", view);
+}
+
 static void check_view(void *context, const struct view *view, bool is_write) {
     struct check *c = context;
     const struct buffer *buffer = view->buffer;
+    if (buffer->storage == STORAGE_SPACE && !c->is_broken) check_variable(c, view, is_write);
     if (c->is_broken || buffer->storage != STORAGE_ARENA) return;
     long blocks = root_of(buffer)->by_block ? c->plan->rows / c->plan->lanes : 1;
     if (last_element(view, c->plan->lanes) >= buffer->elements / blocks) {
@@ -89,6 +116,7 @@ static void check_windows(struct check *c) {
 bool verify_plan(const struct program_plan *plan, struct error *error) {
     struct check c = {.plan = plan, .error = error};
     c.is_written = ARENA_ARRAY(plan->arena, bool, plan->buffer_count);
+    c.variables = ARENA_ARRAY(plan->arena, struct written, plan->graph->update_count);
     for (int i = 0; i < plan->kernel_count && !c.is_broken; i++) {
         c.kernel = plan->kernels[i];
         kernel_visit_views(plan, c.kernel, check_view, &c);

@@ -1,0 +1,68 @@
+/* test_updates.c: the optimizer's steps of single weights: right behind what reads the old values
+ * (passes/fuse_updates.c), and in emitted models with the rows of their gradient (passes/update.c;
+ * that they are right is tested with the emitted models). */
+#include "compiler/compile.h"
+#include "compiler/frontend/model.h"
+#include "tests/kernel_case.h"
+
+/* Two weights with steps of their own, and small ones before, between and behind them. */
+#define MODEL(optimizer)                                                                 \
+    "local x = input { 70 }\n"                                                           \
+    "local a = dense { 64, activation = 'tanh' } (dense { 70, use_bias = false } (x))\n" \
+    "local b = dense { 5, activation = 'tanh' } (a)\n"                                   \
+    "local c = dense { 3, activation = 'softmax' } (concatenate {} { b, a })\n"          \
+    "return model 'm' { inputs = x, outputs = c, training = { batch_size = 20,\n"        \
+    "  loss = 'sparse_categorical_crossentropy', optimizer = " optimizer " } }\n"
+
+static const struct kernel_case sgd = {.batch = 20, .layers = MODEL("sgd {}")};
+static const struct kernel_case nesterov = {
+    .batch = 20, .layers = MODEL("sgd { momentum = 0.9, nesterov = true }")};
+static const struct kernel_case rmsprop = {
+    .batch = 20, .layers = MODEL("rmsprop { momentum = 0.5, epsilon = 1e-3 }")};
+static const struct kernel_case adagrad = {.batch = 20, .layers = MODEL("adagrad {}")};
+static const struct kernel_case adadelta = {.batch = 20, .layers = MODEL("adadelta {}")};
+static const struct kernel_case adam = {.batch = 20, .layers = MODEL("adam {}")};
+static const struct kernel_case nadam = {.batch = 20, .layers = MODEL("nadam {}")};
+
+static long training_workspace(const char *path, bool standalone) {
+    struct error error = {{0}};
+    struct arena arena;
+    arena_init(&arena);
+    struct model *model = model_read(&arena, path, &error);
+    if (!model) fail_msg("%s", error.text);
+    struct compile_options options = {
+        .target = target_find("x86-64-v4"), .training = true, .standalone = standalone};
+    struct compilation *compilation = compile_model(&arena, model, &options, &error);
+    if (!compilation) fail_msg("%s", error.text);
+    long bytes = (long)compilation->program.arena_bytes;
+    arena_free(&arena);
+    return bytes;
+}
+
+/* The gradient of all weights would take 19.2 MB. */
+static void gradients_share_memory(void **state) {
+    (void)state;
+    assert_in_range(training_workspace("models/mnist_deep_mlp.lua", false), 1, 12000000);
+}
+
+/* That of the first layer's 157 KB, of the largest 4 MB. */
+static void emitted_gradients_are_rows(void **state) {
+    (void)state;
+    assert_in_range(training_workspace("models/mnist_mlp_batch_1.lua", true), 1, 40000);
+    assert_in_range(training_workspace("models/mnist_deep_mlp.lua", true), 1, 3000000);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        KERNEL_CASE(sgd),
+        KERNEL_CASE(nesterov),
+        KERNEL_CASE(rmsprop),
+        KERNEL_CASE(adagrad),
+        KERNEL_CASE(adadelta),
+        KERNEL_CASE(adam),
+        KERNEL_CASE(nadam),
+        cmocka_unit_test(gradients_share_memory),
+        cmocka_unit_test(emitted_gradients_are_rows),
+    };
+    return cmocka_run_group_tests(tests, start, finish);
+}
