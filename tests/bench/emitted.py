@@ -1,9 +1,10 @@
-"""How fast the predictions of emitted C are; `make bench-emitted`.
+"""How fast emitted C predicts and trains; `make bench-emitted`.
 
-    /usr/bin/python3 tests/bench/emitted.py [--models a1 a3 e1] [options]
-One sample, one thread: the emitted model built by the given compiler, the same model in the process
-(`lathe bench --backend cc`), and the same network as textbook loops built with the same flags, in
-turn. Prints a Markdown table of medians, and of the medians of the ratios within a round.
+    /usr/bin/python3 tests/bench/emitted.py [--models a1 a3 e1] [--training d0 a1] [options]
+On one thread, in turn: a prediction of one sample by the emitted model as the given compiler built
+it, by the same model in the process (`lathe bench --backend cc`), and by the same network as textbook
+loops, built with the same flags; then a training step on the model's batch, emitted and in the
+process. Prints Markdown tables of medians, and of the medians of the ratios within a round.
 """
 import argparse
 import json
@@ -21,7 +22,9 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 
 def parse_options():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--models", nargs="+", default=["a1", "a3", "e1"])
+    parser.add_argument("--models", nargs="*", default=["a1", "a3", "e1"], help="that predict")
+    parser.add_argument("--training", nargs="*", default=["d0", "d0_1", "c5", "a1", "c7", "e1"],
+                        help="models that train")
     parser.add_argument("--compiler", default="gcc -std=c99 -O3 -march=native")
     parser.add_argument("--target", default="x86-64-v4", help="of `lathe emit`")
     parser.add_argument("--rounds", type=int, default=7)
@@ -134,56 +137,87 @@ def textbook(model):
     return text + f"    softmax(y, {flat});\n}}\n"
 
 
-def build(options, model, folder):
-    """The program of emitted.c around one model."""
-    name = model["name"]
+def emit(options, name, folder, mode):
     subprocess.run([os.path.join(TOP, "lathe"), "emit", os.path.join(TOP, "models", name + ".lua"),
-                    "--weights-as", "none", "--target", options.target, "-o", folder],
+                    "--mode", mode, "--weights-as", "none", "--target", options.target, "-o", folder],
                    check=True, stdout=subprocess.DEVNULL)
-    with open(os.path.join(folder, "textbook.c"), "w", encoding="utf-8") as file:
-        file.write(textbook(model))
+
+
+def build(options, name, folder, sources):
+    """A program around one emitted model."""
     program = os.path.join(folder, name)
     subprocess.run(options.compiler.split() + [
         "-I" + folder, "-DNAME=" + name, "-DUPPER=" + name.upper(), f"-DHEADER=\"{name}.h\"",
-        os.path.join(HERE, "emitted.c"), os.path.join(folder, name + ".c"),
-        os.path.join(folder, "textbook.c"), "-lm", "-o", program], check=True)
+        os.path.join(folder, name + ".c")] + sources + ["-lm", "-o", program], check=True)
     return program
 
 
-def in_process(name):
-    """Milliseconds of one prediction in lathe's process."""
+def run(options, program):
+    """The median of each column that a program prints, a line a turn."""
+    output = subprocess.run([program, str(options.seconds)], check=True, capture_output=True,
+                            text=True).stdout
+    turns = [tuple(map(float, line.split())) for line in output.splitlines()]
+    return [statistics.median(column) for column in zip(*turns)]
+
+
+def in_process(name, *arguments):
+    """Milliseconds of one call in lathe's process."""
     output = subprocess.run(
-        [os.path.join(TOP, "lathe"), "bench", os.path.join(TOP, "models", name + ".lua"), "--mode",
-         "inference", "--batch", "1", "--backend", "cc", "--no-layers", "--json", "--seconds", "1"],
+        [os.path.join(TOP, "lathe"), "bench", os.path.join(TOP, "models", name + ".lua"),
+         "--backend", "cc", "--no-layers", "--json", "--seconds", "1", *arguments],
         check=True, capture_output=True, text=True).stdout
     return json.loads(output)["step_ms"]["median"]
 
 
-def measure(options, model, folder):
+def measure_prediction(options, model, folder):
     """One line of the table."""
-    program, rounds = build(options, model, folder), []
-    in_process(model["name"])  # compiles
+    name, one, rounds = model["name"], ("--mode", "inference", "--batch", "1"), []
+    emit(options, name, folder, "inference")
+    loops = os.path.join(folder, "textbook.c")
+    with open(loops, "w", encoding="utf-8") as file:
+        file.write(textbook(model))
+    program = build(options, name, folder, [os.path.join(HERE, "emitted.c"), loops])
+    in_process(name, *one)  # compiles
     for _ in range(options.rounds):
-        output = subprocess.run([program, str(options.seconds)], check=True, capture_output=True,
-                                text=True).stdout
-        turns = [tuple(map(float, line.split())) for line in output.splitlines()]
-        emitted, loops = (statistics.median(column) for column in zip(*turns))
-        rounds.append((emitted, in_process(model["name"]), loops))
+        emitted, loops = run(options, program)
+        rounds.append((emitted, in_process(name, *one), loops))
     emitted, process, loops = (statistics.median(column) for column in zip(*rounds))
-    return (f"| `{model['name']}` ({model['id']}) | {emitted:.4f} | {process:.4f} | {loops:.4f} | "
+    return (f"| `{name}` ({model['id']}) | {emitted:.4f} | {process:.4f} | {loops:.4f} | "
             f"{statistics.median(r[0] / r[1] for r in rounds):.2f} | "
             f"{statistics.median(r[2] / r[0] for r in rounds):.1f} |")
 
 
+def measure_training(options, model, folder):
+    name, rounds = model["name"], []
+    emit(options, name, folder, "training")
+    program = build(options, name, folder, [os.path.join(HERE, "emitted_training.c")])
+    in_process(name)
+    for _ in range(options.rounds):
+        rounds.append((run(options, program)[0], in_process(name)))
+    emitted, process = (statistics.median(column) for column in zip(*rounds))
+    return (f"| `{name}` ({model['id']}) | {model['batch']} | {emitted:.4f} | {process:.4f} | "
+            f"{statistics.median(r[0] / r[1] for r in rounds):.2f} |")
+
+
+def table(head, names, measure):
+    """The lines of a table, which are printed as they come."""
+    lines = [head, "|---" * (head.count("|") - 1) + "|"] if names else []
+    print("\n".join(lines), flush=True)
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder:
+            lines.append(measure(models.load(name), folder))
+        print(lines[-1], flush=True)
+    return lines
+
+
 def main():
     options = parse_options()
-    lines = ["| one prediction, ms | emitted | in the process | textbook loops | emitted / process | "
-             "loops / emitted |", "|---|---|---|---|---|---|"]
-    print("\n".join(lines), flush=True)
-    for name in options.models:
-        with tempfile.TemporaryDirectory() as folder:
-            lines.append(measure(options, models.load(name), folder))
-        print(lines[-1], flush=True)
+    lines = table("| one prediction, ms | emitted | in the process | textbook loops | "
+                  "emitted / process | loops / emitted |", options.models,
+                  lambda model, folder: measure_prediction(options, model, folder))
+    lines += [""] + table("| training step, ms | batch | emitted | in the process | "
+                          "emitted / process |", options.training,
+                          lambda model, folder: measure_training(options, model, folder))
     with open(options.output, "w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
 
