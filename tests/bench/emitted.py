@@ -178,9 +178,10 @@ def measure_prediction(options, model, folder):
         file.write(textbook(model))
     program = build(options, name, folder, [os.path.join(HERE, "emitted.c"), loops])
     in_process(name, *one)  # compiles
-    for _ in range(options.rounds):
-        emitted, loops = run(options, program)
-        rounds.append((emitted, in_process(name, *one), loops))
+    for turn in range(options.rounds):
+        with models.on_one_processor(turn):
+            emitted, loops = run(options, program)
+            rounds.append((emitted, in_process(name, *one), loops))
     emitted, process, loops = (statistics.median(column) for column in zip(*rounds))
     return (f"| `{name}` ({model['id']}) | {emitted:.4f} | {process:.4f} | {loops:.4f} | "
             f"{statistics.median(r[0] / r[1] for r in rounds):.2f} | "
@@ -192,8 +193,9 @@ def measure_training(options, model, folder):
     emit(options, name, folder, "training")
     program = build(options, name, folder, [os.path.join(HERE, "emitted_training.c")])
     in_process(name)
-    for _ in range(options.rounds):
-        rounds.append((run(options, program)[0], in_process(name)))
+    for turn in range(options.rounds):
+        with models.on_one_processor(turn):
+            rounds.append((run(options, program)[0], in_process(name)))
     emitted, process = (statistics.median(column) for column in zip(*rounds))
     return (f"| `{name}` ({model['id']}) | {model['batch']} | {emitted:.4f} | {process:.4f} | "
             f"{statistics.median(r[0] / r[1] for r in rounds):.2f} |")
@@ -201,7 +203,7 @@ def measure_training(options, model, folder):
 
 def table(head, names, measure):
     """The lines of a table, which are printed as they come."""
-    lines = [head, "|---" * (head.count("|") - 1) + "|"] if names else []
+    lines = ["", head, "|---" * (head.count("|") - 1) + "|"] if names else []
     print("\n".join(lines), flush=True)
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
@@ -215,11 +217,11 @@ def main():
     lines = table("| one prediction, ms | emitted | in the process | textbook loops | "
                   "emitted / process | loops / emitted |", options.models,
                   lambda model, folder: measure_prediction(options, model, folder))
-    lines += [""] + table("| training step, ms | batch | emitted | in the process | "
+    lines += table("| training step, ms | batch | emitted | in the process | "
                           "emitted / process |", options.training,
                           lambda model, folder: measure_training(options, model, folder))
     with open(options.output, "w", encoding="utf-8") as file:
-        file.write("\n".join(lines) + "\n")
+        file.write("\n".join(lines).lstrip() + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Reads models.txt, the models of models/ in words that the peers understand."""
+"""What the benchmarks share: models.txt, the models of models/ in words that the peers understand; how
+times are summed up; on which processor things run."""
+import contextlib
 import os
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -41,3 +43,19 @@ def summary(times):
     times = sorted(times)
     return {key: times[int(part * (len(times) - 1) + 0.5)]
             for key, part in (("p10", 0.1), ("median", 0.5), ("p90", 0.9))}
+
+
+@contextlib.contextmanager
+def on_one_processor(turn):
+    """Children run on the same processor, in each turn on another one: on a shared host one may be a
+    quarter slower than the other, because its core has other work. Not for PyTorch: with one thread
+    and one processor its steps take two to four times as long."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {sorted(allowed)[turn % len(allowed)]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
