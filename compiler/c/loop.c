@@ -74,8 +74,8 @@ static void declare_keys_of(struct writer *w, const struct nest *nest) {
 }
 
 static void declare_base(struct writer *w, const struct nest *nest, const struct address *a) {
-    if (nest->is_range && a->view == nest->kernel->loop.update_rows) return; /* an argument */
-    if (nest->is_range && a->stride[nest->strip])
+    if (nest_is_range(nest) && a->view == nest->kernel->loop.update_rows) return; /* an argument */
+    if (nest_is_range(nest) && a->stride[nest->strip])
         write_line(w, "%sreal *const %s = %s + begin;", a->is_written ? "" : "const ", a->name,
                    view_address(w, a->view));
     else if (a->view->buffer->is_double && !a->is_written)
@@ -328,7 +328,7 @@ static void store_sum(struct writer *w, const struct nest *nest, int i) {
 static int open_loops(struct writer *w, const struct nest *nest) {
     const char *type = w->dialect == DIALECT_CC ? "int" : "long";
     int opened = 0;
-    if (nest->is_range) {
+    if (nest_is_range(nest)) {
         write_line(w, "const %s first = 0, last = (%s)(end - begin);", type, type);
         return 0;
     }
@@ -389,7 +389,6 @@ void write_loop(struct writer *w, struct kernel *kernel) {
         return;
     }
     nest_plan(&nest, w, kernel);
-    nest.plan_views = w->plan->views;
     kernel->units = nest_units(&nest);
     write_kernel_open(w, kernel);
     write_loops(w, &nest);
@@ -398,7 +397,6 @@ void write_loop(struct writer *w, struct kernel *kernel) {
 void write_update(struct writer *w, struct kernel *update) {
     struct nest nest;
     nest_plan(&nest, w, update);
-    nest.plan_views = w->plan->views;
     const struct address *rows = &nest.addresses[nest_find(&nest, update->loop.update_rows)];
     write_kernel_comment(w, update);
     write_open(

@@ -304,7 +304,7 @@ void nest_plan(struct nest *nest, struct writer *w, struct kernel *kernel) {
     memset(nest, 0, sizeof *nest);
     nest->kernel = kernel;
     nest->rows = -1;
-    nest->is_range = loop->update_rows != NULL;
+    nest->plan_views = w->plan->views;
     if (loop->pooling) {
         plan_windows(nest, w, loop);
         return;
@@ -324,8 +324,12 @@ void nest_plan(struct nest *nest, struct writer *w, struct kernel *kernel) {
     if (w->dialect == DIALECT_TCC) plan_rows(nest);
 }
 
+bool nest_is_range(const struct nest *nest) {
+    return nest->kernel->loop.update_rows != NULL;
+}
+
 bool nest_is_chunked(const struct nest *nest) {
-    return nest->is_range || (nest->strip >= 0 && nest->chunk < nest->extent[nest->strip]);
+    return nest_is_range(nest) || (nest->strip >= 0 && nest->chunk < nest->extent[nest->strip]);
 }
 
 long nest_units(const struct nest *nest) {

@@ -39,7 +39,6 @@ struct nest {
     long row;   /* what a piece is made of: rows of this length; to positions alone, where `rows` is
                    -1. 0: it is not */
     long chunk; /* the strip runs in pieces of this length: a loop outside the reduced ones */
-    bool is_range; /* the strip is a range that the caller gives: elements begin to end */
 };
 
 /** Plans the loops; fills every address. */
@@ -55,6 +54,9 @@ enum rows_form nest_rows_form(const struct nest *nest, const struct address *add
 
 /** Does each row of a piece have a sum of its own? */
 bool nest_sums_rows(const struct nest *nest);
+
+/** Is the strip a range that the caller gives, elements begin to end? That of a product's update. */
+bool nest_is_range(const struct nest *nest);
 
 /** Does the strip run from `first` to `last`, a chunk or the range that the caller gives? Else from 0
  * to its extent. */

@@ -8,10 +8,8 @@
 /* Do two views lie in the same memory, at least in part? */
 static bool overlap(const struct view *a, const struct view *b) {
     const struct buffer *x = a->buffer, *y = b->buffer;
-    if (x->storage != y->storage || x->index != y->index) return false;
-    if (x->storage == STORAGE_ARENA) return x->offset == y->offset; /* merged, or alive in turn */
-    return a->offset < b->offset + shape_elements(&b->shape) &&
-           b->offset < a->offset + shape_elements(&a->shape);
+    if (x->storage != STORAGE_ARENA || y->storage != STORAGE_ARENA) return views_overlap(a, b);
+    return x->offset == y->offset; /* merged, or alive in turn */
 }
 
 static bool same_place(const struct view *a, const struct view *b) {

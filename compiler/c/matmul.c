@@ -272,9 +272,9 @@ void write_matmul(struct writer *w, struct kernel *kernel) {
         write_line(w, "static const long a_stride[] = {0, 0, 0, %ld, 1};", m->a_depth);
     }
     if (m->update && m->row_panel)
-        write_line(w, "real *const c = row_panel + %ld;", m->update_rows->offset);
+        write_line(w, "real *const c = row_panel + %ld;", kernel->out->offset);
     else if (m->update)
-        write_scratch(w, "c", m->update_rows);
+        write_scratch(w, "c", kernel->out);
     if (m->tail_columns) write_pointer(w, "tail", m->tail_columns, true);
     if (m->epilogue.bias) write_pointer(w, "bias", views[m->epilogue.bias->number], true);
     if (m->epilogue.mask) write_pointer(w, "mask", views[m->epilogue.mask->number], true);

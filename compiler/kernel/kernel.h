@@ -200,9 +200,8 @@ struct matmul_kernel {
     long panel_rows;
     const struct view *row_panel; /* scratch: rows of a, which lie across in a, side by side; or NULL */
     /* The optimizer's step of the weights whose gradient c is: a loop over their elements, which runs
-     * for each panel when its rows of c are there, in this scratch. c is not kept. Or NULL. */
+     * for each panel when its rows of c are there. They are scratch then: c is not kept. Or NULL. */
     struct kernel *update;
-    struct view *update_rows;
     /* Columns behind the last whole vector that would fill little of one more; or all of them. They are summed along
      * the depth, from columns of b that lie in one piece, or (tail_columns is NULL) in vectors of
      * rows, in units of their own behind the others. */
@@ -322,6 +321,9 @@ static inline int blocked_dimension(int axis) {
 /** The strides of a tensor of this shape in its layout, at offset 0 of a buffer. */
 struct view *view_new(struct program_plan *plan, struct buffer *buffer, long offset,
                       const struct shape *shape, enum layout layout);
+
+/** True if two views share elements of memory that is not the arena's. */
+bool views_overlap(const struct view *a, const struct view *b);
 
 /** A new arena buffer. */
 struct buffer *buffer_new(struct program_plan *plan, const char *name, long elements,

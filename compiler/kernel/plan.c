@@ -53,6 +53,13 @@ struct view *view_new(struct program_plan *plan, struct buffer *buffer, long off
     return view;
 }
 
+bool views_overlap(const struct view *a, const struct view *b) {
+    return a->buffer->storage != STORAGE_ARENA && a->buffer->storage == b->buffer->storage &&
+           a->buffer->index == b->buffer->index &&
+           a->offset < b->offset + shape_elements(&b->shape) &&
+           b->offset < a->offset + shape_elements(&a->shape);
+}
+
 struct buffer *buffer_new(struct program_plan *plan, const char *name, long elements,
                           bool is_double) {
     struct buffer *buffer = ARENA_NEW(plan->arena, struct buffer);

@@ -361,10 +361,9 @@ bool schedule_update(struct program_plan *plan, struct kernel *kernel, struct ke
     long gathered = m->row_panel ? m->depth * m->panel_rows : 0, result = m->panel_rows * m->columns;
     const struct view *scratch = scratch_new(plan, kernel, gathered + result);
     struct shape shape = {2, {scratch->shape.size[0], result}};
-    m->update_rows = view_new(plan, scratch->buffer, gathered, &shape, LAYOUT_PLAIN);
+    update->loop.update_rows = view_new(plan, scratch->buffer, gathered, &shape, LAYOUT_PLAIN);
     if (m->row_panel) m->row_panel = scratch;
-    update->loop.update_rows = m->update_rows;
-    kernel->out = m->update_rows;
+    kernel->out = update->loop.update_rows;
     return true;
 }
 

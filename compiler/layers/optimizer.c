@@ -240,12 +240,15 @@ static struct tensor *nadam_momentum(const struct step *s, struct tensor *number
                        s->optimizer->beta_1);
 }
 
-/* The product of all momenta up to this step. 1 less the product is kept behind the slots, so that
- * zero is the right beginning. */
+/* Behind the slots: 1 less the product of all momenta, so that zero is the right beginning. */
+static long nadam_offset(const struct step *s) {
+    return 2 * s->graph->space_size[SPACE_TRAINABLE];
+}
+
+/* The product of all momenta up to this step. */
 static struct tensor *nadam_product(const struct step *s, struct tensor *momentum) {
-    long offset = slot_offset(s, 2) - s->first;
     struct tensor *kept = graph_reshape(s->graph, (struct shape){.rank = 0},
-                                        graph_space(s->graph, SPACE_OPTIMIZER, offset, 1));
+                                        graph_space(s->graph, SPACE_OPTIMIZER, nadam_offset(s), 1));
     return multiply(s->graph, complement(s->graph, kept), momentum);
 }
 
@@ -270,7 +273,7 @@ static struct tensor *nadam_step(const struct step *s) {
 static void nadam_end(const struct step *s) {
     struct tensor *now = nadam_momentum(s, graph_scalar(s->graph, SCALAR_STEP));
     struct tensor *rest = complement(s->graph, nadam_product(s, now));
-    graph_update(s->graph, SPACE_OPTIMIZER, slot_offset(s, 2) - s->first,
+    graph_update(s->graph, SPACE_OPTIMIZER, nadam_offset(s),
                  graph_reshape(s->graph, shape_of(1, (long[]){1}), rest));
 }
 

@@ -1,8 +1,8 @@
 /* fuse_updates.c: when the values of updates are computed. They overwrite variables, so they come
  * after all that reads the old values: those of some weights right behind it, with the slots of the
- * optimizer that belong to them, and the rest at the end. A contraction that only such an update
- * reads, the weights' gradient, comes just before it: its memory is soon free again, and the update
- * can go with its rows (update.c). */
+ * optimizer that belong to them, and the rest at the end. In serial programs a contraction that only
+ * such an update reads, the weights' gradient, comes just before it: the update can go with its rows
+ * (update.c). */
 #include "fusion.h"
 
 /* Values of updates and what reads them. */
@@ -16,7 +16,9 @@ static void find_values(struct fusion *f) {
             if (f->is_late[graph->tensors[i]->in[j]->number]) f->is_late[i] = true;
 }
 
-/* Maps that only the steps of weights read, and contractions that only those read. */
+/* Maps that only the steps of weights read, and contractions that only those read: these where the
+ * step goes with them. Elsewhere a gradient comes before the layer's backward-data, whose result
+ * may then take the memory of what the gradient has read. */
 static void find_gradients(struct fusion *f) {
     const struct graph *graph = f->graph;
     bool *is_step = ARENA_ARRAY(f->plan->arena, bool, graph->tensor_count);
@@ -29,7 +31,7 @@ static void find_gradients(struct fusion *f) {
             is_needed = is_needed || !is_step[f->users[i][k]->number];
         if (is_needed) continue;
         is_step[i] = t->primitive == PRIMITIVE_MAP || tensor_is_alias(f->plan, t);
-        f->is_late[i] = is_step[i] || t->primitive == PRIMITIVE_CONTRACT;
+        f->is_late[i] = is_step[i] || (t->primitive == PRIMITIVE_CONTRACT && f->plan->is_serial);
     }
 }
 
@@ -107,7 +109,8 @@ static void place_with_operands(struct fusion *f, struct tensor *t) {
     fusion_place(f, t);
 }
 
-/* The single numbers among its operands: a loop takes in only what needs nothing that comes later. */
+/* The single numbers among its operands: a loop takes in only what needs nothing that comes later.
+ */
 static void place_numbers(struct fusion *f, struct tensor *t) {
     if (f->is_placed[t->number]) return;
     if (t->shape.rank == 0) place_with_operands(f, t);

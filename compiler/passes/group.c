@@ -14,7 +14,7 @@
 enum { LOOK_AHEAD = 24, MOST_USES = 64 };
 
 struct memory_use {
-    const struct buffer *buffer;
+    const struct view *view;
     bool is_write;
 };
 
@@ -28,14 +28,13 @@ struct memory_uses {
 static void add_use(void *context, const struct view *view, bool is_write) {
     struct memory_uses *uses = context;
     if (view->buffer == uses->plan->scratch) return; /* a slot for each thread */
-    if (uses->count < MOST_USES)
-        uses->use[uses->count] = (struct memory_use){view->buffer, is_write};
+    if (uses->count < MOST_USES) uses->use[uses->count] = (struct memory_use){view, is_write};
     uses->count++;
 }
 
-static bool same_memory(const struct buffer *a, const struct buffer *b) {
-    if (a == b) return true;
-    return a->storage != STORAGE_ARENA && a->storage == b->storage && a->index == b->index;
+static bool same_memory(const struct view *a, const struct view *b) {
+    bool is_arena = a->buffer->storage == STORAGE_ARENA;
+    return is_arena ? a->buffer == b->buffer : views_overlap(a, b);
 }
 
 static bool conflict(const struct memory_uses *a, const struct memory_uses *b) {
@@ -43,7 +42,7 @@ static bool conflict(const struct memory_uses *a, const struct memory_uses *b) {
     for (int i = 0; i < a->count; i++)
         for (int j = 0; j < b->count; j++)
             if ((a->use[i].is_write || b->use[j].is_write) &&
-                same_memory(a->use[i].buffer, b->use[j].buffer))
+                same_memory(a->use[i].view, b->use[j].view))
                 return true;
     return false;
 }

@@ -1,12 +1,12 @@
-/* update.c: in emitted models that run serially, whose memory counts, the optimizer's step of a dense
- * layer's weights goes with the rows of their gradient: when some rows of the sums are there, the
- * loop over their weights runs. The gradient of all of them is never in memory: a quarter less of
- * what the weights and Adam take.
+/* update.c: in emitted models that run serially, whose memory counts, the optimizer's step of a
+ * dense layer's weights goes with the rows of their gradient: when some rows of the sums are there,
+ * the loop over their weights runs. The gradient of all of them is never in memory: a quarter less
+ * of what the weights and Adam take.
  *
- * In the process that costs time: on Zen 5 the weight gradients and steps of mnist_deep_mlp took 0 to
- * 5 % longer than one after the other, those of fashion_mlp 3 to 4 %, also where the tiles asked for
- * the weights and slots ahead: the loop alone streams them at the speed of the memory, and in between
- * they push the product's operands out of the L2 cache. */
+ * In the process that costs time: on Zen 5 the weight gradients and steps of mnist_deep_mlp took 0
+ * to 5 % longer than one after the other, those of fashion_mlp 3 to 4 %, also where the tiles asked
+ * for the weights and slots ahead: the loop alone streams them at the speed of the memory, and in
+ * between they push the product's operands out of the L2 cache. */
 #include "kernels.h"
 
 /* Elements are independent, in the order of memory. */
@@ -21,22 +21,22 @@ static bool is_elementwise(const struct loop_kernel *loop) {
     return true;
 }
 
-struct reading {
+struct use {
     const struct buffer *buffer;
-    int count;
+    bool is_found;
 };
 
-static void count_use(void *context, const struct view *view, bool is_write) {
-    struct reading *reading = context;
+static void find_use(void *context, const struct view *view, bool is_write) {
+    struct use *use = context;
     (void)is_write;
-    reading->count += view->buffer == reading->buffer;
+    use->is_found = use->is_found || view->buffer == use->buffer;
 }
 
-static int uses_of(const struct program_plan *plan, const struct kernel *kernel,
-                   const struct buffer *buffer) {
-    struct reading reading = {buffer, 0};
-    kernel_visit_views(plan, kernel, count_use, &reading);
-    return reading.count;
+static bool uses(const struct program_plan *plan, const struct kernel *kernel,
+                 const struct buffer *buffer) {
+    struct use use = {buffer, false};
+    kernel_visit_views(plan, kernel, find_use, &use);
+    return use.is_found;
 }
 
 /* Is the product's result read by this loop alone, element by element? */
@@ -44,11 +44,11 @@ static bool is_read_by(const struct program_plan *plan, const struct kernel *pro
                        const struct kernel *loop) {
     const struct buffer *result = product->out->buffer;
     if (result->storage != STORAGE_ARENA || product->out->offset ||
-        result->elements != loop->loop.domain.size[0] || !uses_of(plan, loop, result))
+        result->elements != loop->loop.domain.size[0] || !uses(plan, loop, result))
         return false;
     for (int i = 0; i < plan->kernel_count; i++) {
         const struct kernel *other = plan->kernels[i];
-        if (other != product && other != loop && uses_of(plan, other, result)) return false;
+        if (other != product && other != loop && uses(plan, other, result)) return false;
     }
     return true;
 }

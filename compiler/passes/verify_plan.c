@@ -50,12 +50,6 @@ static void fail(struct check *c, const char *what, const struct view *view) {
               view->buffer->name ? view->buffer->name : "a buffer");
 }
 
-static bool is_same_variable(const struct view *a, const struct view *b) {
-    return a->buffer->index == b->buffer->index &&
-           a->offset < b->offset + shape_elements(&b->shape) &&
-           b->offset < a->offset + shape_elements(&a->shape);
-}
-
 /* All reads are of the values before the call, those of the same loop too. */
 static void check_variable(struct check *c, const struct view *view, bool is_write) {
     if (is_write) {
@@ -63,7 +57,7 @@ static void check_variable(struct check *c, const struct view *view, bool is_wri
         return;
     }
     for (int i = 0; i < c->variable_count; i++)
-        if (c->variables[i].by != c->kernel && is_same_variable(c->variables[i].view, view))
+        if (c->variables[i].by != c->kernel && views_overlap(c->variables[i].view, view))
             fail(c, "reads behind its update:", view);
 }
 

@@ -1,24 +1,13 @@
 /* emitted.c: times predictions of an emitted model (`lathe emit --weights-as none`) and of the same
  * network as textbook loops, in turns, and prints the milliseconds of each turn. Built by
- * emitted.py with -DNAME=name -DUPPER=NAME -DHEADER="name.h" and textbook.c, which it writes.
+ * emitted.py with textbook.c, which it writes.
  * program SECONDS */
-#define _POSIX_C_SOURCE 200112L
+#include "emitted_turn.h"
+
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-
-#include HEADER
-
-#define JOIN2(a, b) a##_##b
-#define JOIN(a, b) JOIN2(a, b)
-#define F(function) JOIN(NAME, function)
-#define M(macro) JOIN(UPPER, macro)
 
 void textbook(const float *const *parameters, const float *x, float *y);
-
-enum { TURN_NANOSECONDS = 20000000, MOST_CALLS = 1 << 20 };
 
 static float x[M(SAMPLE_SIZE)], emitted_y[M(OUTPUT_SIZE)], textbook_y[M(OUTPUT_SIZE)];
 static const float *parameters[M(PARAMETERS)];
@@ -30,33 +19,6 @@ static void run_emitted(void) {
 
 static void run_textbook(void) {
     textbook(parameters, x, textbook_y);
-}
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static int compare_numbers(const void *a, const void *b) {
-    const double p = *(const double *)a, q = *(const double *)b;
-    return (p > q) - (p < q);
-}
-
-/* The median time of a call, in nanoseconds, of those that fit into a turn. */
-static double turn(void (*run)(void)) {
-    static double times[MOST_CALLS];
-    const double start = now();
-    double last = start;
-    int count = 0;
-    do {
-        run();
-        const double time = now();
-        times[count++] = time - last;
-        last = time;
-    } while (count < MOST_CALLS && (count < 3 || last - start < TURN_NANOSECONDS));
-    qsort(times, (size_t)count, sizeof *times, compare_numbers);
-    return times[count / 2];
 }
 
 /* Initial weights, and biases other than the zeros that they begin with; random pixels. */

@@ -173,10 +173,10 @@ def measure_prediction(options, model, folder):
     """One line of the table."""
     name, one, rounds = model["name"], ("--mode", "inference", "--batch", "1"), []
     emit(options, name, folder, "inference")
-    loops = os.path.join(folder, "textbook.c")
-    with open(loops, "w", encoding="utf-8") as file:
+    source = os.path.join(folder, "textbook.c")
+    with open(source, "w", encoding="utf-8") as file:
         file.write(textbook(model))
-    program = build(options, name, folder, [os.path.join(HERE, "emitted.c"), loops])
+    program = build(options, name, folder, [os.path.join(HERE, "emitted.c"), source])
     in_process(name, *one)  # compiles
     for turn in range(options.rounds):
         with models.on_one_processor(turn):
@@ -217,9 +217,9 @@ def main():
     lines = table("| one prediction, ms | emitted | in the process | textbook loops | "
                   "emitted / process | loops / emitted |", options.models,
                   lambda model, folder: measure_prediction(options, model, folder))
-    lines += table("| training step, ms | batch | emitted | in the process | "
-                          "emitted / process |", options.training,
-                          lambda model, folder: measure_training(options, model, folder))
+    lines += table("| training step, ms | batch | emitted | in the process | emitted / process |",
+                   options.training,
+                   lambda model, folder: measure_training(options, model, folder))
     with open(options.output, "w", encoding="utf-8") as file:
         file.write("\n".join(lines).lstrip() + "\n")
 
