@@ -44,15 +44,17 @@ typedef float vector1, memory1;
 
 /* Products and sums are fused in the tiles alone. Elsewhere each rounds, so that all compilers
  * and both ways to run a model give the same bits. GCC would compute the products of a sum of
- * single numbers in vectors, rounded, and then add them one by one: not in LATHE_FUSED_SCALAR. */
+ * single numbers in vectors, rounded, and then add them one by one: not in LATHE_FUSED_SCALAR. A
+ * product that two branches share, computed ahead of both (hoisting), would not be fused either.
+ */
 #if defined(LATHE_VECTORS) && defined(__clang__)
 #define LATHE_FUSED
 #define LATHE_FUSED_SCALAR
 #define LATHE_FUSE _Pragma("clang fp contract(fast)")
 #elif defined(LATHE_VECTORS)
-#define LATHE_FUSED __attribute__((optimize("fp-contract=fast")))
+#define LATHE_FUSED __attribute__((optimize("fp-contract=fast", "no-code-hoisting")))
 #define LATHE_FUSED_SCALAR \
-    __attribute__((optimize("fp-contract=fast", "no-tree-vectorize")))
+    __attribute__((optimize("fp-contract=fast", "no-code-hoisting", "no-tree-vectorize")))
 #define LATHE_FUSE
 #else
 #define LATHE_FUSED

@@ -1,6 +1,6 @@
-/* test_winograd.c: convolutions by Winograd's F(4x4, 3x3) and F(2x2, 5x5) against the naive
- * reference in double, both dialects, beside the direct sums: outputs, and gradients by data and by
- * weights. */
+/* test_winograd.c: convolutions by Winograd's F(4x4, 3x3), F(3x3, 4x4) and F(2x2, 5x5) against the
+ * naive reference in double, both dialects, beside the direct sums: outputs, and gradients by data
+ * and by weights. */
 #include "compiler/jit/jit.h"
 #include "runtime/parallel.h"
 #include "tests/reference_model.h"
@@ -178,7 +178,7 @@ static void check_backends(struct reference_model *m, const struct expected *exp
 /* Both dialects call these functions, and none with --no-winograd. */
 static void check_calls(struct reference_model *m, const char *const calls[]) {
     for (int i = 0; calls[i]; i++) {
-        assert_true(text_has(m, false, DIALECT_CC, calls[i]));
+        if (!text_has(m, false, DIALECT_CC, calls[i])) fail_msg("there is no %s)", calls[i]);
         assert_true(text_has(m, false, DIALECT_TCC, calls[i]));
         assert_false(text_has(m, true, DIALECT_CC, calls[i]));
     }
@@ -188,7 +188,7 @@ static void check_model(const char *layers, const char *shape, long batch) {
     struct reference_model m;
     struct expected expected;
     open_model(&m, &expected, layers, shape, batch);
-    static const char *const calls[] = {"winograd_image(", "winograd_result(",
+    static const char *const calls[] = {"winograd_image", "winograd_result",
                                         "winograd_weight_gradient(", NULL};
     check_calls(&m, calls);
     check_backends(&m, &expected, target_native(), layers);
@@ -246,23 +246,89 @@ static void test_small_batch(void **state) {
     close_model(&m, &expected);
 }
 
+/* Layers on images of this shape, through functions of these names; on all targets or this one. */
+static void check_layers(const char *layers, const char *shape, long batch,
+                         const char *const calls[], bool everywhere) {
+    struct reference_model m;
+    struct expected expected;
+    open_model(&m, &expected, layers, shape, batch);
+    check_calls(&m, calls);
+    for (const struct target *const *target = targets(); *target; target++)
+        if (*target == target_native() || (everywhere && target_runs(*target)))
+            check_backends(&m, &expected, *target, shape);
+    close_model(&m, &expected);
+}
+
 /* F(2x2, 5x5) in all three passes; borders of odd width, with and without padding. */
 static void test_five_taps(void **state) {
     (void)state;
-    struct reference_model m;
-    struct expected expected;
-    open_model(&m, &expected,
-               "conv2d { 32, kernel_size = 5, padding = 'same', activation = 'relu' },\n"
-               "conv2d { 27, kernel_size = 5, padding = 'valid', activation = 'relu' },\n"
-               "conv2d { 33, kernel_size = 5, padding = 'same', use_bias = false }",
-               "12, 11, 21", 52);
+    static const char layers[] =
+        "conv2d { 32, kernel_size = 5, padding = 'same', activation = 'relu' },\n"
+        "conv2d { 27, kernel_size = 5, padding = 'valid', activation = 'relu' },\n"
+        "conv2d { 30, kernel_size = 5, padding = 'same', use_bias = false }";
     static const char *const calls[] = {"winograd_image_5x5(", "winograd_result_5x5(",
                                         "winograd_weights_5x5(", "winograd_weight_gradient_5x5(",
                                         NULL};
-    check_calls(&m, calls);
-    for (const struct target *const *target = targets(); *target; target++)
-        if (target_runs(*target)) check_backends(&m, &expected, *target, (*target)->name);
-    close_model(&m, &expected);
+    check_layers(layers, "12, 11, 21", 20, calls, true);
+    static const char *const last[] = {"winograd_image_5x5_last1(", "winograd_result_5x5_last1(",
+                                       "winograd_gradient_5x5_last1(", NULL};
+    check_layers(layers, "11, 9, 21", 20, last, false);
+}
+
+/* Images that end with a tile of fewer results, alike along both axes: one row of tiles or several,
+ * and more columns than a chunk has. */
+static void test_last_tiles(void **state) {
+    (void)state;
+    static const struct {
+        const char *shape, *calls[4];
+    } cases[] = {
+        {"9, 13, 24",
+         {"winograd_image_last1(", "winograd_result_last1(", "winograd_gradient_last1("}},
+        {"9, 33, 21",
+         {"winograd_image_last1(", "winograd_result_last1(", "winograd_gradient_last1("}},
+        {"6, 14, 24",
+         {"winograd_image_last2(", "winograd_result_last2(", "winograd_gradient_last2("}},
+        {"14, 6, 24",
+         {"winograd_image_last2(", "winograd_result_last2(", "winograd_gradient_last2("}},
+        {"7, 15, 20",
+         {"winograd_image_last3(", "winograd_result_last3(", "winograd_gradient_last3("}},
+        {"15, 7, 20",
+         {"winograd_image_last3(", "winograd_result_last3(", "winograd_gradient_last3("}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_layers("conv2d { 30, kernel_size = 3, padding = 'same', activation = 'relu' },\n"
+                     "conv2d { 37, kernel_size = 3, padding = 'same' }",
+                     cases[i].shape, 36, cases[i].calls, i == 2);
+}
+
+/* F(3x3, 4x4): with whole tiles, last ones, and such as the border cuts. */
+static void test_four_taps(void **state) {
+    (void)state;
+    static const char layers[] =
+        "conv2d { 20, kernel_size = 4, padding = 'same', activation = 'relu' },\n"
+        "conv2d { 25, kernel_size = 4, padding = 'valid', activation = 'relu' },\n"
+        "conv2d { 19, kernel_size = 4, padding = 'same', use_bias = false }";
+    static const struct {
+        const char *shape, *calls[5];
+    } cases[] = {
+        {"9, 12, 21",
+         {"winograd_image_4x4(", "winograd_result_4x4(", "winograd_weights_4x4(",
+          "winograd_weight_gradient_4x4("}},
+        {"11, 8, 21",
+         {"winograd_image_4x4_last2(", "winograd_result_4x4_last2(",
+          "winograd_gradient_4x4_last2("}},
+        {"13, 10, 21",
+         {"winograd_image_4x4_last1(", "winograd_result_4x4_last1(",
+          "winograd_gradient_4x4_last1("}},
+        {"9, 10, 21", {"winograd_image_4x4(", "winograd_result_4x4("}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_layers(layers, cases[i].shape, 20, cases[i].calls, i == 2);
+    static const char *const plain[] = {"winograd_plain_image_4x4(", "winograd_plain_result_4x4(",
+                                        NULL};
+    check_layers("conv2d { 32, kernel_size = 4, activation = 'relu' },\n"
+                 "conv2d { 35, kernel_size = 4, padding = 'same', activation = 'tanh' }",
+                 "19, 23, 32", 2, plain, false);
 }
 
 static void test_five_taps_of_a_small_batch(void **state) {
@@ -300,6 +366,7 @@ int main(void) {
         cmocka_unit_test(test_same_padding),  cmocka_unit_test(test_odd_shapes),
         cmocka_unit_test(test_wide),          cmocka_unit_test(test_large_images),
         cmocka_unit_test(test_other_targets), cmocka_unit_test(test_small_batch),
+        cmocka_unit_test(test_last_tiles),    cmocka_unit_test(test_four_taps),
         cmocka_unit_test(test_five_taps),     cmocka_unit_test(test_five_taps_of_a_small_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,8 +12,39 @@ static void open_blocks(struct writer *w, const struct kernel *kernel) {
     write_line(w, "long block = unit * %ld / %ld;", blocks, kernel->units);
 }
 
-const char *use_winograd(struct writer *w, const char *transform, long taps) {
-    return use_symbol(w, taps == 5 ? arena_format(w->arena, "%s_5x5", transform) : transform);
+const char *use_winograd(struct writer *w, const char *transform, const struct winograd *g) {
+    long taps = WINOGRAD_EDGE + 1 - g->tile;
+    return use_symbol(w, winograd_transform_name(w->arena, transform, taps, g->last));
+}
+
+/* The same for weights, which have all points. */
+static const char *use_whole(struct writer *w, const char *transform, const struct winograd *g) {
+    long taps = WINOGRAD_EDGE + 1 - g->tile;
+    return use_symbol(w, winograd_transform_name(w->arena, transform, taps, g->tile));
+}
+
+/* "4 - (column + 4 == 8 && k % 6 >= 3 && k % 6 < 5)": the rows, or columns, of a chunk's tiles that
+ * have point k. `start`: the chunk's first. */
+static const char *tiles_with_point(struct writer *w, const struct winograd *g, int axis,
+                                    const char *start, const char *count) {
+    const char *point = axis ? "k % 6" : "k / 6";
+    if (g->last == g->tile) return count;
+    return arena_format(w->arena, "%s - (%s + %s == %ld && %s >= %ld && %s < %d)", count, start,
+                        count, g->tiles[axis], point, winograd_first_missing(g), point,
+                        WINOGRAD_EDGE - 1);
+}
+
+/* How many tiles of a chunk may have a point: different numbers above 0. */
+static int tile_counts(const struct winograd *g, long counts[4]) {
+    int count = 0;
+    for (int rows = 0; rows <= (g->last < g->tile); rows++)
+        for (int columns = 0; columns <= (g->last < g->tile); columns++) {
+            long tiles = (g->chunk[0] - rows) * (g->chunk[1] - columns);
+            bool is_new = tiles > 0;
+            for (int i = 0; i < count; i++) is_new = is_new && counts[i] != tiles;
+            if (is_new) counts[count++] = tiles;
+        }
+    return count;
 }
 
 /* ---- the products at one point ---- */
@@ -44,9 +75,8 @@ static void write_channel_tiles(struct writer *w, const struct kernel *kernel, l
     }
 }
 
-static void write_pixel_tiles(struct writer *w, const struct kernel *kernel) {
+static void write_pixel_tiles(struct writer *w, const struct kernel *kernel, long tiles) {
     const struct convolution_kernel *c = &kernel->convolution;
-    long tiles = c->winograd->chunk[0] * c->winograd->chunk[1];
     struct split pixels = split_evenly(tiles, c->tile_pixels);
     long big = pixels.big * (pixels.size + 1);
     if (pixels.big) {
@@ -61,6 +91,26 @@ static void write_pixel_tiles(struct writer *w, const struct kernel *kernel) {
     }
 }
 
+/* For each number of tiles that have the point. */
+static void write_tile_counts(struct writer *w, const struct kernel *kernel) {
+    const struct winograd *g = kernel->convolution.winograd;
+    long counts[4];
+    int count = tile_counts(g, counts);
+    for (int i = 0; i < count; i++) {
+        if (count > 1) write_open(w, "if (tiles == %ld)", counts[i]);
+        write_pixel_tiles(w, kernel, counts[i]);
+        if (count > 1) write_close(w);
+    }
+}
+
+static void write_tiles(struct writer *w, const struct winograd *g) {
+    if (g->last == g->tile) return;
+    const char *rows = arena_format(w->arena, "%ld", g->chunk[0]);
+    const char *columns = arena_format(w->arena, "%ld", g->chunk[1]);
+    write_line(w, "const long tiles = (%s)", tiles_with_point(w, g, 0, "row", rows));
+    write_line(w, "    * (%s);", tiles_with_point(w, g, 1, "column", columns));
+}
+
 static void write_products(struct writer *w, const struct kernel *kernel) {
     const struct convolution_kernel *c = &kernel->convolution;
     struct split blocks = split_evenly(c->in_channels, c->channel_block);
@@ -69,6 +119,7 @@ static void write_products(struct writer *w, const struct kernel *kernel) {
     write_line(w, "const real *const vk = v + k * %ld, *const uk = u + k * %ld;",
                c->winograd->image_point, c->winograd->weights_point);
     write_line(w, "real *const mk = m + k * %ld;", c->winograd->result_point);
+    write_tiles(w, c->winograd);
     if (count > 1) {
         write_open(w, "for (long part = 0; part < %ld; part++)", count);
         write_line(w, "const long first = part * %ld + (part < %ld ? part : %ld);", blocks.size,
@@ -80,7 +131,7 @@ static void write_products(struct writer *w, const struct kernel *kernel) {
         write_line(w, "const long first = 0, channels = %ld, flags = %d;", c->in_channels,
                    MICROKERNEL_FIRST);
     }
-    write_pixel_tiles(w, kernel);
+    write_tile_counts(w, kernel);
     if (count > 1) write_close(w);
     write_close(w);
 }
@@ -112,11 +163,12 @@ static void write_image(struct writer *w, const struct kernel *kernel) {
                          c->kernel_size[0] - 1 - g->pad[0], c->in_size[1], g->tile, lanes),
             "i", plane, g->tile, c->in_size[1] * lanes, g->chunk[1]);
     write_line(w, "%s(x + block * %ld + i * %ld, v + (i * %ld + r * %ld) * %ld, %ld, %ld,",
-               use_winograd(w, "winograd_image", c->kernel_size[0]),
-               w->plan->views[c->image->number]->stride[0], plane, tiles, g->chunk[1], lanes,
-               g->image_point, g->chunk[1]);
-    write_line(w, "    (row + r) * %ld - %ld, column * %ld - %ld, %ld, %ld);", g->tile, g->pad[0],
+               use_winograd(w, "winograd_image", g), w->plan->views[c->image->number]->stride[0],
+               plane, tiles, g->chunk[1], lanes, g->image_point, g->chunk[1]);
+    write_line(w, "    (row + r) * %ld - %ld, column * %ld - %ld, %ld, %ld,", g->tile, g->pad[0],
                g->tile, g->pad[1], c->in_size[0], c->in_size[1]);
+    write_line(w, "    %ld - (row + r) * %ld, %ld - column * %ld, r);", c->out_size[0], g->tile,
+               c->out_size[1], g->tile);
     write_close(w);
     write_close(w);
 }
@@ -134,10 +186,9 @@ static void write_result(struct writer *w, const struct kernel *kernel) {
     write_line(w, "const long at = ((o * %ld + (row + r) * %ld) * %ld + column * %ld) * %ld;",
                c->out_size[0], g->tile, c->out_size[1], g->tile, lanes);
     write_line(w, "%s(m + (o * %ld + r * %ld) * %ld, %ld, %s, y + block * %ld + at, %s, %ld,",
-               use_winograd(w, "winograd_result", c->kernel_size[0]), tiles, g->chunk[1], lanes,
-               g->result_point, c->epilogue.bias ? "bias + o" : "0", kernel->out->stride[0], mask,
-               g->chunk[1]);
-    write_line(w, "    %ld - (row + r) * %ld, %ld - column * %ld, %ld, %d);", c->out_size[0],
+               use_winograd(w, "winograd_result", g), tiles, g->chunk[1], lanes, g->result_point,
+               c->epilogue.bias ? "bias + o" : "0", kernel->out->stride[0], mask, g->chunk[1]);
+    write_line(w, "    %ld - (row + r) * %ld, %ld - column * %ld, %ld, %d, r);", c->out_size[0],
                g->tile, c->out_size[1], g->tile, c->out_size[1] * lanes, epilogue_flags(c));
     write_close(w);
     write_close(w);
@@ -149,25 +200,28 @@ static void write_drive(struct writer *w, const struct kernel *kernel) {
     const struct epilogue *e = &c->epilogue;
     const struct winograd *g = c->winograd;
     struct view *const *views = w->plan->views;
-    struct split pixels = split_evenly(g->chunk[0] * g->chunk[1], c->tile_pixels);
     bool *is_used = ARENA_ARRAY(w->arena, bool, c->tile_pixels + 1);
-    if (pixels.big) is_used[pixels.size + 1] = true;
-    if (pixels.small) is_used[pixels.size] = true;
+    long counts[4];
+    for (int i = tile_counts(g, counts) - 1; i >= 0; i--) {
+        struct split pixels = split_evenly(counts[i], c->tile_pixels);
+        if (pixels.big) is_used[pixels.size + 1] = true;
+        if (pixels.small) is_used[pixels.size] = true;
+    }
     write_tile_table(w, c, is_used);
     write_line(
         w,
-        "static const struct winograd_driver c={%d,%ld,%ld,%ld,%ld,%ld,{%ld,%ld},{%ld,%ld},%d,%d,"
-        "%ld,%d,%d,",
-        w->plan->lanes, w->plan->rows / w->plan->lanes, kernel->units, g->tile, c->in_channels,
-        c->out_channels, c->in_size[0], c->in_size[1], c->out_size[0], c->out_size[1],
-        c->tile_channels, c->tile_pixels, c->channel_block, epilogue_flags(c), c->prefetches);
+        "static const struct winograd_driver c={%d,%ld,%ld,%ld,%ld,%ld,%ld,{%ld,%ld},{%ld,%ld},%d,"
+        "%d,%ld,%d,%d,",
+        w->plan->lanes, w->plan->rows / w->plan->lanes, kernel->units, g->tile,
+        winograd_first_missing(g), c->in_channels, c->out_channels, c->in_size[0], c->in_size[1],
+        c->out_size[0], c->out_size[1], c->tile_channels, c->tile_pixels, c->channel_block,
+        epilogue_flags(c), c->prefetches);
     write_line(w, "{%ld,%ld},{%ld,%ld},{%ld,%ld},%ld,%ld,%ld,%ld,%ld,%ld,%ld,tiles,%s,%s};",
                g->pad[0], g->pad[1], g->tiles[0], g->tiles[1], g->chunk[0], g->chunk[1],
                g->image_point, g->result_point, g->padded_in, g->weights_point,
                views[c->image->number]->stride[0], kernel->out->stride[0],
                e->mask ? views[e->mask->number]->stride[0] : 0,
-               use_winograd(w, "winograd_image", c->kernel_size[0]),
-               use_winograd(w, "winograd_result", c->kernel_size[0]));
+               use_winograd(w, "winograd_image", g), use_winograd(w, "winograd_result", g));
     write_scratch(w, "v", g->scratch);
     write_line(w, "%s(&c,%s,%s,%s,%s,%s,v,begin,end);", use_symbol(w, "winograd_drive"),
                view_address(w, views[c->image->number]), view_address(w, c->packed),
@@ -219,8 +273,8 @@ void write_winograd_weights(struct writer *w, struct kernel *kernel) {
                outs.big);
     write_line(w, "const long outs = unit < %ld ? %ld : %ld;", outs.big, outs.size + 1, outs.size);
     write_line(w, "%s(w + %ld + o * %ld, u + o * %ld, %ld, %ld, %ld, outs,",
-               use_winograd(w, "winograd_weights", c->kernel_size[0]), start, c->w_out,
-               g->padded_in, g->weights_point, c->in_channels, c->w_in);
+               use_whole(w, "winograd_weights", g), start, c->w_out, g->padded_in, g->weights_point,
+               c->in_channels, c->w_in);
     write_line(w, "    %ld, %ld, %ld);", c->w_out, sign * c->w_tap[0], sign * c->w_tap[1]);
     write_close(w);
     write_close(w);
@@ -252,8 +306,8 @@ static void write_gradient_points(struct writer *w, const struct weight_gradient
     long tiles = winograd->chunk[0] * winograd->chunk[1] * winograd->blocks_at_once;
     write_open(w, "for (long b = 0; b < blocks; b++)");
     write_open(w, "for (long r = 0; r < rows; r++)");
-    write_line(w, "const long at = (b * rows + r) * %ld, top = (row + r) * %ld;",
-               winograd->tiles[1] * lanes, winograd->tile);
+    write_line(w, "const long tile_row = r * blocks + b, top = (row + r) * %ld;", winograd->tile);
+    write_line(w, "const long at = tile_row * %ld;", winograd->tiles[1] * lanes);
     write_open(w, "for (long i = 0; i < %ld; i++)", g->in_channels);
     if (g->prefetches)
         write_rows_ahead(w,
@@ -264,11 +318,11 @@ static void write_gradient_points(struct writer *w, const struct weight_gradient
                          "i", g->in_size[0] * g->in_size[1] * lanes, winograd->tile,
                          g->in_size[1] * lanes, winograd->tiles[1]);
     write_line(w, "%s(x + (block + b) * %ld + i * %ld, v + i * %ld + at, %ld, %ld,",
-               use_winograd(w, "winograd_image", g->window.kernel_size[0]),
+               use_winograd(w, "winograd_image", winograd),
                w->plan->views[g->image->number]->stride[0], g->in_size[0] * g->in_size[1] * lanes,
                tiles * lanes, all, winograd->tiles[1]);
-    write_line(w, "    top - %ld, %ld, %ld, %ld);", winograd->pad[0], -winograd->pad[1],
-               g->in_size[0], g->in_size[1]);
+    write_line(w, "    top - %ld, %ld, %ld, %ld, %ld - top, %ld, tile_row);", winograd->pad[0],
+               -winograd->pad[1], g->in_size[0], g->in_size[1], g->out_size[0], g->out_size[1]);
     write_close(w);
     write_open(w, "for (long o = 0; o < %ld; o++)", g->out_channels);
     if (g->prefetches)
@@ -279,10 +333,10 @@ static void write_gradient_points(struct writer *w, const struct weight_gradient
                          "o", g->out_size[0] * g->out_size[1] * lanes, winograd->tile,
                          g->out_size[1] * lanes, winograd->tiles[1]);
     write_line(w, "%s(g + (block + b) * %ld + (o * %ld + top) * %ld, d + o * %ld + at, %ld, %ld,",
-               use_winograd(w, "winograd_gradient", g->window.kernel_size[0]),
+               use_winograd(w, "winograd_gradient", winograd),
                w->plan->views[g->gradient->number]->stride[0], g->out_size[0],
                g->out_size[1] * lanes, tiles * lanes, winograd->result_point, winograd->tiles[1]);
-    write_line(w, "    %ld - top, %ld, %ld);", g->out_size[0], g->out_size[1],
+    write_line(w, "    %ld - top, %ld, %ld, tile_row);", g->out_size[0], g->out_size[1],
                g->out_size[1] * lanes);
     write_close(w);
     write_close(w);
@@ -306,8 +360,12 @@ static void write_gradient_products(struct writer *w, const struct weight_gradie
     struct split outs = split_evenly(g->out_channels, g->tile_out);
     struct split ins = split_evenly(g->in_channels, g->tile_in);
     bool is_only = !(outs.big && outs.small) && !(ins.big && ins.small);
-    write_line(w, "const long tiles = blocks * rows * %ld;", winograd->tiles[1]);
+    const char *columns = arena_format(w->arena, "%ld", winograd->tiles[1]);
     write_open(w, "for (long k = 0; k < %d; k++)", WINOGRAD_POINTS);
+    write_line(w, "const long tiles = blocks * (%s)",
+               tiles_with_point(w, winograd, 0, "row", "rows"));
+    write_line(w, "    * (%s);", tiles_with_point(w, winograd, 1, "0", columns));
+    if (winograd->last < winograd->tile) write_line(w, "if (!tiles && !is_first) continue;");
     write_line(w, "const real *const vk = v + k * %ld, *const dk = d + k * %ld;",
                winograd->image_point, winograd->result_point);
     write_line(w, "real *to = sums + (unit * %d + k) * %ld;", WINOGRAD_POINTS,
@@ -369,8 +427,8 @@ void write_winograd_sums(struct writer *w, struct kernel *kernel) {
     write_begin(w, "in", "in_tile", ins);
     write_size(w, "in", "in_tile", ins);
     write_line(w, "%s(dw + out_begin * %ld + in_begin * %ld, sums + (unit * %ld + in_tile) * %ld,",
-               use_winograd(w, "winograd_weight_gradient", g->window.kernel_size[0]), g->w_out,
-               g->w_in, in_tiles, winograd->region);
+               use_whole(w, "winograd_weight_gradient", winograd), g->w_out, g->w_in, in_tiles,
+               winograd->region);
     write_line(w, "    %ld, %ld, %ld, outs, ins, %ld, %ld, %ld, %ld);", winograd->sums_point,
                winograd->parts, WINOGRAD_POINTS * winograd->sums_point, g->w_out, g->w_in,
                g->w_tap[0], g->w_tap[1]);

@@ -74,8 +74,8 @@ static void write_image(struct writer *w, const struct convolution_kernel *c, lo
     const struct winograd *g = c->winograd;
     open_runs(w, g, count, c->in_channels, c->plain->lanes);
     write_line(w, "%s(xs + c, v + t * %ld + c, %ld, run, row * %ld - %ld, column * %ld - %ld,",
-               use_winograd(w, "winograd_plain_image", c->kernel_size[0]), c->in_channels,
-               g->image_point, g->tile, g->pad[0], g->tile, g->pad[1]);
+               use_winograd(w, "winograd_plain_image", g), c->in_channels, g->image_point, g->tile,
+               g->pad[0], g->tile, g->pad[1]);
     write_line(w, "    %ld, %ld, %ld, %ld);", c->in_size[0], c->in_size[1], c->in_channels,
                c->in_channels);
     write_close(w);
@@ -88,8 +88,8 @@ static void write_result(struct writer *w, const struct convolution_kernel *c, l
     write_line(w, "real *const to = ys + (row * %ld + column) * %ld + c;", c->out_size[1],
                g->tile * c->out_channels);
     write_line(w, "%s(m + t * %ld + c, %ld, %s, to, 0, run, %ld - row * %ld,",
-               use_winograd(w, "winograd_plain_result", c->kernel_size[0]), c->out_channels,
-               g->result_point, c->epilogue.bias ? "bias + c" : "0", c->out_size[0], g->tile);
+               use_winograd(w, "winograd_plain_result", g), c->out_channels, g->result_point,
+               c->epilogue.bias ? "bias + c" : "0", c->out_size[0], g->tile);
     write_line(w, "    %ld - column * %ld, %ld, %d, %ld, %ld);", c->out_size[1], g->tile,
                c->out_size[1] * c->out_channels, c->epilogue.relu ? MICROKERNEL_RELU : 0,
                c->out_channels, c->out_channels);

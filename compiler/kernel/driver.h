@@ -47,16 +47,17 @@ CONVOLUTION_DRIVE;
  * `blocks` sample blocks are shared by `units`. */
 #define WINOGRAD_DRIVER                                                                        \
     struct winograd_driver {                                                                   \
-        long lanes, blocks, units, tile_size, in_channels, out_channels, in[2], out[2];        \
+        long lanes, blocks, units, tile_size, first_missing, in_channels, out_channels, in[2], \
+            out[2];                                                                            \
         long tile_channels, tile_pixels, channel_block, flags, prefetches;                     \
         long pad[2], tiles[2], chunk[2], image_point, result_point, padded_in, weights_point,  \
             x_block, y_block, mask_block;                                                      \
         convolution_tile *const *tile;                                                         \
         void (*image)(const float *x, float *v, long v_point, long tiles, long top, long left, \
-                      long height, long width);                                                \
+                      long height, long width, long rows, long columns, long row);             \
         void (*result)(const float *m, long m_point, const float *bias, float *y,              \
                        const float *mask, long tiles, long rows, long columns, long y_row,     \
-                       long flags);                                                            \
+                       long flags, long row);                                                  \
     }
 WINOGRAD_DRIVER;
 

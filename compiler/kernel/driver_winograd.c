@@ -11,8 +11,8 @@ struct chunk {
 
 /* Asks for the rows of the next channel that the tiles above did not read. */
 static void prefetch_rows(const struct winograd_driver *c, const float *x, long top, long left) {
-    enum { LINE = 16, EDGE = 6 }; /* reals of a cache line; pixels of a tile's edge */
-    long row = c->in[1] * c->lanes, first = top + EDGE - c->tile_size;
+    enum { LINE = 16 }; /* reals of a cache line */
+    long row = c->in[1] * c->lanes, first = top + WINOGRAD_EDGE - c->tile_size;
     for (long r = first; r < first + c->tile_size; r++)
         for (long i = 0; i < c->chunk[1] * c->tile_size * c->lanes; i += LINE)
             __builtin_prefetch(x + r * row + left * c->lanes + i);
@@ -28,19 +28,26 @@ static void transform_image(const struct winograd_driver *c, const struct chunk 
             long left = chunk->column * c->tile_size;
             if (c->prefetches) prefetch_rows(c, image + plane, top, left);
             c->image(image, v + (i * c->chunk[0] + r) * c->chunk[1] * c->lanes, c->image_point,
-                     c->chunk[1], top, left - c->pad[1], c->in[0], c->in[1]);
+                     c->chunk[1], top, left - c->pad[1], c->in[0], c->in[1],
+                     c->out[0] - (chunk->row + r) * c->tile_size, c->out[1] - left, r);
         }
 }
 
-/* The products of some input channels at a point: v to m, with the weights u. */
-static void multiply_channels(const struct winograd_driver *c, const float *v, const float *u,
-                              float *m, long first, long channels) {
+/* The rows (axis 0) or columns of a chunk's tiles, from `first` on, that have a point along it. */
+static long tiles_with_point(const struct winograd_driver *c, int axis, long first, long point) {
+    bool is_missing = point >= c->first_missing && point < WINOGRAD_EDGE - 1;
+    return c->chunk[axis] - (is_missing && first + c->chunk[axis] == c->tiles[axis]);
+}
+
+/* The products of so many tiles and some input channels at a point: v to m, with the weights u. */
+static void multiply_channels(const struct winograd_driver *c, long tiles, const float *v,
+                              const float *u, float *m, long first, long channels) {
     static const long tap[2] = {0, 0};
-    long all = c->chunk[0] * c->chunk[1], plane = all * c->lanes;
-    struct split pixels = split_evenly(all, c->tile_pixels);
+    long plane = c->chunk[0] * c->chunk[1] * c->lanes;
+    struct split pixels = split_evenly(tiles, c->tile_pixels);
     struct split outs = split_evenly(c->out_channels, c->tile_channels);
     long wide_pixels = pixels.big * (pixels.size + 1), wide_outs = outs.big * (outs.size + 1);
-    for (long q = 0, p; q < all; q += p) {
+    for (long q = 0, p; q < tiles; q += p) {
         p = pixels.size + (q < wide_pixels);
         for (long o = 0, t; o < c->out_channels; o += t) {
             bool is_small = o >= wide_outs;
@@ -53,15 +60,19 @@ static void multiply_channels(const struct winograd_driver *c, const float *v, c
     }
 }
 
-static void multiply(const struct winograd_driver *c, const float *v, const float *u, float *m) {
+static void multiply(const struct winograd_driver *c, const struct chunk *chunk, const float *v,
+                     const float *u, float *m) {
     struct split parts = split_evenly(c->in_channels, c->channel_block);
-    for (long k = 0; k < WINOGRAD_POINTS; k++)
-        for (long part = 0, first = 0, channels; part < parts.big + parts.small;
+    for (long k = 0; k < WINOGRAD_POINTS; k++) {
+        long tiles = tiles_with_point(c, 0, chunk->row, k / WINOGRAD_EDGE) *
+                     tiles_with_point(c, 1, chunk->column, k % WINOGRAD_EDGE);
+        for (long part = 0, first = 0, channels; tiles && part < parts.big + parts.small;
              part++, first += channels) {
             channels = parts.size + (part < parts.big);
-            multiply_channels(c, v + k * c->image_point, u + k * c->weights_point,
+            multiply_channels(c, tiles, v + k * c->image_point, u + k * c->weights_point,
                               m + k * c->result_point, first, channels);
         }
+    }
 }
 
 static void transform_result(const struct winograd_driver *c, const struct chunk *chunk,
@@ -73,7 +84,7 @@ static void transform_result(const struct winograd_driver *c, const struct chunk
             c->result(m + (o * c->chunk[0] + r) * c->chunk[1] * c->lanes, c->result_point,
                       bias ? bias + o : NULL, y + chunk->block * c->y_block + at,
                       mask ? mask + chunk->block * c->mask_block + at : NULL, c->chunk[1],
-                      c->out[0] - row, c->out[1] - column, c->out[1] * c->lanes, c->flags);
+                      c->out[0] - row, c->out[1] - column, c->out[1] * c->lanes, c->flags, r);
         }
 }
 
@@ -85,7 +96,7 @@ WINOGRAD_DRIVE {
         for (chunk.row = 0; chunk.row < c->tiles[0]; chunk.row += c->chunk[0])
             for (chunk.column = 0; chunk.column < c->tiles[1]; chunk.column += c->chunk[1]) {
                 transform_image(c, &chunk, x, v);
-                multiply(c, v, u, m);
+                multiply(c, &chunk, v, u, m);
                 transform_result(c, &chunk, m, bias, y, mask);
             }
 }

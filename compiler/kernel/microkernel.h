@@ -176,6 +176,11 @@ void microkernel_print_pool(struct text *text, int lanes, const char *qualifiers
 bool microkernel_print_winograd(struct text *text, const char *name, int lanes,
                                 const char *qualifiers);
 
+/** The name of a transform, "winograd_image", for so many taps along an axis and where the last tile
+ * of both axes has so many results: "winograd_image_last2". */
+const char *winograd_transform_name(struct arena *arena, const char *transform, long taps,
+                                    long last);
+
 /** Appends the prototype of one of them. */
 bool microkernel_print_winograd_prototype(struct text *text, const char *name);
 

@@ -1,8 +1,12 @@
 /* microkernel_winograd_points.h: the text of Winograd's transforms along one axis: between pixels,
- * results or weights and their values at six points, 0, +-a, +-b and infinity. F(4x4, 3x3) and
- * F(2x2, 5x5) share the points, and with them the transform of images.
+ * results or weights and their values at six points, 0, +-a, +-b and infinity. F(4x4, 3x3),
+ * F(3x3, 4x4) and F(2x2, 5x5) share the points, and with them the transform of images.
  *
  *   result = A' [(G weights G') * (B' image B)] A       gradient of weights = G' [...] G
+ *
+ * Where an axis ends with a tile of fewer results, that tile is taken to as many points fewer, the
+ * first ones and infinity. Weights at a point are the same for all tiles: that interpolation through
+ * fewer points divides by other numbers is made up for in the image's transform.
  *
  * A compiler may fuse any product with a sum. That it has no choice, whatever the function is
  * inlined into, no sum has two products: what all terms have in common is left to the end of both
@@ -23,6 +27,7 @@ struct winograd_form {
     bool is_vector;
     bool is_plain;  /* lanes are channels of a row-major image, else samples */
     int taps, tile; /* along an axis */
+    int last;       /* results of an axis's last tile */
     char type[16];
     const char *indent;
 };
@@ -30,17 +35,23 @@ struct winograd_form {
 /** "const vector16 NAME = VALUE;" */
 void winograd_declare(const struct winograd_form *f, const char *name, const char *value);
 
-/** B': pixels to points. */
-void winograd_image_points(const struct winograd_form *f, const char *const in[],
+/** Points, and pixels, of a tile of so many results. */
+int winograd_point_count(const struct winograd_form *f, int results);
+
+/** Whether such a tile has the point of index i, from 0 to POINTS - 1. */
+bool winograd_has_point(const struct winograd_form *f, int results, int i);
+
+/** B': pixels to the points that a tile of so many results has. */
+void winograd_image_points(const struct winograd_form *f, int results, const char *const in[],
                            const char *const out[]);
 
-/** A': points to results; result k is to be multiplied by winograd_result_scale(k). */
-void winograd_result_pixels(const struct winograd_form *f, const char *const in[],
+/** A': its points to results; result k is to be multiplied by winograd_result_scale(k). */
+void winograd_result_pixels(const struct winograd_form *f, int results, const char *const in[],
                             const char *const out[]);
 double winograd_result_scale(int k);
 
-/** A: the gradient of results to points. */
-void winograd_gradient_points(const struct winograd_form *f, const char *const in[],
+/** A: the gradient of its results to its points. */
+void winograd_gradient_points(const struct winograd_form *f, int results, const char *const in[],
                               const char *const out[]);
 
 /** G: weights to points; point k is to be multiplied by winograd_weight_scale(k). */

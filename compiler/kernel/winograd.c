@@ -1,5 +1,5 @@
-/* winograd.c: which convolutions are computed by Winograd's F(4x4, 3x3) or F(2x2, 5x5), and their
- * schedules. */
+/* winograd.c: which convolutions are computed by Winograd's F(4x4, 3x3), F(3x3, 4x4) or
+ * F(2x2, 5x5), and their schedules. */
 #include "winograd.h"
 
 enum { REAL_SIZE = 4, MOST_BYTES = 16 << 20 };
@@ -32,7 +32,29 @@ long winograd_tile(const struct program_plan *plan, const struct window *window,
                 window->kernel_size[1] == taps && window->strides[0] == 1 &&
                 window->strides[1] == 1 && window->dilation_rate[0] == 1 &&
                 window->dilation_rate[1] == 1;
-    return !fits ? 0 : taps == 3 ? 4 : taps == 5 ? 2 : 0;
+    return fits && taps >= 3 && taps <= 5 ? WINOGRAD_EDGE + 1 - taps : 0;
+}
+
+/* The tiles that cover the results. */
+static void set_tiles(struct winograd *winograd, long tile, const long out_size[2]) {
+    winograd->tile = tile;
+    for (int i = 0; i < 2; i++) winograd->tiles[i] = parts_of(out_size[i], tile);
+    long last[2];
+    for (int i = 0; i < 2; i++) last[i] = out_size[i] - (winograd->tiles[i] - 1) * tile;
+    winograd->last = last[0] == last[1] ? last[0] : tile;
+}
+
+long winograd_first_missing(const struct winograd *winograd) {
+    return WINOGRAD_EDGE - 1 - (winograd->tile - winograd->last);
+}
+
+/* Of a plane, in tiles that have all points. */
+static double tiles_of_products(const struct winograd *winograd) {
+    double product = 1;
+    for (int i = 0; i < 2; i++)
+        product *=
+            (double)winograd->tiles[i] - (double)(winograd->tile - winograd->last) / WINOGRAD_EDGE;
+    return product;
 }
 
 /* Products of a plane's direct sums: taps that stay inside. */
@@ -46,8 +68,8 @@ static double direct_products(const struct axis_class *classes, int count) {
 static bool is_faster(double direct, const struct winograd *winograd, double in, double out,
                       double out_cost, double pair_overhead) {
     double tiles = (double)(winograd->tiles[0] * winograd->tiles[1]);
-    double cost = tiles * (products_cost * in * out + image_cost * in + out_cost * out) +
-                  pair_overhead * in * out;
+    double cost = tiles_of_products(winograd) * products_cost * in * out +
+                  tiles * (image_cost * in + out_cost * out) + pair_overhead * in * out;
     return direct_cost * direct * in * out > least_gain * cost;
 }
 
@@ -84,11 +106,10 @@ bool schedule_winograd(struct program_plan *plan, struct kernel *kernel) {
     long tile = winograd_tile(plan, &c->window, c->groups);
     if (!c->weights || !tile) return false;
     struct winograd *winograd = ARENA_NEW(plan->arena, struct winograd);
-    winograd->tile = tile;
+    set_tiles(winograd, tile, c->out_size);
     for (int i = 0; i < 2; i++) {
         long pad = c->window.pad[i];
         winograd->pad[i] = c->is_backward ? c->kernel_size[i] - 1 - pad : pad;
-        winograd->tiles[i] = parts_of(c->out_size[i], tile);
     }
     double direct =
         direct_products(c->rows, c->row_count) * direct_products(c->columns, c->column_count);
@@ -179,7 +200,7 @@ bool schedule_winograd_gradient(struct program_plan *plan, struct kernel *kernel
     long tile = winograd_tile(plan, &w->window, w->groups);
     if (!tile) return false;
     struct winograd *winograd = ARENA_NEW(plan->arena, struct winograd);
-    winograd->tile = tile;
+    set_tiles(winograd, tile, w->out_size);
     double direct = 1;
     for (int i = 0; i < 2; i++) {
         int count;
@@ -188,7 +209,6 @@ bool schedule_winograd_gradient(struct program_plan *plan, struct kernel *kernel
                          w->window.kernel_size[i], 1, 1, w->window.pad[i], &count);
         direct *= direct_products(classes, count);
         winograd->pad[i] = w->window.pad[i];
-        winograd->tiles[i] = parts_of(w->out_size[i], tile);
     }
     choose_gradient_chunk(plan, w, winograd);
     double chunks =

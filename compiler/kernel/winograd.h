@@ -1,18 +1,25 @@
 /* winograd.h: convolutions of 3 x 3 taps by Winograd's F(4x4, 3x3), 36 products where the direct
- * sums need 144, and of 5 x 5 taps by F(2x2, 5x5), 36 for 100, for some additions before and after
- * (microkernel_winograd.c tells how). It is one more way to compute the same kernels, taken where
- * it is faster. */
+ * sums need 144, of 4 x 4 taps by F(3x3, 4x4) and of 5 x 5 by F(2x2, 5x5), 36 for 144 and 100, for
+ * some additions before and after (microkernel_winograd.c tells how). It is one more way to compute
+ * the same kernels, taken where it is faster.
+ *
+ * Where rows and columns of tiles end with one of fewer results, that one has fewer points, so that
+ * 14 x 14 results cost 22 x 22 products, not 24 x 24. At the points that it does not have, the
+ * products are of the other tiles alone. */
 #ifndef LATHE_WINOGRAD_H
 #define LATHE_WINOGRAD_H
 
 #include "kernel.h"
 
-enum { WINOGRAD_POINTS = 36 };
+enum { WINOGRAD_POINTS = 36, WINOGRAD_EDGE = 6 }; /* points of a tile, along an axis */
 
 /* How a convolution or a weight gradient is computed. Unit u works through a part of the sample
  * blocks, chunk by chunk: tiles of pixels to points, products at each point, points to results. */
 struct winograd {
-    long tile;           /* rows and columns of one tile of results: 4, or 2 for 5 x 5 taps */
+    long tile;           /* rows and columns of one tile of results: 4, or 3 or 2 for 4 x 4 or
+                            5 x 5 taps */
+    long last;           /* rows and columns of the last tile's results where both axes end with
+                            equally many, else `tile`: then the border cuts it */
     long pad[2];         /* rows and columns of zeros in front of the image */
     long tiles[2];       /* rows and columns of tiles that cover the results */
     long chunk[2];       /* rows and columns of tiles at a time; gradient: all columns, */
@@ -33,6 +40,10 @@ struct winograd {
 /** Results along an axis of a tile of a convolution that has the form, and is not ruled out; else
  * 0. */
 long winograd_tile(const struct program_plan *plan, const struct window *window, long groups);
+
+/** The first point along an axis, from 0, that a last tile does not have: these are the points from
+ * there to before the last one. WINOGRAD_EDGE - 1: it has all. */
+long winograd_first_missing(const struct winograd *winograd);
 
 /** Chooses this way for a convolution, if it suits, and its schedule; else returns false. */
 bool schedule_winograd(struct program_plan *plan, struct kernel *kernel);

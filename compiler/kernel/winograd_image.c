@@ -81,7 +81,7 @@ bool schedule_winograd_image(struct program_plan *plan, struct kernel *kernel) {
         return false;
     struct winograd *winograd = ARENA_NEW(plan->arena, struct winograd);
     struct image_tiles *tiles = ARENA_NEW(plan->arena, struct image_tiles);
-    winograd->tile = tile;
+    winograd->tile = winograd->last = tile;
     for (int i = 0; i < 2; i++) {
         winograd->pad[i] = c->window.pad[i];
         winograd->tiles[i] = parts_of(c->out_size[i], tile);
