@@ -42,6 +42,40 @@ static const struct kernel_case branches = {
               "return model 'm' { inputs = x, outputs = e, training = { batch_size = 40,\n"
               "  loss = 'sparse_categorical_crossentropy', optimizer = adam {} } }\n"};
 
+/* Images that would come from memory: several convolutions run together. */
+static const struct kernel_case far = {
+    .batch = 48,
+    .layers = "input { 67, 67, 1 }, conv2d { 5, kernel_size = 2, padding = 'same', activation = "
+              "'tanh' }, conv2d { 5, kernel_size = 2, padding = 'same', activation = 'tanh' }, "
+              "average_pool2d { 4 }, conv2d { 4, kernel_size = 3, strides = 2 }, " TAIL,
+    .loss = LOSS};
+/* A group of the model's training step has that many convolutions and weight gradients. */
+static void test_far_images(void **state) {
+    (void)state;
+    struct error error = {{0}};
+    struct arena arena;
+    arena_init(&arena);
+    struct model *model = model_read(&arena, "models/cnn_hourglass.lua", &error);
+    if (!model) fail_msg("%s", error.text);
+    struct compile_options options = {.target = target_find("x86-64-v4"), .training = true};
+    struct compilation *compilation = compile_model(&arena, model, &options, &error);
+    if (!compilation) fail_msg("%s", error.text);
+    const struct kernel_summary *kernels = compilation->kernels[MODE_TRAINING];
+    int most_forward = 0, most_gradients = 0;
+    for (int i = 0; i < compilation->kernel_count[MODE_TRAINING]; i += kernels[i].together) {
+        int forward = 0, gradients = 0;
+        for (int k = 0; k < kernels[i].together; k++) {
+            forward += kernels[i + k].part == PART_FORWARD;
+            gradients += kernels[i + k].part == PART_WEIGHT_GRADIENT;
+        }
+        if (forward > most_forward) most_forward = forward;
+        if (gradients > most_gradients) most_gradients = gradients;
+    }
+    assert_in_range(most_forward, 5, 9);
+    assert_in_range(most_gradients, 3, 9);
+    arena_free(&arena);
+}
+
 /* More than a quarter of this model's kernels are in groups, whose numbers tell the next one. */
 static void test_tasks(void **state) {
     (void)state;
@@ -68,8 +102,13 @@ static void test_tasks(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        KERNEL_CASE(chain),    KERNEL_CASE(shapes),          KERNEL_CASE(strides),
-        KERNEL_CASE(branches), cmocka_unit_test(test_tasks),
+        KERNEL_CASE(chain),
+        KERNEL_CASE(shapes),
+        KERNEL_CASE(strides),
+        KERNEL_CASE(branches),
+        KERNEL_CASE(far),
+        cmocka_unit_test(test_tasks),
+        cmocka_unit_test(test_far_images),
     };
     return cmocka_run_group_tests(tests, start, finish);
 }

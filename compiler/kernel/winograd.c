@@ -2,7 +2,10 @@
  * F(2x2, 5x5), and their schedules. */
 #include "winograd.h"
 
-enum { REAL_SIZE = 4, MOST_BYTES = 16 << 20 };
+enum { REAL_SIZE = 4 };
+/* Of the sums of all units, and of their slots of scratch memory, of which threads touch one each.
+ */
+enum { MOST_SUM_BYTES = 16 << 20, MOST_SLOT_BYTES = 64 << 20 };
 
 static long smaller(long a, long b) {
     return a < b ? a : b;
@@ -81,8 +84,8 @@ static long point_stride(const struct program_plan *plan, long channels, long ti
 }
 
 /* Fewer units where each needs much memory, down to four. */
-static long units_that_fit(long units, long reals_each) {
-    while (units > 4 && units * reals_each * REAL_SIZE > MOST_BYTES) units = parts_of(units, 2);
+static long units_that_fit(long units, long reals_each, long most) {
+    while (units > 4 && units * reals_each * REAL_SIZE > most) units = parts_of(units, 2);
     return units;
 }
 
@@ -134,7 +137,8 @@ bool schedule_winograd(struct program_plan *plan, struct kernel *kernel) {
     c->packed =
         view_new(plan, buffer_new(plan, name, shape.size[0], false), 0, &shape, LAYOUT_PLAIN);
     winograd->slot = WINOGRAD_POINTS * (winograd->image_point + winograd->result_point);
-    kernel->units = units_that_fit(smaller(plan->rows / plan->lanes, 16), winograd->slot);
+    kernel->units =
+        units_that_fit(smaller(plan->rows / plan->lanes, 16), winograd->slot, MOST_SLOT_BYTES);
     kernel->by_block = kernel->units == plan->rows / plan->lanes;
     winograd->scratch = scratch_new(plan, kernel, winograd->slot);
     /* Where the L3 cache is slow or busy, the transforms wait for the next channel (Emerald Rapids:
@@ -183,15 +187,17 @@ static void choose_gradient_chunk(const struct program_plan *plan,
     long bytes = WINOGRAD_POINTS * (w->in_channels + w->out_channels) * plan->lanes * REAL_SIZE;
     long most = smaller(64, larger(16, plan->target->l2 / bytes));
     winograd->parts = smaller(blocks, larger(1, smaller(8, blocks * all / 8)));
-    winograd->parts =
-        units_that_fit(winograd->parts, WINOGRAD_POINTS * w->in_channels * w->out_channels);
+    winograd->parts = units_that_fit(
+        winograd->parts, WINOGRAD_POINTS * w->in_channels * w->out_channels, MOST_SUM_BYTES);
     winograd->chunk[1] = tiles[1];
     struct split rows = split_evenly(tiles[0], smaller(tiles[0], larger(1, most / tiles[1])));
     winograd->chunk[0] = rows.size + (rows.big > 0);
     winograd->blocks_at_once = winograd->chunk[0] == tiles[0] ? larger(1, most / all) : 1;
-    winograd->parts = units_that_fit(
-        winograd->parts, WINOGRAD_POINTS * (w->in_channels + w->out_channels) * plan->lanes *
-                             winograd->chunk[0] * winograd->chunk[1] * winograd->blocks_at_once);
+    winograd->parts =
+        units_that_fit(winograd->parts,
+                       WINOGRAD_POINTS * (w->in_channels + w->out_channels) * plan->lanes *
+                           winograd->chunk[0] * winograd->chunk[1] * winograd->blocks_at_once,
+                       MOST_SLOT_BYTES);
     winograd->blocks_at_once = smaller(winograd->blocks_at_once, parts_of(blocks, winograd->parts));
 }
 
@@ -227,6 +233,7 @@ bool schedule_winograd_gradient(struct program_plan *plan, struct kernel *kernel
     winograd->sums_point = outs * ins * winograd->region;
     winograd->slot = WINOGRAD_POINTS * (winograd->image_point + winograd->result_point);
     kernel->units = winograd->parts;
+    kernel->by_block = kernel->units == plan->rows / plan->lanes;
     winograd->scratch = scratch_new(plan, kernel, winograd->slot);
     w->prefetches = plan_image_is_far(plan, w->in_channels, w->in_size) ||
                     plan_image_is_far(plan, w->out_channels, w->out_size);
