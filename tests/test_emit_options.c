@@ -380,7 +380,7 @@ static void micro_batches_need_less_memory(void **state) {
     const struct standalone *pieces = emit_with(&f, MODE_TRAINING, &options, NULL);
     long weights = 4 * f.program->space_size[PROGRAM_TRAINABLE];
     assert_true(pieces->block_bytes - pieces->state_bytes <
-                (whole->block_bytes - whole->state_bytes) / 5);
+                (whole->block_bytes - whole->state_bytes) / 4);
     assert_in_range(pieces->state_bytes - whole->state_bytes, weights - 64, weights + 64);
     options.form.micro_batches = 5;
     struct error error = {""};
