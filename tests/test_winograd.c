@@ -279,30 +279,39 @@ static void test_five_taps(void **state) {
     check_layers(layers, "11, 9, 21", 20, last, false);
 }
 
-/* Images that end with a tile of fewer results, alike along both axes: one row of tiles or several,
- * and more columns than a chunk has. */
+/* Images that end with a tile of fewer results, alike along both axes: it alone, one row of tiles
+ * or several, and more columns than a chunk has. */
 static void test_last_tiles(void **state) {
     (void)state;
     static const struct {
-        const char *shape, *calls[4];
+        const char *shape;
+        long batch;
+        const char *calls[4];
     } cases[] = {
+        {"3, 3, 40", 500, {"winograd_image_last3(", "winograd_result_last3("}},
         {"9, 13, 24",
+         36,
          {"winograd_image_last1(", "winograd_result_last1(", "winograd_gradient_last1("}},
         {"9, 33, 21",
+         36,
          {"winograd_image_last1(", "winograd_result_last1(", "winograd_gradient_last1("}},
         {"6, 14, 24",
+         20,
          {"winograd_image_last2(", "winograd_result_last2(", "winograd_gradient_last2("}},
         {"14, 6, 24",
+         20,
          {"winograd_image_last2(", "winograd_result_last2(", "winograd_gradient_last2("}},
         {"7, 15, 20",
+         20,
          {"winograd_image_last3(", "winograd_result_last3(", "winograd_gradient_last3("}},
         {"15, 7, 20",
+         20,
          {"winograd_image_last3(", "winograd_result_last3(", "winograd_gradient_last3("}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         check_layers("conv2d { 30, kernel_size = 3, padding = 'same', activation = 'relu' },\n"
                      "conv2d { 37, kernel_size = 3, padding = 'same' }",
-                     cases[i].shape, i < 2 ? 36 : 20, cases[i].calls, i == 2);
+                     cases[i].shape, cases[i].batch, cases[i].calls, i == 3);
 }
 
 /* F(3x3, 4x4): with whole tiles, last ones, and such as the border cuts. */

@@ -97,9 +97,9 @@ static void write_tile_counts(struct writer *w, const struct kernel *kernel) {
     long counts[4];
     int count = tile_counts(g, counts);
     for (int i = 0; i < count; i++) {
-        if (count > 1) write_open(w, "if (tiles == %ld)", counts[i]);
+        if (g->last < g->tile) write_open(w, "if (tiles == %ld)", counts[i]);
         write_pixel_tiles(w, kernel, counts[i]);
-        if (count > 1) write_close(w);
+        if (g->last < g->tile) write_close(w);
     }
 }
 

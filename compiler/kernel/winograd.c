@@ -158,7 +158,9 @@ static double lane_sums_cost(long n, long lanes) {
     return 3 * (double)steps;
 }
 
-/* Register tiles of so many tiles of pixels; adding up the lanes prefers full vectors of sums. */
+/* Register tiles of so many tiles of pixels; adding up the lanes prefers full vectors of sums.
+ * (Turning the points of the image, so that vectors hold channels and no lanes are added up, made
+ * steps of most models 1 to 4 % longer, measured on Zen 4.) */
 static void choose_gradient_tile(const struct program_plan *plan, struct weight_gradient_kernel *w,
                                  long tiles) {
     double best = -1;
