@@ -27,7 +27,7 @@ static long parts_of(long n, long size) {
  * Waiting for memory is not in them, but in least_gain. */
 static const double image_cost = 190, result_cost = 130, gradient_cost = 160, products_cost = 38;
 static const double weights_cost = 60, lanes_cost = 3, sums_cost = 25, direct_cost = 1.05;
-static const double least_gain = 1.3;
+static const double least_gain = 1.1;
 
 long winograd_tile(const struct program_plan *plan, const struct window *window, long groups) {
     long taps = window->kernel_size[0];
