@@ -63,6 +63,12 @@ void microkernel_print_measure(struct text *text, const struct target *target);
 void microkernel_each_function(void (*visit)(void *context, const char *name), void *context,
                                struct arena *arena);
 
+/** Appends a weight gradient's products at one of Winograd's points, or its prototype, if the name is
+ * that of such a function (microkernel_winograd_products.c); else returns false. */
+bool microkernel_print_winograd_products(struct text *text, const char *name, int lanes,
+                                         const char *qualifiers);
+bool microkernel_print_winograd_products_prototype(struct text *text, const char *name);
+
 /** Calls visit with the name of each function of microkernel_winograd.c. */
 void microkernel_each_winograd(const struct target *target,
                                void (*visit)(void *context, const char *name), void *context,
