@@ -49,17 +49,23 @@ static const struct kernel_case far = {
               "'tanh' }, conv2d { 5, kernel_size = 2, padding = 'same', activation = 'tanh' }, "
               "average_pool2d { 4 }, conv2d { 4, kernel_size = 3, strides = 2 }, " TAIL,
     .loss = LOSS};
+/* The training step of a model file, for AVX-512; the caller frees the arena. */
+static const struct compilation *compile_step(struct arena *arena, const char *path) {
+    struct error error = {{0}};
+    arena_init(arena);
+    struct model *model = model_read(arena, path, &error);
+    if (!model) fail_msg("%s", error.text);
+    struct compile_options options = {.target = target_find("x86-64-v4"), .training = true};
+    struct compilation *compilation = compile_model(arena, model, &options, &error);
+    if (!compilation) fail_msg("%s", error.text);
+    return compilation;
+}
+
 /* A group of the model's training step has that many convolutions and weight gradients. */
 static void test_far_images(void **state) {
     (void)state;
-    struct error error = {{0}};
     struct arena arena;
-    arena_init(&arena);
-    struct model *model = model_read(&arena, "models/cnn_hourglass.lua", &error);
-    if (!model) fail_msg("%s", error.text);
-    struct compile_options options = {.target = target_find("x86-64-v4"), .training = true};
-    struct compilation *compilation = compile_model(&arena, model, &options, &error);
-    if (!compilation) fail_msg("%s", error.text);
+    const struct compilation *compilation = compile_step(&arena, "models/cnn_hourglass.lua");
     const struct kernel_summary *kernels = compilation->kernels[MODE_TRAINING];
     int most_forward = 0, most_gradients = 0;
     for (int i = 0; i < compilation->kernel_count[MODE_TRAINING]; i += kernels[i].together) {
@@ -79,14 +85,8 @@ static void test_far_images(void **state) {
 /* More than a quarter of this model's kernels are in groups, whose numbers tell the next one. */
 static void test_tasks(void **state) {
     (void)state;
-    struct error error = {{0}};
     struct arena arena;
-    arena_init(&arena);
-    struct model *model = model_read(&arena, "models/cnn_increasing.lua", &error);
-    if (!model) fail_msg("%s", error.text);
-    struct compile_options options = {.target = target_find("x86-64-v4"), .training = true};
-    struct compilation *compilation = compile_model(&arena, model, &options, &error);
-    if (!compilation) fail_msg("%s", error.text);
+    const struct compilation *compilation = compile_step(&arena, "models/cnn_increasing.lua");
     const struct kernel_summary *kernels = compilation->kernels[MODE_TRAINING];
     int count = compilation->kernel_count[MODE_TRAINING], shared = 0, grouped = 0;
     for (int i = 0; i < count; i += kernels[i].together) {

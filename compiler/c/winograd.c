@@ -12,26 +12,32 @@ static void open_blocks(struct writer *w, const struct kernel *kernel) {
     write_line(w, "long block = unit * %ld / %ld;", blocks, kernel->units);
 }
 
-const char *use_winograd(struct writer *w, const char *transform, const struct winograd *g) {
+/* The transform for the taps, where the last tiles have so many results. */
+static const char *use_transform(struct writer *w, const char *transform, const struct winograd *g,
+                                 long last) {
     long taps = WINOGRAD_EDGE + 1 - g->tile;
-    return use_symbol(w, winograd_transform_name(w->arena, transform, taps, g->last));
+    return use_symbol(w, winograd_transform_name(w->arena, transform, taps, last));
 }
 
-/* The same for weights, which have all points. */
+const char *use_winograd(struct writer *w, const char *transform, const struct winograd *g) {
+    return use_transform(w, transform, g, g->last);
+}
+
+/* Of weights, which have all points. */
 static const char *use_whole(struct writer *w, const char *transform, const struct winograd *g) {
-    long taps = WINOGRAD_EDGE + 1 - g->tile;
-    return use_symbol(w, winograd_transform_name(w->arena, transform, taps, g->tile));
+    return use_transform(w, transform, g, g->tile);
 }
 
 /* "4 - (column + 4 == 8 && k % 6 >= 3 && k % 6 < 5)": the rows, or columns, of a chunk's tiles that
- * have point k. `start`: the chunk's first. */
+ * have point k. `start`: the chunk's first, or NULL: it has them all. */
 static const char *tiles_with_point(struct writer *w, const struct winograd *g, int axis,
                                     const char *start, const char *count) {
-    const char *point = axis ? "k % 6" : "k / 6";
+    const char *point = axis ? "k % 6" : "k / 6", *has_last = "";
     if (g->last == g->tile) return count;
-    return arena_format(w->arena, "%s - (%s + %s == %ld && %s >= %ld && %s < %d)", count, start,
-                        count, g->tiles[axis], point, winograd_first_missing(g), point,
-                        WINOGRAD_EDGE - 1);
+    if (start)
+        has_last = arena_format(w->arena, "%s + %s == %ld && ", start, count, g->tiles[axis]);
+    return arena_format(w->arena, "%s - (%s%s >= %ld && %s < %d)", count, has_last, point,
+                        winograd_first_missing(g), point, WINOGRAD_EDGE - 1);
 }
 
 /* How many tiles of a chunk may have a point: different numbers above 0. */
@@ -364,7 +370,7 @@ static void write_gradient_products(struct writer *w, const struct weight_gradie
     write_open(w, "for (long k = 0; k < %d; k++)", WINOGRAD_POINTS);
     write_line(w, "const long tiles = blocks * (%s)",
                tiles_with_point(w, winograd, 0, "row", "rows"));
-    write_line(w, "    * (%s);", tiles_with_point(w, winograd, 1, "0", columns));
+    write_line(w, "    * (%s);", tiles_with_point(w, winograd, 1, NULL, columns));
     if (winograd->last < winograd->tile) write_line(w, "if (!tiles && !is_first) continue;");
     write_line(w, "const real *const vk = v + k * %ld, *const dk = d + k * %ld;",
                winograd->image_point, winograd->result_point);

@@ -46,8 +46,9 @@ void write_comment(struct writer *w, const char *format, ...)
 /** Notes that the text calls a function of the library; returns its name. */
 const char *use_symbol(struct writer *w, const char *name);
 
+struct winograd; /* kernel/winograd.h */
+
 /** The same for a transform of Winograd's: the one for its taps and last tiles. (winograd.c) */
-struct winograd;
 const char *use_winograd(struct writer *w, const char *transform, const struct winograd *g);
 
 /** Notes that the text calls a microkernel; returns its name. */
