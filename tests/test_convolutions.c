@@ -76,6 +76,13 @@ static const struct kernel_case pairs_in_groups = {
     "conv2d { 8, kernel_size = 3, groups = 4, padding = 'same', activation = 'relu' }, "
     "conv2d { 12, kernel_size = { 3, 4 }, groups = 4, dilation_rate = 2, padding = 'same' }, " TAIL,
     LOSS};
+/* One output channel of two: its tile is the columns of one channel, not of both. */
+static const struct kernel_case two_channels_to_one = {
+    18, false,
+    "input { 6, 9, 2 }, conv2d { 1, kernel_size = { 4, 3 }, padding = 'same', activation = 'elu' }, "
+    "conv2d { 6, kernel_size = 1, activation = 'relu' }, "
+    "conv2d { 3, kernel_size = 3, groups = 3, padding = 'same' }, " TAIL,
+    LOSS};
 /* Blocks of samples that do not fit half of the L2 cache: rows, masks and results are asked for
  * ahead.
  */
@@ -136,6 +143,7 @@ int main(void) {
         KERNEL_CASE(depthwise_strides),
         KERNEL_CASE(two_channels),
         KERNEL_CASE(pairs_in_groups),
+        KERNEL_CASE(two_channels_to_one),
         KERNEL_CASE(panels),
         KERNEL_CASE(few_pixels),
         KERNEL_CASE(far),

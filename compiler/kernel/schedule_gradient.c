@@ -79,7 +79,7 @@ static void choose_register_tile(const struct program_plan *plan,
     long in = w->joins_columns ? smallest_in(w) : smaller(w->ins, plan->target->gradient_in);
     long out = smaller(w->out_channels, plan->target->gradient_out);
     if (w->ins == 1) out = smaller(w->out_channels, 8);
-    if (w->out_channels == 1) in = smaller(w->ins, 8);
+    if (w->out_channels == 1 && !w->joins_columns) in = smaller(w->ins, 8);
     struct split outs = schedule_split(plan->target, w->out_channels, out);
     struct split ins = schedule_split(plan->target, w->ins, in);
     while (!schedule_tiles_exist(plan, MICROKERNEL_GRADIENT, outs, ins, plan->lanes)) {
