@@ -405,6 +405,14 @@ static void what_is_no_run_is_told(void **state) {
     char *page = read_text(broken, "report.html");
     check_page(page);
     free(page);
+    static const char *const drawn[] = {"worst_mistakes.safetensors", "best.safetensors"};
+    for (size_t i = 0; i < sizeof drawn / sizeof *drawn; i++) {
+        char *file = path_in(broken, drawn[i]);
+        write_file(file, "12345678901", 11);
+        assert_int_equal(RUN("report", broken), 2);
+        assert_non_null(strstr(errors, drawn[i]));
+        assert_int_equal(unlink(file), 0);
+    }
 }
 
 /* The checker of pages sees what it should. */

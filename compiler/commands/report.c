@@ -95,7 +95,7 @@ static int work(struct arena *arena, const struct arguments *arguments, void *va
 
     if (sweep_folder_is(arena, path)) return report_sweep(arena, path, values, error);
     if (!run_folder_open(&run, arena, path, error)) return STATUS_BAD_INPUT;
-    int status = report(&run, values, error);
+    int status = run_check_pictures(&run, error) ? report(&run, values, error) : STATUS_BAD_INPUT;
     run_folder_close(&run);
     return status;
 }

@@ -44,6 +44,10 @@ const char *run_class(const struct run_folder *run, int class_number);
 
 /* --- run_pictures.c --- */
 
+/** Whether the files that pictures are drawn from can be read, as far as the run has them; else a
+ * message. */
+bool run_check_pictures(const struct run_folder *run, struct error *error);
+
 /** Draw into a .png or .svg file. False without a message where the run has no such thing: the test
  * was perfect or left out, the first layer has no pictures to show. */
 bool run_draw_curves(const struct run_folder *run, const char *path, struct error *error);

@@ -11,6 +11,8 @@
 #include <string.h>
 
 enum { MOST_FILTERS = 64, MISTAKES_IN_A_ROW = 5 };
+static const char mistakes_file[] = "worst_mistakes.safetensors",
+                  weights_file[] = "best.safetensors";
 
 /* The validation of each fold. */
 static bool draw_folds(const struct run_folder *run, const char *path, struct error *error) {
@@ -40,6 +42,13 @@ static struct safetensors *open_tensors(const struct run_folder *run, const char
     struct safetensors *file = path && files_exist(path) ? safetensors_open(path, error) : NULL;
     free(path);
     return file;
+}
+
+bool run_check_pictures(const struct run_folder *run, struct error *error) {
+    const char *const names[] = {mistakes_file, weights_file};
+    for (size_t i = 0; i < sizeof names / sizeof *names && !error->text[0]; i++)
+        safetensors_close(open_tensors(run, names[i], error));
+    return !error->text[0];
 }
 
 static float *copy_tensor(const struct run_folder *run, const struct safetensors *file,
@@ -79,7 +88,7 @@ bool run_draw_mistakes(const struct run_folder *run, const char *path, struct er
     struct image_grid grid = {.columns = MISTAKES_IN_A_ROW};
 
     if (count == 0) return false;
-    struct safetensors *file = open_tensors(run, "worst_mistakes.safetensors", error);
+    struct safetensors *file = open_tensors(run, mistakes_file, error);
     int number = file ? safetensors_find(file, "samples") : -1;
     bool drawn = false;
     if (number >= 0) {
@@ -138,7 +147,7 @@ static const float *filters_outside(const struct run_folder *run, const float *k
 
 bool run_draw_filters(const struct run_folder *run, const char *path, struct error *error) {
     const char *name = first_kernel(run);
-    struct safetensors *file = open_tensors(run, "best.safetensors", error);
+    struct safetensors *file = open_tensors(run, weights_file, error);
     int number = file ? safetensors_find(file, name) : -1;
     struct image_grid grid = {0};
     bool drawn = false;
