@@ -92,8 +92,10 @@ static inline struct random_window random_window(struct random_model *m, struct 
                                                  long most, long most_stride, bool dilates) {
     struct random_window w = {.same = random_chance(m, 55)};
     if (m->is_wide && dilates && x->size[0] > 3 && x->size[1] > 3 && random_chance(m, 60)) {
-        w = (struct random_window){{3, 3}, {1, 1}, {1, 1}, w.same}; /* Winograd's */
-        for (int i = 0; i < 2; i++) x->size[i] = random_extent(x->size[i], 3, 1, w.same);
+        long least = random_least(x->size[0], x->size[1]);
+        long taps = random_chance(m, 60) ? 3 : random_pick(m, 4, least < 5 ? 4 : 5);
+        w = (struct random_window){{taps, taps}, {1, 1}, {1, 1}, w.same}; /* Winograd's */
+        for (int i = 0; i < 2; i++) x->size[i] = random_extent(x->size[i], taps, 1, w.same);
         return w;
     }
     bool square = random_chance(m, 60), dilated = dilates && random_chance(m, 25);

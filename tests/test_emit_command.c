@@ -218,12 +218,14 @@ static void write_idx(const char *name, const unsigned char *sizes, int rank, lo
     free(data);
 }
 
-/* Builds and runs folder/name/MODEL_main.c; returns what it prints. */
+/* Builds folder/name/MODEL_main.c with sanitizers, leaks among them, and runs it; returns what it
+ * prints. */
 static char *run_main(const char *name, const char *model, const char *sources,
                       const char *arguments) {
     char command[1024], path[128];
     snprintf(command, sizeof command,
-             "cd %s/%s && gcc " STRICT "-O1 %s_main.c %s.c %s -o main -lm && ./main %s >../printed",
+             "cd %s/%s && gcc " STRICT "-O1 -fsanitize=address,undefined -fno-sanitize-recover=all "
+             "%s_main.c %s.c %s -o main -lm && ./main %s >../printed",
              folder, name, model, model, sources, arguments);
     run_command(command);
     snprintf(path, sizeof path, "%s/printed", folder);

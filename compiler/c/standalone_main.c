@@ -47,9 +47,8 @@ static const char reading[] =
     "    return numbers;\n"
     "}\n"
     "\n"
-    "/* Memory for the model; its first address that suits. */\n"
-    "static void *new_block(void) {\n"
-    "    char *memory = malloc($_BLOCK_BYTES + $_ALIGNMENT);\n"
+    "/* The first address of the memory that suits the model. */\n"
+    "static void *block_of(char *memory) {\n"
     "    return memory ? memory + ($_ALIGNMENT - (size_t)memory % $_ALIGNMENT) % $_ALIGNMENT : "
     "NULL;\n"
     "}\n";
@@ -110,7 +109,8 @@ static void emit_predicting(struct emission *e) {
               "\n"
               "int main(int argc, char **argv) {\n"
               "    static ~ x[$_BATCH * $_SAMPLE_SIZE], predictions[$_BATCH * $_OUTPUT_SIZE];\n"
-              "    void *block = new_block();\n"
+              "    char *memory = malloc($_BLOCK_BYTES + $_ALIGNMENT);\n"
+              "    void *block = block_of(memory);\n"
               "    ~ *samples;\n"
               "    long count, first, i;\n"
               "    if (argc != 2) return fail(\"usage: @_main\", \"SAMPLES\");\n"
@@ -134,6 +134,7 @@ static void emit_predicting(struct emission *e) {
                  "$_OUTPUT_SIZE);\n"
                  "    }\n"
                  "    free(samples);\n"
+                 "    free(memory);\n"
                  "    return 0;\n"
                  "}\n");
 }
@@ -180,7 +181,8 @@ static void emit_training_main(struct emission *e) {
     emit_text(e, "\n"
                  "int main(int argc, char **argv) {\n"
                  "    static ~ predictions[$_OUTPUT_SIZE];\n"
-                 "    void *block = new_block();\n"
+                 "    char *memory = malloc($_BLOCK_BYTES + $_ALIGNMENT);\n"
+                 "    void *block = block_of(memory);\n"
                  "    ~ *x, *y;\n"
                  "    long count, labels, epoch, epochs;\n"
                  "    if (argc != 3 && argc != 4) return fail(\"usage: @_main\", \"SAMPLES LABELS "
@@ -201,6 +203,7 @@ static void emit_training_main(struct emission *e) {
                  "    show(0, predictions);\n"
                  "    free(x);\n"
                  "    free(y);\n"
+                 "    free(memory);\n"
                  "    return 0;\n"
                  "}\n");
 }
