@@ -25,7 +25,7 @@ LIBRARIES = -llua5.4 $(BUILD)/libtcc.a -lcjson -lpng -lprotobuf-c -lz -ldl -lm -
 # The tcc library: microkernels printed by the compiler itself, one set a target.
 TARGETS = $(if $(filter x86_64,$(shell uname -m)),x86-64-v4 x86-64-v3 generic,generic)
 MICROKERNEL_CFLAGS = -std=gnu11 -O2 -ftree-vectorize -fvect-cost-model=dynamic -fno-math-errno \
-	-fno-trapping-math -ffp-contract=off $(WARNINGS)
+	-fno-trapping-math -fno-delete-null-pointer-checks -ffp-contract=off $(WARNINGS)
 MARCH_x86-64-v4 = -march=x86-64-v4 -mprefer-vector-width=512
 MARCH_x86-64-v3 = -march=x86-64-v3
 MARCH_generic =

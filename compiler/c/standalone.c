@@ -137,10 +137,16 @@ static const char optimization[] =
     "\\\n"
     "    defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__)\n"
     "#pragma GCC optimize(\"O2\", \"tree-vectorize\", \"no-math-errno\", \"no-trapping-math\")\n"
+    "#endif\n"
+    "/* Without this GCC 12 may drop calls here: it writes an address as 0 plus an index and takes "
+    "what\n"
+    " * stores there for a function without effects. */\n"
+    "#if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && defined(__OPTIMIZE__)\n"
+    "#pragma GCC optimize(\"no-delete-null-pointer-checks\")\n"
     "#endif\n\n";
 
-/* With errno they keep loops scalar: a step of models/mnist_mlp_batch_1.lua took eight times as long,
- * by GCC 12 and Clang 14. GCC's pragma does not change what it knows of the library. */
+/* With errno they keep loops scalar: a step of models/mnist_mlp_batch_1.lua took eight times as
+ * long, by GCC 12 and Clang 14. GCC's pragma does not change what it knows of the library. */
 static void emit_roots(struct emission *e) {
     emit_text(e, "/* Roots do not set errno here, so that loops with them become vectors. */\n"
                  "#if defined(__GNUC__) && !defined(__TINYC__)\n"

@@ -13,7 +13,7 @@ struct target {
     long l1, l2;         /* bytes of data cache assumed per core */
     bool is_small;       /* code is rather small than fast, unless asked otherwise */
     bool even_tiles;     /* tiles of one size only: less code */
-    /* Register tiles, measured (tests/bench in compiler/kernel/README or the source says how). */
+    /* Register tiles, as measured (target.c). */
     int tile_channels, tile_pixels;     /* convolution: output channels x pixels */
     int gradient_out, gradient_in;      /* weight gradient: output x input channels */
     int matmul_rows, matmul_vectors;    /* dense: rows x vectors */
