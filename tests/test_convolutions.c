@@ -48,6 +48,16 @@ static const struct kernel_case depthwise_rows = {
     "conv2d { 3, kernel_size = { 5, 3 }, groups = 3, activation = 'relu' }, "
     "conv2d { 3, kernel_size = 7, groups = 3, padding = 'same' }, " TAIL,
     LOSS};
+/* Tiles that are whole rows, as wide as there are and as narrow, of which the border is left out. */
+static const struct kernel_case depthwise_whole_rows = {
+    21, false,
+    "input { 6, 14, 1 }, conv2d { 4, kernel_size = 1 }, "
+    "conv2d { 4, kernel_size = 3, groups = 4, padding = 'same', activation = 'relu' }, "
+    "conv2d { 4, kernel_size = { 2, 5 }, groups = 4, padding = 'same', use_bias = false }, "
+    "max_pool2d { { 1, 2 } }, "
+    "conv2d { 4, kernel_size = 7, groups = 4, padding = 'same', activation = 'relu' }, "
+    "max_pool2d { 2 }, conv2d { 4, kernel_size = 3, groups = 4, padding = 'same' }, " TAIL,
+    LOSS};
 /* Backwards, strides leave every second tap; a dilated kernel's taps are no neighbors, but for
  * strides as wide. */
 static const struct kernel_case depthwise_strides = {
@@ -140,6 +150,7 @@ int main(void) {
         KERNEL_CASE(depthwise),
         KERNEL_CASE(pointwise),
         KERNEL_CASE(depthwise_rows),
+        KERNEL_CASE(depthwise_whole_rows),
         KERNEL_CASE(depthwise_strides),
         KERNEL_CASE(two_channels),
         KERNEL_CASE(pairs_in_groups),

@@ -116,6 +116,7 @@ static void try_row(microkernel_function *function, const char *name, int K, int
     long taps[2 * 5], rows = (long)random_below(6), flags = (long)random_below(8);
     long x_step = L * (1 + (long)random_below(2)), y_step = L * (1 + (long)random_below(2));
     long w_step = random_below(2) ? 1 + (long)random_below(4) : -1 - (long)random_below(4);
+    long border = random_below(2) ? K / 2 : 0;
     const float *bias = random_below(2) ? w_memory + PAGE - 16 : NULL;
     const float *x = x_memory + 8 * L, *w = w_memory + 40;
     float *y = y_memory + L;
@@ -131,15 +132,17 @@ static void try_row(microkernel_function *function, const char *name, int K, int
             double sum = flags & MICROKERNEL_FIRST ? (bias ? bias[0] : 0) : y[at], size = 1;
             for (long r = 0; r < rows; r++)
                 for (long k = 0; k < K; k++) {
+                    long pixel = p + k - border;
+                    if (pixel < 0 || pixel >= P + K - 1 - 2 * border) continue;
                     double product = (double)w[taps[2 * r + 1] + k * w_step] *
-                                     x[taps[2 * r] + (p + k) * x_step + n];
+                                     x[taps[2 * r] + pixel * x_step + n];
                     sum += product;
                     size += fabs(product);
                 }
             finish(at + L, sum, size, flags);
         }
     ((convolution *)function)(x, w, bias, y, flags & MICROKERNEL_MASK ? mask_memory + L : NULL,
-                              taps, rows, 1, 0, w_step, x_step, y_step, 0, flags);
+                              taps, rows, border, 0, w_step, x_step, y_step, 0, flags);
     check(name);
 }
 

@@ -93,8 +93,8 @@ static void write_row_call(struct writer *w, const struct kernel *kernel, const 
                c->epilogue.bias ? "bc" : "0", r->inner_out);
     const char *mask =
         c->epilogue.mask ? arena_format(w->arena, "mc + q * %ld", r->inner_out) : "0";
-    write_line(w, "    %s, row_taps_%d, %d, channels, 0, %ld, %ld, %ld, 0, flags);", mask,
-               r->number, r->outer->tap_count,
+    write_line(w, "    %s, row_taps_%d, %d, %ld, 0, %ld, %ld, %ld, 0, flags);", mask, r->number,
+               r->outer->tap_count, c->border,
                r->inner->run * (r->is_upright ? c->kernel_size[1] : 1), r->inner_in, r->inner_out);
 }
 
@@ -241,6 +241,7 @@ static void write_channel_blocks(struct writer *w, const struct kernel *kernel,
                    blocks.size);
     } else {
         write_line(w, "const long first = 0, channels = %ld;", c->in_channels);
+        if (c->by_rows) write_line(w, "(void)channels;");
     }
     write_line(w, "const long flags = %s;", flags_text(w, c, count));
     write_line(w, "const real *const xc = xg + first * %ld + i * %ld;", in_plane, r->outer_in);
@@ -365,12 +366,12 @@ static void write_drive(struct writer *w, const struct kernel *kernel) {
     if (!c->weights) write_line(w, "static const real ones[]={1};");
     write_line(w,
                "static const struct convolution_driver c={%d,%ld,%ld,%ld,{%ld,%ld},{%ld,%ld},{%ld,"
-               "%ld},%d,%d,%ld,%d,%d,%d,%ld,%d,%d,%ld,%ld,%ld,rows,columns,tiles,%s};",
+               "%ld},%d,%d,%ld,%d,%d,%d,%ld,%ld,%d,%d,%ld,%ld,%ld,rows,columns,tiles,%s};",
                w->plan->lanes, c->groups, c->in_channels, c->out_channels, c->in_size[0],
                c->in_size[1], c->out_size[0], c->out_size[1], c->kernel_size[0], c->kernel_size[1],
                c->tile_channels, c->tile_pixels, c->channel_block, c->weights != NULL,
-               epilogue_flags(c), c->prefetches, c->blocks_at_once, c->row_count, c->column_count,
-               views[c->image->number]->stride[0], kernel->out->stride[0],
+               epilogue_flags(c), c->prefetches, c->blocks_at_once, c->border, c->row_count,
+               c->column_count, views[c->image->number]->stride[0], kernel->out->stride[0],
                e->mask ? views[e->mask->number]->stride[0] : 0, c->by_rows ? "row_tiles" : "0");
     write_line(w, "long taps[%ld];", 4 * c->kernel_size[0] * c->kernel_size[1]);
     write_line(

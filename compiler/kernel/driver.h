@@ -26,7 +26,7 @@ typedef void convolution_tile(const float *x, const float *w, const float *bias,
     struct convolution_driver {                                                  \
         long lanes, groups, in_channels, out_channels, in[2], out[2], kernel[2]; \
         long tile_channels, tile_pixels, channel_block, has_weights, flags;      \
-        long prefetches, blocks_at_once;                                         \
+        long prefetches, blocks_at_once, border;                                 \
         long row_classes, column_classes;                                        \
         long x_block, y_block, mask_block;                                       \
         const long *rows, *columns;                                              \

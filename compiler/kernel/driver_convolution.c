@@ -140,8 +140,8 @@ static void run_line(const struct convolution_driver *c, const struct region *r,
                         __builtin_prefetch(next + k * in_plane + row * c->in[1] * c->lanes + i);
             if (r->row_tiles && r->row_tiles[p - 1]) {
                 r->row_tiles[p - 1](b.x + q * r->inner_in, b.w, b.bias, b.y + at,
-                                    b.mask ? b.mask + at : NULL, r->row_taps, r->row_tap_count, 1,
-                                    0, r->run, r->inner_in, r->inner_out, 0, flags);
+                                    b.mask ? b.mask + at : NULL, r->row_taps, r->row_tap_count,
+                                    c->border, 0, r->run, r->inner_in, r->inner_out, 0, flags);
                 continue;
             }
             c->tiles[is_small * c->tile_pixels + (is_one_block ? p : c->blocks_at_once) - 1](

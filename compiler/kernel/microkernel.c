@@ -26,10 +26,14 @@ void microkernel_name(struct text *text, const struct microkernel *kernel) {
 static const char *parameters(enum microkernel_kind kind) {
     switch (kind) {
     case MICROKERNEL_CONVOLUTION:
-    case MICROKERNEL_ROW:
         return "const real *x, const real *w, const real *bias, real *y,\n"
                "        const real *mask, const long *taps, long tap_count, long channels,\n"
                "        long x_plane, long w_channel, long x_step, long y_step, long y_plane,\n"
+               "        long flags";
+    case MICROKERNEL_ROW:
+        return "const real *x, const real *w, const real *bias, real *y,\n"
+               "        const real *mask, const long *taps, long tap_count, long border,\n"
+               "        long x_plane, long w_tap, long x_step, long y_step, long y_plane,\n"
                "        long flags";
     case MICROKERNEL_GRADIENT_ROW:
         return "const real *x, const real *g, real *acc, long rows, long columns,\n"

@@ -111,11 +111,38 @@ static void choose_blocks(const struct program_plan *plan, struct convolution_ke
     if (c->tile_pixels == BLOCKS) c->blocks_at_once = BLOCKS;
 }
 
+/* Where a tile holds a whole row, it leaves out what lies outside at either end: the border columns
+ * would be tiles of their own, with a fifth of the products of a depthwise row of seven pixels. */
+static bool take_whole_rows(const struct program_plan *plan, struct convolution_kernel *c) {
+    long taps = c->kernel_size[1], width = c->out_size[1];
+    if (!c->by_rows || taps % 2 == 0 || c->in_size[1] != width ||
+        !tile_exists(plan, MICROKERNEL_ROW, taps, width, plan->lanes))
+        return false;
+    for (int i = 0; i < c->column_count; i++) {
+        struct axis_class *columns = &c->columns[i];
+        bool is_inner = columns->tap_count == taps && columns->step == 1 && columns->in_step == 1 &&
+                        columns->run && columns->start == taps / 2 &&
+                        columns->count == width - taps / 2 * 2;
+        if (!is_inner) continue;
+        columns->start = 0;
+        columns->count = width;
+        c->columns = columns;
+        c->column_count = 1;
+        c->border = taps / 2;
+        c->tile_channels = 1;
+        c->tile_pixels = (int)width;
+        c->channel_block = 1;
+        return true;
+    }
+    return false;
+}
+
 static void schedule_convolution(struct program_plan *plan, struct kernel *kernel) {
     struct convolution_kernel *c = &kernel->convolution;
     c->by_rows =
         c->in_channels == 1 && c->out_channels == 1 && c->weights && !plan->target->even_tiles;
-    schedule_convolution_tile(plan, c, main_length(c), c->kernel_size);
+    if (!take_whole_rows(plan, c))
+        schedule_convolution_tile(plan, c, main_length(c), c->kernel_size);
     /* A tile's few pixels of each channel are as many streams, and hardware does not follow so
      * many. */
     c->prefetches = plan_image_is_far(plan, c->groups * c->in_channels, c->in_size) ||
@@ -359,7 +386,8 @@ bool schedule_update(struct program_plan *plan, struct kernel *kernel, struct ke
     struct split panels = split_evenly(m->rows, m->panel_rows);
     m->panel_rows = panels.size + (panels.big > 0);
     kernel->units = panels.big + panels.small;
-    long gathered = m->row_panel ? m->depth * m->panel_rows : 0, result = m->panel_rows * m->columns;
+    long gathered = m->row_panel ? m->depth * m->panel_rows : 0,
+         result = m->panel_rows * m->columns;
     const struct view *scratch = scratch_new(plan, kernel, gathered + result);
     struct shape shape = {2, {scratch->shape.size[0], result}};
     update->loop.update_rows = view_new(plan, scratch->buffer, gathered, &shape, LAYOUT_PLAIN);
