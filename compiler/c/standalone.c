@@ -138,9 +138,8 @@ static const char optimization[] =
     "    defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__)\n"
     "#pragma GCC optimize(\"O2\", \"tree-vectorize\", \"no-math-errno\", \"no-trapping-math\")\n"
     "#endif\n"
-    "/* Without this GCC 12 may drop calls here: it writes an address as 0 plus an index and takes "
-    "what\n"
-    " * stores there for a function without effects. */\n"
+    "/* Without this GCC 12 may drop calls: it writes an address as 0 plus an index, and takes a\n"
+    " * function that stores there for one without effects. */\n"
     "#if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && defined(__OPTIMIZE__)\n"
     "#pragma GCC optimize(\"no-delete-null-pointer-checks\")\n"
     "#endif\n\n";

@@ -20,11 +20,12 @@
  *       acc[t][p] += w[c * w_channel + taps[2k+1] + t] * x[c * x_plane + taps[2k] + p * x_step]
  *     y[t * y_plane + p * y_step] = epilogue(acc). mask is addressed as y.
  *
- *   void row_tile_KxP(the same parameters):
+ *   void row_tile_KxP(the same types: border in place of channels, w_tap of w_channel):
  *     K taps of a kernel row x P pixels of one channel, the pixels of neighboring taps x_step apart:
  *     for each r < tap_count:
- *       acc[p] += w[taps[2r+1] + k * w_channel] * x[taps[2r] + (p + k) * x_step]
- *     It reads each pixel once for all K taps. channels, x_plane and y_plane are not used.
+ *       acc[p] += w[taps[2r+1] + k * w_tap] * x[taps[2r] + (p + k - border) * x_step]
+ *     It reads each pixel once for all K taps. border is 0, or K / 2: then the P pixels are a whole
+ *     row, and taps that reach out of it are left out. x_plane and y_plane are not used.
  *
  *   void gradient_tile_OxI(const real *x, const real *g, real *acc, long rows, long columns,
  *       long x_row, long x_column, long x_plane, long g_row, long g_column, long g_plane);

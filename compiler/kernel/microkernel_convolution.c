@@ -224,13 +224,11 @@ static void print_kernel_row(struct text *text, const struct microkernel *kernel
 void microkernel_print_row(struct text *text, const struct microkernel *kernel,
                            const char *qualifiers) {
     struct microkernel tile = {MICROKERNEL_CONVOLUTION, 1, kernel->b, kernel->lanes};
-    text_add(
-        text,
-        "/* %d taps of a kernel row x %d pixels of %d samples of one channel: y += w * x over\n"
-        " * kernel rows (pairs: offset into x, offset into w). The pixels may be a whole row with "
-        "a\n"
-        " * border of %d outside. */\n",
-        kernel->a, kernel->b, kernel->lanes, kernel->a / 2);
+    text_add(text,
+             "/* %d taps of a kernel row x %d pixels of %d samples of one channel: y += w * x over\n"
+             " * kernel rows (pairs: offset into x, offset into w). Of a whole row, a border of %d\n"
+             " * pixels at either end may lie outside. */\n",
+             kernel->a, kernel->b, kernel->lanes, kernel->a / 2);
     open_tile(text, kernel, qualifiers, "    (void)x_plane, (void)y_plane;\n");
     microkernel_print_accumulators(text, &tile);
     print_start(text, &tile);
