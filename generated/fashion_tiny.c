@@ -10,8 +10,8 @@
     defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__)
 #pragma GCC optimize("O2", "tree-vectorize", "no-math-errno", "no-trapping-math")
 #endif
-/* Without this GCC 12 may drop calls here: it writes an address as 0 plus an index and takes what
- * stores there for a function without effects. */
+/* Without this GCC 12 may drop calls: it writes an address as 0 plus an index, and takes a
+ * function that stores there for one without effects. */
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && defined(__OPTIMIZE__)
 #pragma GCC optimize("no-delete-null-pointer-checks")
 #endif
