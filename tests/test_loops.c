@@ -48,12 +48,20 @@ static const struct kernel_case image_softmax = {
     "input { 3, 3, 2 }, conv2d { 5, kernel_size = 2, activation = 'softmax' }, flatten {}, "
     "dense { 4, activation = 'softmax' }",
     "'sparse_categorical_crossentropy'"};
+/* Pooling that leaves the image as it is. */
+static const struct kernel_case pool_of_one_pixel = {
+    4, false,
+    "input { 30 }, dense { 13 }, reshape { 1, 1, 13 }, "
+    "max_pool2d { { 3, 2 }, strides = { 3, 2 }, padding = 'same' }, dense { 32, activation = "
+    "'sigmoid' }",
+    "'mean_squared_error'"};
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        KERNEL_CASE(softmax),    KERNEL_CASE(narrow), KERNEL_CASE(pairs),
-        KERNEL_CASE(normalized), KERNEL_CASE(hidden), KERNEL_CASE(longer),
-        KERNEL_CASE(squares),    KERNEL_CASE(images), KERNEL_CASE(image_softmax),
+        KERNEL_CASE(softmax),           KERNEL_CASE(narrow), KERNEL_CASE(pairs),
+        KERNEL_CASE(normalized),        KERNEL_CASE(hidden), KERNEL_CASE(longer),
+        KERNEL_CASE(squares),           KERNEL_CASE(images), KERNEL_CASE(image_softmax),
+        KERNEL_CASE(pool_of_one_pixel),
     };
     return cmocka_run_group_tests(tests, start, finish);
 }

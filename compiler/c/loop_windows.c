@@ -373,7 +373,10 @@ static void write_run_of_columns(struct writer *w, const struct nest *nest,
                columns->first + columns->count);
     write_line(w, "const long pixel = top * %ld + %s, at = pixel * %ld;", pooling->large.size[2],
                begin_text(w, pooling, 1, columns, "column"), lanes);
-    if (!body.is_pooled) write_line(w, "(void)at;"); /* zeros that are only summed are nowhere */
+    /* Zeros that are only summed are nowhere; what pooling leaves as it is has the small image's
+     * place. */
+    if (!body.is_pooled || shape_equal(&pooling->large, &pooling->small))
+        write_line(w, "(void)at;");
     bool has_images = has_pooled_images(nest);
     if (body.is_pooled && (has_element || has_images))
         write_line(w, "const long pooled_pixel = row * %ld + column;", pooling->small.size[2]);
