@@ -12,14 +12,12 @@
 static const double factor = 1.0 / 256, tolerance = 2e-4;
 static const double most_multiply_adds = 2e6;
 
-#define RANDOM_TOOLCHAIN(compiler, flags) \
-    { compiler " " flags, compiler " " STRICT flags, "" }
 static const struct toolchain toolchains[] = {
-    RANDOM_TOOLCHAIN("gcc", "-O2"),
-    RANDOM_TOOLCHAIN("gcc", "-O3 -march=native"),
-    RANDOM_TOOLCHAIN("gcc", "-O1 -fsanitize=address,undefined -fno-sanitize-recover=all"),
-    RANDOM_TOOLCHAIN("gcc", "-Os"),
-    RANDOM_TOOLCHAIN("clang", "-O2"),
+    STRICT_TOOLCHAIN("gcc", "-O2"),
+    STRICT_TOOLCHAIN("gcc", "-O3 -march=native"),
+    STRICT_TOOLCHAIN("gcc", "-O1 -fsanitize=address,undefined -fno-sanitize-recover=all"),
+    STRICT_TOOLCHAIN("gcc", "-Os"),
+    STRICT_TOOLCHAIN("clang", "-O2"),
     {"tcc", "tcc -std=c99 -Wall -Werror", ""},
 };
 
