@@ -301,7 +301,7 @@ static void write_entry(struct writer *w, const struct program_plan *plan,
     if (!is_static) write_line(w, "void %s_%s(struct %s_call *call);", w->module, name, w->module);
     write_open(w, "%svoid %s_%s(struct %s_call *call)", is_static ? "static " : "", w->module, name,
                w->module);
-    if (plan->kernel_count == 0) write_line(w, "(void)call;"); /* the update of frozen layers */
+    bool has_calls = false;
     for (int i = 0; i < plan->kernel_count; i++) {
         const struct kernel *kernel = plan->kernels[i];
         if (kernel->is_prepared != is_preparation || !kernel->together) continue;
@@ -312,7 +312,9 @@ static void write_entry(struct writer *w, const struct program_plan *plan,
             write_line(w, "call->parallel(call->pool, %s, call, %ld);", function, kernel->units);
         else
             write_line(w, "%s(call, 0, %ld);", function, kernel->units);
+        has_calls = true;
     }
+    if (!has_calls) write_line(w, "(void)call;"); /* as the update of frozen layers */
     write_close(w);
 }
 

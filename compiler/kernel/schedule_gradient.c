@@ -76,10 +76,10 @@ static long smallest_in(const struct weight_gradient_kernel *w) {
 
 static void choose_register_tile(const struct program_plan *plan,
                                  struct weight_gradient_kernel *w) {
-    long in = w->joins_columns ? smallest_in(w) : smaller(w->ins, plan->target->gradient_in);
-    long out = smaller(w->out_channels, plan->target->gradient_out);
-    if (w->ins == 1) out = smaller(w->out_channels, 8);
-    if (w->out_channels == 1 && !w->joins_columns) in = smaller(w->ins, 8);
+    enum { ALONE = 8 }; /* sums of a tile with one channel on the other side */
+    long most_in = w->out_channels == 1 ? ALONE : plan->target->gradient_in;
+    long in = w->joins_columns ? smallest_in(w) : smaller(w->ins, most_in);
+    long out = smaller(w->out_channels, w->ins == 1 ? ALONE : plan->target->gradient_out);
     struct split outs = schedule_split(plan->target, w->out_channels, out);
     struct split ins = schedule_split(plan->target, w->ins, in);
     while (!schedule_tiles_exist(plan, MICROKERNEL_GRADIENT, outs, ins, plan->lanes)) {
