@@ -109,30 +109,14 @@ typedef float vector1, memory1;
 #if defined(LATHE_VECTORS) && defined(__has_builtin)
 #if __has_builtin(__builtin_shufflevector)
 #define LATHE_SQUARE 4
-#define LATHE_MIX_LOW(a, b) __builtin_shufflevector(a, b, \
-    0, 4, 1, 5)
-#define LATHE_MIX_HIGH(a, b) __builtin_shufflevector(a, b, \
-    2, 6, 3, 7)
-/* to[i * to_i + j] = from[j * from_j + i] for 4 x 4 numbers. */
-LATHE_INLINE void transpose_square(real *to, const real *from, long to_i,
-        long from_j) {
-    const vector4 a0 = *(const memory4 *)(from + 0 * from_j);
-    const vector4 a1 = *(const memory4 *)(from + 1 * from_j);
-    const vector4 a2 = *(const memory4 *)(from + 2 * from_j);
-    const vector4 a3 = *(const memory4 *)(from + 3 * from_j);
-    const vector4 b0 = LATHE_MIX_LOW(a0, a2);
-    const vector4 b1 = LATHE_MIX_HIGH(a0, a2);
-    const vector4 b2 = LATHE_MIX_LOW(a1, a3);
-    const vector4 b3 = LATHE_MIX_HIGH(a1, a3);
-    const vector4 c0 = LATHE_MIX_LOW(b0, b2);
-    const vector4 c1 = LATHE_MIX_HIGH(b0, b2);
-    const vector4 c2 = LATHE_MIX_LOW(b1, b3);
-    const vector4 c3 = LATHE_MIX_HIGH(b1, b3);
-    *(memory4 *)(to + 0 * to_i) = c0;
-    *(memory4 *)(to + 1 * to_i) = c1;
-    *(memory4 *)(to + 2 * to_i) = c2;
-    *(memory4 *)(to + 3 * to_i) = c3;
-}
+#define LATHE_LOW(a, b) __builtin_shufflevector(a, b, \
+    0, 1, 4, 5)
+#define LATHE_HIGH(a, b) __builtin_shufflevector(a, b, \
+    2, 3, 6, 7)
+#define LATHE_EVEN(a, b) __builtin_shufflevector(a, b, \
+    0, 2, 4, 6)
+#define LATHE_ODD(a, b) __builtin_shufflevector(a, b, \
+    1, 3, 5, 7)
 #endif
 #endif
 
@@ -506,7 +490,7 @@ LATHE_FUNCTION LATHE_FUSED void convolution_tile_2x5(const real *x, const real *
 /* 6 rows x 2 vectors of 4 columns, the last at column `last`: c += a * b. */
 LATHE_FUNCTION LATHE_FUSED void matmul_tile_6x2x4(const real *a, const real *b, const real *bias, real *c,
         const real *mask, long depth, long a_row, long a_depth, long b_depth,
-        long c_row, long last, long flags) {
+        long c_row, long last, long flags, const real *ahead, long ahead_step) {
     LATHE_FUSE
 #ifdef LATHE_VECTORS
     const vector4 zero = {0};
@@ -541,6 +525,7 @@ LATHE_FUNCTION LATHE_FUSED void matmul_tile_6x2x4(const real *a, const real *b, 
         a5_0 = a5_1 = zero;
     }
     for (long k = 0; k < depth; k++, a += a_depth, b += b_depth) {
+        if (ahead) LATHE_PREFETCH(ahead + k * ahead_step);
         const vector4 b0 = *(const memory4 *)(b);
         const vector4 b1 = *(const memory4 *)(b + last);
         const real s0 = a[0];
@@ -598,6 +583,7 @@ LATHE_FUNCTION LATHE_FUSED void matmul_tile_6x2x4(const real *a, const real *b, 
     *(memory4 *)(c + 5 * c_row + last) = a5_1;
 #else
     const long columns = last + 4;
+    (void)ahead, (void)ahead_step;
     for (long r = 0; r < 6; r++)
         for (long j = 0; j < columns; j++) {
             const long at = r * c_row + j;
@@ -614,7 +600,7 @@ LATHE_FUNCTION LATHE_FUSED void matmul_tile_6x2x4(const real *a, const real *b, 
 /* 6 rows x 1 vectors of 4 columns, the last at column `last`: c += a * b. */
 LATHE_FUNCTION LATHE_FUSED void matmul_tile_6x1x4(const real *a, const real *b, const real *bias, real *c,
         const real *mask, long depth, long a_row, long a_depth, long b_depth,
-        long c_row, long last, long flags) {
+        long c_row, long last, long flags, const real *ahead, long ahead_step) {
     LATHE_FUSE
 #ifdef LATHE_VECTORS
     const vector4 zero = {0};
@@ -642,6 +628,7 @@ LATHE_FUNCTION LATHE_FUSED void matmul_tile_6x1x4(const real *a, const real *b, 
         a5_0 = zero;
     }
     for (long k = 0; k < depth; k++, a += a_depth, b += b_depth) {
+        if (ahead) LATHE_PREFETCH(ahead + k * ahead_step);
         const vector4 b0 = *(const memory4 *)(b + last);
         const real s0 = a[0];
         a0_0 += b0 * s0;
@@ -680,6 +667,7 @@ LATHE_FUNCTION LATHE_FUSED void matmul_tile_6x1x4(const real *a, const real *b, 
     *(memory4 *)(c + 5 * c_row + last) = a5_0;
 #else
     const long columns = last + 4;
+    (void)ahead, (void)ahead_step;
     for (long r = 0; r < 6; r++)
         for (long j = last; j < columns; j++) {
             const long at = r * c_row + j;
@@ -696,7 +684,7 @@ LATHE_FUNCTION LATHE_FUSED void matmul_tile_6x1x4(const real *a, const real *b, 
 /* 5 rows x 2 vectors of 4 columns, the last at column `last`: c += a * b. */
 LATHE_FUNCTION LATHE_FUSED void matmul_tile_5x2x4(const real *a, const real *b, const real *bias, real *c,
         const real *mask, long depth, long a_row, long a_depth, long b_depth,
-        long c_row, long last, long flags) {
+        long c_row, long last, long flags, const real *ahead, long ahead_step) {
     LATHE_FUSE
 #ifdef LATHE_VECTORS
     const vector4 zero = {0};
@@ -727,6 +715,7 @@ LATHE_FUNCTION LATHE_FUSED void matmul_tile_5x2x4(const real *a, const real *b, 
         a4_0 = a4_1 = zero;
     }
     for (long k = 0; k < depth; k++, a += a_depth, b += b_depth) {
+        if (ahead) LATHE_PREFETCH(ahead + k * ahead_step);
         const vector4 b0 = *(const memory4 *)(b);
         const vector4 b1 = *(const memory4 *)(b + last);
         const real s0 = a[0];
@@ -776,6 +765,7 @@ LATHE_FUNCTION LATHE_FUSED void matmul_tile_5x2x4(const real *a, const real *b, 
     *(memory4 *)(c + 4 * c_row + last) = a4_1;
 #else
     const long columns = last + 4;
+    (void)ahead, (void)ahead_step;
     for (long r = 0; r < 5; r++)
         for (long j = 0; j < columns; j++) {
             const long at = r * c_row + j;
@@ -792,7 +782,7 @@ LATHE_FUNCTION LATHE_FUSED void matmul_tile_5x2x4(const real *a, const real *b, 
 /* 5 rows x 1 vectors of 4 columns, the last at column `last`: c += a * b. */
 LATHE_FUNCTION LATHE_FUSED void matmul_tile_5x1x4(const real *a, const real *b, const real *bias, real *c,
         const real *mask, long depth, long a_row, long a_depth, long b_depth,
-        long c_row, long last, long flags) {
+        long c_row, long last, long flags, const real *ahead, long ahead_step) {
     LATHE_FUSE
 #ifdef LATHE_VECTORS
     const vector4 zero = {0};
@@ -817,6 +807,7 @@ LATHE_FUNCTION LATHE_FUSED void matmul_tile_5x1x4(const real *a, const real *b, 
         a4_0 = zero;
     }
     for (long k = 0; k < depth; k++, a += a_depth, b += b_depth) {
+        if (ahead) LATHE_PREFETCH(ahead + k * ahead_step);
         const vector4 b0 = *(const memory4 *)(b + last);
         const real s0 = a[0];
         a0_0 += b0 * s0;
@@ -850,6 +841,7 @@ LATHE_FUNCTION LATHE_FUSED void matmul_tile_5x1x4(const real *a, const real *b, 
     *(memory4 *)(c + 4 * c_row + last) = a4_0;
 #else
     const long columns = last + 4;
+    (void)ahead, (void)ahead_step;
     for (long r = 0; r < 5; r++)
         for (long j = last; j < columns; j++) {
             const long at = r * c_row + j;
@@ -1073,22 +1065,22 @@ static void fashion_micro_run_train_dense_value_14(const void *context, long beg
         const long r = 0 + (unit - 0) * 6;
         for (long q = 0; q < 8; q += 8) {
             matmul_tile_6x2x4(a + r * 200, b + q, bias + q, c + r * 10 + q,
-                0, 200, 200, 1, 10, 10, q + 8 < 10 ? 4 : 6 - q, 1);
+                0, 200, 200, 1, 10, 10, q + 8 < 10 ? 4 : 6 - q, 1, 0, 0);
         }
         for (long q = 8; q < 12; q += 4) {
             matmul_tile_6x1x4(a + r * 200, b + q, bias + q, c + r * 10 + q,
-                0, 200, 200, 1, 10, 10, q + 4 < 10 ? 0 : 6 - q, 1);
+                0, 200, 200, 1, 10, 10, q + 4 < 10 ? 0 : 6 - q, 1, 0, 0);
         }
     }
     for (long unit = begin > 1 ? begin : 1; unit < end && unit < 3; unit++) {
         const long r = 6 + (unit - 1) * 5;
         for (long q = 0; q < 8; q += 8) {
             matmul_tile_5x2x4(a + r * 200, b + q, bias + q, c + r * 10 + q,
-                0, 200, 200, 1, 10, 10, q + 8 < 10 ? 4 : 6 - q, 1);
+                0, 200, 200, 1, 10, 10, q + 8 < 10 ? 4 : 6 - q, 1, 0, 0);
         }
         for (long q = 8; q < 12; q += 4) {
             matmul_tile_5x1x4(a + r * 200, b + q, bias + q, c + r * 10 + q,
-                0, 200, 200, 1, 10, 10, q + 4 < 10 ? 0 : 6 - q, 1);
+                0, 200, 200, 1, 10, 10, q + 4 < 10 ? 0 : 6 - q, 1, 0, 0);
         }
     }
 }
@@ -1315,22 +1307,22 @@ static void fashion_micro_run_train_dense_kernel_gradient(const void *context, l
         const long r = 0 + (unit - 0) * 6;
         for (long q = 0; q < 8; q += 8) {
             matmul_tile_6x2x4(a + r * 1, b + q, 0, c + r * 10 + q,
-                0, 16, 1, 200, 10, 10, q + 8 < 10 ? 4 : 6 - q, 1);
+                0, 16, 1, 200, 10, 10, q + 8 < 10 ? 4 : 6 - q, 1, 0, 0);
         }
         for (long q = 8; q < 12; q += 4) {
             matmul_tile_6x1x4(a + r * 1, b + q, 0, c + r * 10 + q,
-                0, 16, 1, 200, 10, 10, q + 4 < 10 ? 0 : 6 - q, 1);
+                0, 16, 1, 200, 10, 10, q + 4 < 10 ? 0 : 6 - q, 1, 0, 0);
         }
     }
     for (long unit = begin > 30 ? begin : 30; unit < end && unit < 34; unit++) {
         const long r = 180 + (unit - 30) * 5;
         for (long q = 0; q < 8; q += 8) {
             matmul_tile_5x2x4(a + r * 1, b + q, 0, c + r * 10 + q,
-                0, 16, 1, 200, 10, 10, q + 8 < 10 ? 4 : 6 - q, 1);
+                0, 16, 1, 200, 10, 10, q + 8 < 10 ? 4 : 6 - q, 1, 0, 0);
         }
         for (long q = 8; q < 12; q += 4) {
             matmul_tile_5x1x4(a + r * 1, b + q, 0, c + r * 10 + q,
-                0, 16, 1, 200, 10, 10, q + 4 < 10 ? 0 : 6 - q, 1);
+                0, 16, 1, 200, 10, 10, q + 4 < 10 ? 0 : 6 - q, 1, 0, 0);
         }
     }
 }
@@ -1351,11 +1343,11 @@ static void fashion_micro_run_train_dense_product_39(const void *context, long b
         strided_copy(panel, b + first * 10, size, panel_stride, b_stride);
         for (long r = 0; r < 6; r += 6) {
             matmul_tile_6x2x4(a + r * 10, panel + (q - first), 0, c + r * 200 + q,
-                0, 10, 10, 1, 8, 200, q + 8 < 200 ? 4 : 196 - q, 1);
+                0, 10, 10, 1, 8, 200, q + 8 < 200 ? 4 : 196 - q, 1, 0, 0);
         }
         for (long r = 6; r < 16; r += 5) {
             matmul_tile_5x2x4(a + r * 10, panel + (q - first), 0, c + r * 200 + q,
-                0, 10, 10, 1, 8, 200, q + 8 < 200 ? 4 : 196 - q, 1);
+                0, 10, 10, 1, 8, 200, q + 8 < 200 ? 4 : 196 - q, 1, 0, 0);
         }
     }
 }
@@ -1547,22 +1539,22 @@ static void fashion_micro_run_evaluate_dense_value_14(const void *context, long 
         const long r = 0 + (unit - 0) * 6;
         for (long q = 0; q < 8; q += 8) {
             matmul_tile_6x2x4(a + r * 200, b + q, bias + q, c + r * 10 + q,
-                0, 200, 200, 1, 10, 10, q + 8 < 10 ? 4 : 6 - q, 1);
+                0, 200, 200, 1, 10, 10, q + 8 < 10 ? 4 : 6 - q, 1, 0, 0);
         }
         for (long q = 8; q < 12; q += 4) {
             matmul_tile_6x1x4(a + r * 200, b + q, bias + q, c + r * 10 + q,
-                0, 200, 200, 1, 10, 10, q + 4 < 10 ? 0 : 6 - q, 1);
+                0, 200, 200, 1, 10, 10, q + 4 < 10 ? 0 : 6 - q, 1, 0, 0);
         }
     }
     for (long unit = begin > 1 ? begin : 1; unit < end && unit < 3; unit++) {
         const long r = 6 + (unit - 1) * 5;
         for (long q = 0; q < 8; q += 8) {
             matmul_tile_5x2x4(a + r * 200, b + q, bias + q, c + r * 10 + q,
-                0, 200, 200, 1, 10, 10, q + 8 < 10 ? 4 : 6 - q, 1);
+                0, 200, 200, 1, 10, 10, q + 8 < 10 ? 4 : 6 - q, 1, 0, 0);
         }
         for (long q = 8; q < 12; q += 4) {
             matmul_tile_5x1x4(a + r * 200, b + q, bias + q, c + r * 10 + q,
-                0, 200, 200, 1, 10, 10, q + 4 < 10 ? 0 : 6 - q, 1);
+                0, 200, 200, 1, 10, 10, q + 4 < 10 ? 0 : 6 - q, 1, 0, 0);
         }
     }
 }

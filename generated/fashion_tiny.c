@@ -96,10 +96,14 @@ typedef float vector1, memory1;
 #if defined(LATHE_VECTORS) && defined(__has_builtin)
 #if __has_builtin(__builtin_shufflevector)
 #define LATHE_SQUARE 4
-#define LATHE_MIX_LOW(a, b) __builtin_shufflevector(a, b, \
-    0, 4, 1, 5)
-#define LATHE_MIX_HIGH(a, b) __builtin_shufflevector(a, b, \
-    2, 6, 3, 7)
+#define LATHE_LOW(a, b) __builtin_shufflevector(a, b, \
+    0, 1, 4, 5)
+#define LATHE_HIGH(a, b) __builtin_shufflevector(a, b, \
+    2, 3, 6, 7)
+#define LATHE_EVEN(a, b) __builtin_shufflevector(a, b, \
+    0, 2, 4, 6)
+#define LATHE_ODD(a, b) __builtin_shufflevector(a, b, \
+    1, 3, 5, 7)
 #endif
 #endif
 
@@ -486,7 +490,7 @@ LATHE_FUNCTION LATHE_FUSED void pixel_tile_3x2x4(const real *a, const real *b, c
 /* 1 rows x 3 vectors of 4 columns, the last at column `last`: c += a * b. */
 LATHE_FUNCTION LATHE_FUSED void matmul_tile_1x3x4(const real *a, const real *b, const real *bias, real *c,
         const real *mask, long depth, long a_row, long a_depth, long b_depth,
-        long c_row, long last, long flags) {
+        long c_row, long last, long flags, const real *ahead, long ahead_step) {
     LATHE_FUSE
 #ifdef LATHE_VECTORS
     const vector4 zero = {0};
@@ -504,6 +508,7 @@ LATHE_FUNCTION LATHE_FUSED void matmul_tile_1x3x4(const real *a, const real *b, 
         a0_0 = a0_1 = a0_2 = zero;
     }
     for (long k = 0; k < depth; k++, a += a_depth, b += b_depth) {
+        if (ahead) LATHE_PREFETCH(ahead + k * ahead_step);
         const vector4 b0 = *(const memory4 *)(b);
         const vector4 b1 = *(const memory4 *)(b + 4);
         const vector4 b2 = *(const memory4 *)(b + last);
@@ -525,6 +530,7 @@ LATHE_FUNCTION LATHE_FUSED void matmul_tile_1x3x4(const real *a, const real *b, 
     *(memory4 *)(c + last) = a0_2;
 #else
     const long columns = last + 4;
+    (void)ahead, (void)ahead_step;
     for (long r = 0; r < 1; r++)
         for (long j = 0; j < columns; j++) {
             const long at = r * c_row + j;
@@ -696,7 +702,7 @@ static void fashion_tiny_run_predict_dense_value_20(const void *context, long be
         const long r = 0 + (unit - 0) * 1;
         for (long q = 0; q < 12; q += 12) {
             matmul_tile_1x3x4(a + r * 144, b + q, bias + q, c + r * 10 + q,
-                0, 144, 144, 1, 10, 10, q + 12 < 10 ? 8 : 6 - q, 1);
+                0, 144, 144, 1, 10, 10, q + 12 < 10 ? 8 : 6 - q, 1, 0, 0);
         }
     }
 }

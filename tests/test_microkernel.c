@@ -76,7 +76,7 @@ typedef void gradient_row(const float *x, const float *g, float *acc, long rows,
                           long x_row, long x_column, long g_row, long g_column, long border);
 typedef void matmul(const float *a, const float *b, const float *bias, float *c, const float *mask,
                     long depth, long a_row, long a_depth, long b_depth, long c_row, long last,
-                    long flags);
+                    long flags, const float *ahead, long ahead_step);
 
 static void try_convolution(microkernel_function *function, const char *name, int T, int P, int L) {
     long taps[2 * 9], tap_count = (long)random_below(10), channels = 1 + (long)random_below(4);
@@ -226,7 +226,8 @@ static void try_matmul(microkernel_function *function, const char *name, int R, 
             finish(at + shift, sum, size, flags);
         }
     ((matmul *)function)(a, b, bias, c, flags & MICROKERNEL_MASK ? mask : NULL, depth, a_row,
-                         a_depth, b_depth, c_row, last, flags);
+                         a_depth, b_depth, c_row, last, flags, random_below(2) ? b : NULL,
+                         (long)random_below(1000));
     check(name);
 }
 

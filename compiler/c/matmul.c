@@ -44,6 +44,38 @@ static void open_blocks(struct writer *w, const struct matmul_kernel *m) {
                MICROKERNEL_FIRST, m->depth, last_flags(m));
 }
 
+enum { LINE = 64 / 4 }; /* reals of a cache line */
+
+/* What is read after this column tile, or block of it: columns of the next one, or rows of b that
+ * its panel is made of; the first again behind the last. Each row tile asks for one part, a line
+ * for each k. */
+static void write_ahead(struct writer *w, const struct matmul_kernel *m, long width) {
+    if (!m->prefetches) return;
+    const char *next =
+        arena_format(w->arena, "(q + %ld < %ld ? q + %ld : 0)", width, column_count(m), width);
+    if (m->panel)
+        write_line(w, "const real *const ahead = b + %s * %ld%s;", next, m->b_column,
+                   has_blocks(m) ? arena_format(w->arena, " + k * %ld", width) : "");
+    else if (has_blocks(m))
+        write_line(
+            w, "const real *const ahead = k + depth < %ld ? b + q + (k + depth) * %ld : b + %s;",
+            m->depth, m->b_depth, next);
+    else
+        write_line(w, "const real *const ahead = b + %s;", next);
+}
+
+/* The part of it that belongs to the tile at row r. */
+static const char *ahead_of_tile(struct writer *w, const struct matmul_kernel *m, long rows,
+                                 long vectors) {
+    if (!m->prefetches) return "0, 0";
+    long parts = (vectors * m->lanes + LINE - 1) / LINE + (!m->panel && m->b_depth % LINE != 0);
+    const char *depth = has_blocks(m) ? "depth" : arena_format(w->arena, "%ld", m->depth);
+    const char *distance = m->panel ? arena_format(w->arena, "%d * %s", LINE, depth)
+                                    : arena_format(w->arena, "%d", LINE);
+    return arena_format(w->arena, "r < %ld ? ahead + r / %ld * %s : 0, %ld", parts * rows, rows,
+                        distance, m->panel ? LINE : m->b_depth);
+}
+
 /* The row of c where the sums of row r go. */
 static const char *result_row(const struct matmul_kernel *m) {
     return m->update ? "(r - first)" : "r";
@@ -67,10 +99,10 @@ static void write_call(struct writer *w, const struct matmul_kernel *m, long row
     const char *depth = has_blocks(m) ? "depth" : arena_format(w->arena, "%ld", m->depth);
     const char *flags =
         has_blocks(m) ? "flags" : arena_format(w->arena, "%d", MICROKERNEL_FIRST | last_flags(m));
-    write_line(w, "    %s, %s, %ld, %ld, %ld, %ld, q + %ld < %ld ? %ld : %ld - q, %s);", mask,
+    write_line(w, "    %s, %s, %ld, %ld, %ld, %ld, q + %ld < %ld ? %ld : %ld - q, %s, %s);", mask,
                depth, m->a_row, m->row_panel ? m->panel_rows : m->a_depth, b_depth, m->c_row,
                vectors * m->lanes, column_count(m), (vectors - 1) * m->lanes,
-               column_count(m) - m->lanes, flags);
+               column_count(m) - m->lanes, flags, ahead_of_tile(w, m, rows, vectors));
 }
 
 /* The last columns of the rows from r on, in vectors along the depth: the products of a weight
@@ -138,7 +170,7 @@ static void write_tail_along_rows(struct writer *w, const struct matmul_kernel *
             write_line(w, "%s(b + %ld, a + r, 0, sums + %ld, 0, %ld, 1, %ld, %ld, %ld,", name,
                        column_count(m) + column, column * distance, m->depth, m->b_depth,
                        m->a_depth, distance);
-            write_line(w, "    count - %d, %d);", m->lanes, MICROKERNEL_FIRST);
+            write_line(w, "    count - %d, %d, 0, 0);", m->lanes, MICROKERNEL_FIRST);
             column += size;
         }
         write_open(w, "for (long i = 0; i < count; i++)");
@@ -225,6 +257,7 @@ static void write_tiles(struct writer *w, const struct matmul_kernel *m) {
         open_tiles(w, outer_name, first, count, size * outer_unit, true, i ? outer.big : 0);
         write_panel(w, m);
         open_blocks(w, m);
+        write_ahead(w, m, size * m->lanes);
         for (int j = 0; j < 2; j++) {
             long inner_count = j ? inner.small : inner.big, inner_size = inner.size + !j;
             if (!inner_count) continue;

@@ -214,6 +214,7 @@ struct matmul_kernel {
     int lanes, tile_rows, tile_vectors;
     long depth_block;          /* rows of b at a time: those of a tile stay in a cache */
     bool by_columns;           /* units are column tiles, else row tiles */
+    bool prefetches;           /* what the next column tile reads of b is asked for ahead */
     bool use_generic;          /* call the runtime's sgemm */
     struct epilogue epilogue;
 };

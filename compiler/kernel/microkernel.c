@@ -45,7 +45,7 @@ static const char *parameters(enum microkernel_kind kind) {
     case MICROKERNEL_MATMUL:
         return "const real *a, const real *b, const real *bias, real *c,\n"
                "        const real *mask, long depth, long a_row, long a_depth, long b_depth,\n"
-               "        long c_row, long last, long flags";
+               "        long c_row, long last, long flags, const real *ahead, long ahead_step";
     case MICROKERNEL_PIXEL:
         return "const real *a, const real *b, const real *bias, real *c,\n"
                "        const long *taps, long tap_count, long depth, long a_row, long b_depth,\n"

@@ -40,11 +40,12 @@
  *
  *   void matmul_tile_RxVxL(const real *a, const real *b, const real *bias, real *c,
  *       const real *mask, long depth, long a_row, long a_depth, long b_depth, long c_row,
- *       long last, long flags);
+ *       long last, long flags, const real *ahead, long ahead_step);
  *     R rows x V vectors of L columns, the last vector starting at column `last` (it may overlap the
  *     one before, so that any number of columns from L up needs no remainder):
  *       acc[r][v] += a[r * a_row + k * a_depth] * b[k * b_depth + column(v) ...]
- *     bias is indexed by column; mask is addressed as c.
+ *     bias is indexed by column; mask is addressed as c. Unless ahead is NULL, the cache line at
+ *     ahead + k * ahead_step, anywhere in memory or outside, is asked for with each k.
  *
  *   void pixel_tile_PxVxL(const real *a, const real *b, const real *bias, real *c, const long *taps,
  *       long tap_count, long depth, long a_row, long b_depth, long c_row, long last, long flags);

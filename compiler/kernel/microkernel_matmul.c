@@ -44,8 +44,10 @@ static void print_stored(struct text *text, const struct microkernel *kernel) {
 }
 
 static void print_start(struct text *text, const struct microkernel *kernel) {
-    if (kernel->kind == MICROKERNEL_MATMUL) print_stored(text, kernel);
-    else text_put(text, "    if (bias) {\n");
+    if (kernel->kind == MICROKERNEL_MATMUL)
+        print_stored(text, kernel);
+    else
+        text_put(text, "    if (bias) {\n");
     for (int v = 0; v < kernel->b; v++) {
         text_put(text, "        ");
         for (int r = 0; r < kernel->a; r++) text_add(text, "a%d_%d = ", r, v);
@@ -126,6 +128,7 @@ static void print_results(struct text *text, const struct microkernel *kernel) {
 static void print_plain(struct text *text, const struct microkernel *kernel) {
     text_add(text,
              "    const long columns = last + %d;\n"
+             "    (void)ahead, (void)ahead_step;\n"
              "    for (long r = 0; r < %d; r++)\n"
              "        for (long j = %s; j < columns; j++) {\n",
              kernel->lanes, kernel->a, kernel->b == 1 ? "last" : "0");
@@ -155,7 +158,8 @@ void microkernel_print_matmul(struct text *text, const struct microkernel *kerne
     if (kernel->a == 1) text_put(text, "    (void)a_row, (void)c_row;\n");
     microkernel_print_accumulators(text, kernel);
     print_start(text, kernel);
-    text_put(text, "    for (long k = 0; k < depth; k++, a += a_depth, b += b_depth) {\n");
+    text_put(text, "    for (long k = 0; k < depth; k++, a += a_depth, b += b_depth) {\n"
+                   "        if (ahead) LATHE_PREFETCH(ahead + k * ahead_step);\n");
     print_products(text, kernel, "    ");
     print_relu(text, kernel);
     print_mask(text, kernel);

@@ -149,13 +149,13 @@ struct target target_small(const struct target *target) {
 }
 
 bool target_runs(const struct target *target) {
-    if (target == &generic) return true;
+    if (strcmp(target->name, generic.name) == 0) return true;
 #if defined(__x86_64__) && defined(__GNUC__)
     /* These ask the operating system too (it must save the wide registers). */
     bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
               __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
-    if (target == &x86_64_v3) return v3;
-    if (target == &x86_64_v4)
+    if (strcmp(target->name, x86_64_v3.name) == 0) return v3;
+    if (strcmp(target->name, x86_64_v4.name) == 0)
         return v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                __builtin_cpu_supports("avx512vl");
@@ -166,5 +166,13 @@ bool target_runs(const struct target *target) {
 const struct target *target_native(void) {
     const struct target *const *target = all;
     while (!target_runs(*target)) target++;
+#if defined(__x86_64__) && defined(__GNUC__)
+    static struct target amd;
+    if (__builtin_cpu_is("amd")) {
+        amd = **target;
+        amd.fast_l2 = true;
+        return &amd;
+    }
+#endif
     return *target;
 }

@@ -11,6 +11,7 @@ struct target {
     int block_lanes;     /* samples in a block of images: lanes, or less for calls of few samples */
     int registers;       /* vector registers */
     long l1, l2;         /* bytes of data cache assumed per core */
+    bool fast_l2;        /* it delivers what two multiply-adds a cycle take of a panel of b */
     bool is_small;       /* code is rather small than fast, unless asked otherwise */
     bool even_tiles;     /* tiles of one size only: less code */
     /* Register tiles, as measured (target.c). */
@@ -29,7 +30,8 @@ const struct target *target_find(const char *name);
 /** The target's form for small code: one number at a time, in a tile of 2 x 2 sums. */
 struct target target_small(const struct target *target);
 
-/** The best target this processor can run (CPUID). */
+/** The best target this processor can run (CPUID), with what else is known of the processor. Of
+ * the same name as that of targets(), but not always the same pointer. */
 const struct target *target_native(void);
 
 /** True if this processor (and its operating system) can run code for the target. */
