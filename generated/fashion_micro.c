@@ -108,6 +108,7 @@ typedef float vector1, memory1;
 
 #if defined(LATHE_VECTORS) && defined(__has_builtin)
 #if __has_builtin(__builtin_shufflevector)
+#define LATHE_OUTLINE LATHE_FUNCTION __attribute__((noinline))
 #define LATHE_SQUARE 4
 #define LATHE_LOW(a, b) __builtin_shufflevector(a, b, \
     0, 1, 4, 5)
@@ -117,6 +118,26 @@ typedef float vector1, memory1;
     0, 2, 4, 6)
 #define LATHE_ODD(a, b) __builtin_shufflevector(a, b, \
     1, 3, 5, 7)
+/* to[i * to_i + j] = from[j * from_j + i] for 4 x 4 numbers. */
+LATHE_OUTLINE void transpose_square(real *to, const real *from, long to_i,
+        long from_j) {
+    const vector4 a0 = *(const memory4 *)(from + 0 * from_j);
+    const vector4 a1 = *(const memory4 *)(from + 1 * from_j);
+    const vector4 a2 = *(const memory4 *)(from + 2 * from_j);
+    const vector4 a3 = *(const memory4 *)(from + 3 * from_j);
+    const vector4 b0 = LATHE_LOW(a0, a1);
+    const vector4 b1 = LATHE_HIGH(a0, a1);
+    const vector4 b2 = LATHE_LOW(a2, a3);
+    const vector4 b3 = LATHE_HIGH(a2, a3);
+    const vector4 c0 = LATHE_EVEN(b0, b2);
+    const vector4 c1 = LATHE_ODD(b0, b2);
+    const vector4 c2 = LATHE_EVEN(b1, b3);
+    const vector4 c3 = LATHE_ODD(b1, b3);
+    *(memory4 *)(to + 0 * to_i) = c0;
+    *(memory4 *)(to + 1 * to_i) = c1;
+    *(memory4 *)(to + 2 * to_i) = c2;
+    *(memory4 *)(to + 3 * to_i) = c3;
+}
 #endif
 #endif
 

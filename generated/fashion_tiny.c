@@ -95,6 +95,7 @@ typedef float vector1, memory1;
 
 #if defined(LATHE_VECTORS) && defined(__has_builtin)
 #if __has_builtin(__builtin_shufflevector)
+#define LATHE_OUTLINE LATHE_FUNCTION __attribute__((noinline))
 #define LATHE_SQUARE 4
 #define LATHE_LOW(a, b) __builtin_shufflevector(a, b, \
     0, 1, 4, 5)

@@ -34,7 +34,8 @@ static bool line_ends_with(const char *line, const char *text) {
 }
 
 static bool starts_helper(const char *line) {
-    return !strncmp(line, "LATHE_INLINE ", 13) || !strncmp(line, "LATHE_FUNCTION ", 15);
+    return !strncmp(line, "LATHE_INLINE ", 13) || !strncmp(line, "LATHE_FUNCTION ", 15) ||
+           !strncmp(line, "LATHE_OUTLINE ", 14);
 }
 
 /* Back over the comment that stands right above a line. */

@@ -53,8 +53,8 @@ static void print_square(struct text *text, int lanes) {
     char name = 'b';
     text_add(text,
              "/* to[i * to_i + j] = from[j * from_j + i] for %d x %d numbers. */\n"
-             "LATHE_FUNCTION __attribute__((noinline)) void transpose_square(real *to, const real *from,\n"
-             "        long to_i, long from_j) {\n",
+             "LATHE_OUTLINE void transpose_square(real *to, const real *from, long to_i,\n"
+             "        long from_j) {\n",
              lanes, lanes);
     for (int i = 0; i < lanes; i++)
         text_add(text, "    const vector%d a%d = *(const memory%d *)(from + %d * from_j);\n", lanes,
@@ -112,6 +112,7 @@ void microkernel_print_transpose(struct text *text, const struct target *target,
     if (lanes >= 4) {
         text_put(text, "#if defined(LATHE_VECTORS) && defined(__has_builtin)\n"
                        "#if __has_builtin(__builtin_shufflevector)\n");
+        text_put(text, "#define LATHE_OUTLINE LATHE_FUNCTION __attribute__((noinline))\n");
         text_add(text, "#define LATHE_SQUARE %d\n", lanes);
         print_shuffle(text, lanes, "LOW", low);
         print_shuffle(text, lanes, "HIGH", high);
