@@ -76,15 +76,32 @@ static long sums_of_tap(const struct weight_gradient_kernel *g) {
     return (long)g->tile_out * g->tile_in;
 }
 
+/* Distances between the blocks of samples. */
+static long image_block(const struct writer *w, const struct weight_gradient_kernel *g) {
+    return w->plan->views[g->image->number]->stride[0];
+}
+
+static long gradient_block(const struct writer *w, const struct weight_gradient_kernel *g) {
+    return w->plan->views[g->gradient->number]->stride[0];
+}
+
+/* Of a unit: "blocks", or their number. */
+static const char *block_count(const struct writer *w, const struct weight_gradient_kernel *g) {
+    return g->block_parts > 1 ? "blocks"
+                              : arena_format(w->arena, "%ld", w->plan->rows / w->plan->lanes);
+}
+
 static void write_call(struct writer *w, const struct weight_gradient_kernel *g, long out, long in,
                        bool is_only) {
     long lanes = w->plan->lanes;
     const char *name = use_tile(w, MICROKERNEL_GRADIENT, (int)out, (int)in, (int)lanes);
     if (!is_only) write_open(w, "if (outs == %ld && ins == %ld)", out, in);
-    write_line(w, "%s(xt, gt, tile_sums + tap * %ld, rows, columns,", name, sums_of_tap(g) * lanes);
+    write_line(w, "%s(xt, gt, tile_sums + tap * %ld, %s, columns,", name, sums_of_tap(g) * lanes,
+               g->across_blocks ? block_count(w, g) : "rows");
     write_line(w, "    %ld, %ld, %ld, %ld, %ld, %ld);",
-               g->window.strides[0] * g->in_size[1] * lanes, g->window.strides[1] * lanes,
-               next_input(g) * lanes, g->out_size[1] * lanes, lanes,
+               g->across_blocks ? image_block(w, g) : g->window.strides[0] * g->in_size[1] * lanes,
+               g->window.strides[1] * lanes, next_input(g) * lanes,
+               g->across_blocks ? gradient_block(w, g) : g->out_size[1] * lanes, lanes,
                g->out_size[0] * g->out_size[1] * lanes);
     if (!is_only) write_close(w);
 }
@@ -237,10 +254,14 @@ static void write_taps(struct writer *w, const struct weight_gradient_kernel *g,
     write_open(w, "for (long tap = 0; tap < taps; tap++)");
     write_line(w, "const long ky = (tap_begin + tap) / %ld, kx = (tap_begin + tap) %% %ld;",
                g->window.kernel_size[1], g->window.kernel_size[1]);
-    write_row_range(w, g);
-    write_line(w, "const long rows = bottom - row, column = column_begin[kx];");
-    write_line(w, "const long columns = column_end[kx] - column;");
-    write_line(w, "if (rows <= 0 || columns <= 0) continue;");
+    if (!g->across_blocks) {
+        write_row_range(w, g);
+        write_line(w, "const long rows = bottom - row;");
+        write_line(w, "if (rows <= 0) continue;");
+    }
+    write_line(w, "const long column = column_begin[kx], columns = column_end[kx] - column;");
+    write_line(w, "if (columns <= 0) continue;");
+    if (g->across_blocks) write_open(w, "for (long row = row_begin[ky]; row < row_end[ky]; row++)");
     write_line(w,
                "const real *const xt = xb + ((row * %ld + ky * %ld - %ld) * %ld + column * %ld + "
                "kx * %ld - %ld) * %ld;",
@@ -248,6 +269,7 @@ static void write_taps(struct writer *w, const struct weight_gradient_kernel *g,
                g->window.strides[1], g->window.dilation_rate[1], g->window.pad[1], lanes);
     write_line(w, "const real *const gt = gb + (row * %ld + column) * %ld;", g->out_size[1], lanes);
     write_calls(w, g, outs->channels, ins->channels);
+    if (g->across_blocks) write_close(w);
     write_close(w);
 }
 
@@ -262,7 +284,7 @@ static void write_prefetches(struct writer *w, const struct weight_gradient_kern
     const char *in_count = g->joins_columns ? "1"
                            : needs_count    ? "ins"
                                             : arena_format(w->arena, "%d", g->tile_in);
-    if (!g->prefetches) return;
+    if (!g->prefetches || g->across_blocks) return;
     const char *name = use_symbol(w, "prefetch_planes");
     write_line(w, "%s(gb + (top + %ld) * %ld, in - in_tile, %s, %ld, %ld, 1, 0, %ld);", name, rows,
                g_row, out_count, most_tiles(ins), g->out_size[0] * g_row, rows * g_row);
@@ -272,30 +294,37 @@ static void write_prefetches(struct writer *w, const struct weight_gradient_kern
                g->in_size[0] * x_row, rows * stride * x_row);
 }
 
+/* Blocks of samples, and pieces of their rows: a tile goes over all before the next one does, or
+ * over each. */
+static void open_pieces(struct writer *w, const struct weight_gradient_kernel *g) {
+    const char *first = g->block_parts > 1 ? "first_block" : "0";
+    if (g->across_blocks) {
+        write_line(w, "const long block = %s;", first);
+        return;
+    }
+    write_open(w, "for (long block = %s; block < %s%s; block++)", first,
+               g->block_parts > 1 ? "first_block + " : "", block_count(w, g));
+    write_open(w, "for (long top = 0; top < %ld; top += %ld)", g->out_size[0], g->rows_at_once);
+}
+
 /* All samples and pixels, in pieces whose rows stay in the L1 cache. */
 static void write_sums(struct writer *w, const struct weight_gradient_kernel *g,
                        const struct tiles *outs, const struct tiles *ins) {
-    struct view *const *views = w->plan->views;
     long lanes = w->plan->lanes;
     bool needs_count = !is_even(outs->channels, ins->channels);
-    if (g->block_parts > 1)
-        write_open(w, "for (long block = first_block; block < first_block + blocks; block++)");
-    else
-        write_open(w, "for (long block = 0; block < %ld; block++)", w->plan->rows / lanes);
-    write_open(w, "for (long top = 0; top < %ld; top += %ld)", g->out_size[0], g->rows_at_once);
+    open_pieces(w, g);
     open_tiles(w, outs, needs_count);
     write_line(w, "const real *const gb = g + block * %ld + (group * %ld + outs_begin) * %ld;",
-               views[g->gradient->number]->stride[0], g->out_channels,
-               g->out_size[0] * g->out_size[1] * lanes);
+               gradient_block(w, g), g->out_channels, g->out_size[0] * g->out_size[1] * lanes);
     open_tiles(w, ins, needs_count);
     long plane = g->in_size[0] * g->in_size[1];
     write_line(w, "const real *const xb = x + block * %ld + group * %ld + %s * %ld;",
-               views[g->image->number]->stride[0], g->in_channels * plane * lanes,
+               image_block(w, g), g->in_channels * plane * lanes,
                g->joins_columns ? "in" : "ins_begin", plane * lanes);
     write_tile_sums(w, g, outs, ins);
     write_prefetches(w, g, outs, ins, needs_count);
     (g->joins_columns ? write_joined_taps : write_taps)(w, g, outs, ins);
-    for (int i = 0; i < 4; i++) write_close(w);
+    for (int i = 0; i < (g->across_blocks ? 2 : 4); i++) write_close(w);
 }
 
 static void write_results(struct writer *w, const struct weight_gradient_kernel *g,

@@ -9,6 +9,13 @@ struct chunk {
     long block, row, column;
 };
 
+/* The products' parts. Divisions take as long as a tile of few channels, so these are kept. */
+struct product_parts {
+    struct split outs, channels;
+    long tiles; /* that `pixels` are the parts of */
+    struct split pixels;
+};
+
 /* Asks for the rows of the next channel that the tiles above did not read. */
 static void prefetch_rows(const struct winograd_driver *c, const float *x, long top, long left) {
     enum { LINE = 16 }; /* reals of a cache line */
@@ -40,14 +47,13 @@ static long tiles_with_point(const struct winograd_driver *c, int axis, long fir
 }
 
 /* The products of so many tiles and some input channels at a point: v to m, with the weights u. */
-static void multiply_channels(const struct winograd_driver *c, long tiles, const float *v,
-                              const float *u, float *m, long first, long channels) {
+static void multiply_channels(const struct winograd_driver *c, const struct product_parts *parts,
+                              const float *v, const float *u, float *m, long first, long channels) {
     static const long tap[2] = {0, 0};
     long plane = c->chunk[0] * c->chunk[1] * c->lanes;
-    struct split pixels = split_evenly(tiles, c->tile_pixels);
-    struct split outs = split_evenly(c->out_channels, c->tile_channels);
+    struct split pixels = parts->pixels, outs = parts->outs;
     long wide_pixels = pixels.big * (pixels.size + 1), wide_outs = outs.big * (outs.size + 1);
-    for (long q = 0, p; q < tiles; q += p) {
+    for (long q = 0, p; q < parts->tiles; q += p) {
         p = pixels.size + (q < wide_pixels);
         for (long o = 0, t; o < c->out_channels; o += t) {
             bool is_small = o >= wide_outs;
@@ -60,17 +66,19 @@ static void multiply_channels(const struct winograd_driver *c, long tiles, const
     }
 }
 
-static void multiply(const struct winograd_driver *c, const struct chunk *chunk, const float *v,
-                     const float *u, float *m) {
-    struct split parts = split_evenly(c->in_channels, c->channel_block);
+static void multiply(const struct winograd_driver *c, struct product_parts *parts,
+                     const struct chunk *chunk, const float *v, const float *u, float *m) {
     for (long k = 0; k < WINOGRAD_POINTS; k++) {
         long tiles = tiles_with_point(c, 0, chunk->row, k / WINOGRAD_EDGE) *
                      tiles_with_point(c, 1, chunk->column, k % WINOGRAD_EDGE);
-        for (long part = 0, first = 0, channels; tiles && part < parts.big + parts.small;
-             part++, first += channels) {
-            channels = parts.size + (part < parts.big);
-            multiply_channels(c, tiles, v + k * c->image_point, u + k * c->weights_point,
+        if (!tiles) continue;
+        if (tiles != parts->tiles) parts->pixels = split_evenly(tiles, c->tile_pixels);
+        parts->tiles = tiles;
+        for (long part = 0, first = 0; first < c->in_channels; part++) {
+            long channels = parts->channels.size + (part < parts->channels.big);
+            multiply_channels(c, parts, v + k * c->image_point, u + k * c->weights_point,
                               m + k * c->result_point, first, channels);
+            first += channels;
         }
     }
 }
@@ -90,13 +98,15 @@ static void transform_result(const struct winograd_driver *c, const struct chunk
 
 WINOGRAD_DRIVE {
     float *v = points, *m = v + WINOGRAD_POINTS * c->image_point;
+    struct product_parts parts = {.outs = split_evenly(c->out_channels, c->tile_channels),
+                                  .channels = split_evenly(c->in_channels, c->channel_block)};
     struct chunk chunk;
     for (chunk.block = begin * c->blocks / c->units; chunk.block < end * c->blocks / c->units;
          chunk.block++)
         for (chunk.row = 0; chunk.row < c->tiles[0]; chunk.row += c->chunk[0])
             for (chunk.column = 0; chunk.column < c->tiles[1]; chunk.column += c->chunk[1]) {
                 transform_image(c, &chunk, x, v);
-                multiply(c, &chunk, v, u, m);
+                multiply(c, &parts, &chunk, v, u, m);
                 transform_result(c, &chunk, m, bias, y, mask);
             }
 }

@@ -181,6 +181,9 @@ struct weight_gradient_kernel {
     long tiles_out, tiles_in; /* tiles of one unit: each pixel it reads serves all of them */
     long taps_at_once; /* taps of one unit */
     long rows_at_once; /* rows of pixels that stay in the L1 cache */
+    /* The rows of a call are the same row of several blocks of samples, not rows of one image, which
+     * is so small that calls cost more than what they do. */
+    bool across_blocks;
     bool prefetches;   /* the next piece of rows is asked for ahead */
     long block_parts;  /* parts of the sample blocks, each with sums of its own; for units of threads */
     const struct tensor *image, *gradient; /* the convolution's input; the gradient of its output */

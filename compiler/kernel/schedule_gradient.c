@@ -104,13 +104,20 @@ struct gradient_shape {
     double weights;                 /* all of them */
 };
 
+/* Of the samples, that a piece is of. */
+static long blocks_at_once(const struct program_plan *plan,
+                           const struct weight_gradient_kernel *w) {
+    return w->across_blocks ? parts(plan->rows / plan->lanes, w->block_parts) : 1;
+}
+
 /* Vectors of x and g that come from the L2 cache to the L1 cache, of all units. Tiles of a unit
  * share the piece of x if it stays in the L1 cache; so do the taps of a tile, at least those of a
  * row. */
 static double near_vectors(const struct program_plan *plan, const struct weight_gradient_kernel *w,
                            const struct gradient_shape *shape) {
     const long *kernel_size = w->window.kernel_size;
-    const long room = plan->target->l1 * 3 / 4 / (plan->lanes * REAL_SIZE);
+    const long blocks = blocks_at_once(plan, w);
+    const long room = plan->target->l1 * 3 / 4 / (blocks * plan->lanes * REAL_SIZE);
     long rows = w->rows_at_once * w->window.strides[0];
     long halo = (kernel_size[0] - 1) * w->window.dilation_rate[0];
     long g = w->tile_out * w->rows_at_once * w->out_size[1];
@@ -145,11 +152,14 @@ static double gradient_cost(const struct program_plan *plan, const struct weight
     long piece = w->tiles_out * w->tile_out * pixels + w->tiles_in * shape->planes *
                                                            w->rows_at_once * w->window.strides[0] *
                                                            w->in_size[1];
+    piece *= blocks_at_once(plan, w);
     if (sums > target->l2 / 8 || piece * vector > target->l2 / 2) return -1;
-    double calls = shape->out_vectors / (double)pixels *
-                   (double)(shape->out_tiles * shape->in_tiles * shape->taps);
+    double vectors =
+        (double)(shape->out_tiles * shape->in_tiles * shape->taps) * shape->out_vectors;
+    long call_pixels = w->across_blocks ? blocks_at_once(plan, w) * w->out_size[1] : pixels;
+    double calls = vectors / (double)call_pixels;
     double sum_cycles = (double)products * (sums <= target->l1 / 2 ? 1.5 : 4);
-    double cycles = calls * ((double)(larger(products, 8) * pixels) / 2 + call_cycles + sum_cycles);
+    double cycles = vectors * (double)larger(products, 8) / 2 + calls * (call_cycles + sum_cycles);
     cycles += near_cycles * near_vectors(plan, w, shape);
     cycles += shape->far_cycles * (double)shape->tap_parts *
               (shape->in_vectors * (double)(w->in_channels * out_parts) +
@@ -177,8 +187,12 @@ static double choose_unit(const struct program_plan *plan, struct weight_gradien
         for (long in = shape->in_tiles;; in = next_size(shape->in_tiles, in)) {
             for (long rows = w->out_size[0];; rows = next_size(w->out_size[0], rows)) {
                 w->tiles_out = out, w->tiles_in = in, w->rows_at_once = rows;
-                double cost = gradient_cost(plan, w, shape);
-                if (cost >= 0 && (least < 0 || cost < least)) least = cost, best = *w;
+                for (int across = 0; across <= (rows == w->out_size[0] && !w->joins_columns);
+                     across++) {
+                    w->across_blocks = across;
+                    double cost = gradient_cost(plan, w, shape);
+                    if (cost >= 0 && (least < 0 || cost < least)) least = cost, best = *w;
+                }
                 if (rows == 1) break;
             }
             if (in == 1) break;
