@@ -204,9 +204,44 @@ LATHE_INLINE real lane_sum_4(const real *x) {
     return s1_0;
 }
 
+#if defined(LATHE_VECTORS) && (defined(__clang__) || __GNUC__ >= 12)
+#define LATHE_LANE_SUMS 4
+/* to[i] = lane_sum_4(x + i * 4) for 4 vectors. */
+LATHE_FUNCTION void lane_sums_4(real *to, const real *x) {
+    const vector4 x0 = *(const memory4 *)(x + 0);
+    const vector4 x1 = *(const memory4 *)(x + 4);
+    const vector4 x2 = *(const memory4 *)(x + 8);
+    const vector4 x3 = *(const memory4 *)(x + 12);
+    const vector4 s2_x0 =
+        __builtin_shufflevector(x0, x2, 0, 1, 4, 5) +
+        __builtin_shufflevector(x0, x2, 2, 3, 6, 7);
+    const vector4 s2_x1 =
+        __builtin_shufflevector(x1, x3, 0, 1, 4, 5) +
+        __builtin_shufflevector(x1, x3, 2, 3, 6, 7);
+    const vector4 s1_s2_x0 =
+        __builtin_shufflevector(s2_x0, s2_x1, 0, 4, 2, 6) +
+        __builtin_shufflevector(s2_x0, s2_x1, 1, 5, 3, 7);
+    *(memory4 *)to = s1_s2_x0;
+}
+#endif
+
 /* A tile of a weight gradient at one tap: adds the lanes of each sum. */
 LATHE_INLINE void gradient_store(real *to, const real *sums, long outs, long ins, long to_out,
         long to_in) {
+#ifdef LATHE_LANE_SUMS
+    const long count = outs * ins;
+    if (count >= 4 && count <= 32) {
+        real all[32];
+        for (long n = 0; n < count; n += 4) {
+            const long first = n + 4 <= count ? n : count - 4;
+            lane_sums_4(all + first, sums + first * 4);
+        }
+        for (long o = 0; o < outs; o++)
+            for (long i = 0; i < ins; i++)
+                to[o * to_out + i * to_in] = all[o * ins + i];
+        return;
+    }
+#endif
     for (long o = 0; o < outs; o++)
         for (long i = 0; i < ins; i++, sums += 4)
             to[o * to_out + i * to_in] = lane_sum_4(sums);
@@ -315,7 +350,7 @@ LATHE_FUNCTION LATHE_FUSED void convolution_tile_1x7(const real *x, const real *
     const vector4 zero = {0};
     (void)y_plane;
     vector4 a0_0, a0_1, a0_2, a0_3, a0_4, a0_5, a0_6;
-    if (tap_count == 1) {
+    if (tap_count == 1 && !(flags & 8)) {
         LATHE_PREFETCH_WRITE(y);
         LATHE_PREFETCH_WRITE(y + y_step);
         LATHE_PREFETCH_WRITE(y + 2 * y_step);
@@ -411,7 +446,7 @@ LATHE_FUNCTION LATHE_FUSED void convolution_tile_2x5(const real *x, const real *
     const vector4 zero = {0};
     vector4 a0_0, a0_1, a0_2, a0_3, a0_4;
     vector4 a1_0, a1_1, a1_2, a1_3, a1_4;
-    if (tap_count == 1) {
+    if (tap_count == 1 && !(flags & 8)) {
         LATHE_PREFETCH_WRITE(y);
         LATHE_PREFETCH_WRITE(y + y_step);
         LATHE_PREFETCH_WRITE(y + 2 * y_step);
@@ -1464,9 +1499,10 @@ static void fashion_micro_run_train_conv2d_kernel_gradient(const void *context, 
                             const long ky = (tap_begin + tap) / 3, kx = (tap_begin + tap) % 3;
                             const long row = row_begin[ky] > top ? row_begin[ky] : top;
                             const long bottom = row_end[ky] < top + 5 ? row_end[ky] : top + 5;
-                            const long rows = bottom - row, column = column_begin[kx];
-                            const long columns = column_end[kx] - column;
-                            if (rows <= 0 || columns <= 0) continue;
+                            const long rows = bottom - row;
+                            if (rows <= 0) continue;
+                            const long column = column_begin[kx], columns = column_end[kx] - column;
+                            if (columns <= 0) continue;
                             const real *const xt = xb + ((row * 1 + ky * 1 - 0) * 7 + column * 1 + kx * 1 - 0) * 4;
                             const real *const gt = gb + (row * 5 + column) * 4;
                             gradient_tile_8x1(xt, gt, tile_sums + tap * 32, rows, columns,

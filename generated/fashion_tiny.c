@@ -108,6 +108,10 @@ typedef float vector1, memory1;
 #endif
 #endif
 
+#if defined(LATHE_VECTORS) && (defined(__clang__) || __GNUC__ >= 12)
+#define LATHE_LANE_SUMS 4
+#endif
+
 #ifdef LATHE_DOUBLE
 LATHE_INLINE double real_exp(double x) { return exp(x); }
 LATHE_INLINE double real_floor(double x) { return floor(x); }

@@ -132,10 +132,11 @@ static void write_products(struct writer *w, const struct kernel *kernel) {
                    blocks.big, blocks.big);
         write_line(w, "const long channels = part < %ld ? %ld : %ld;", blocks.big, blocks.size + 1,
                    blocks.size);
-        write_line(w, "const long flags = part == 0 ? %d : 0;", MICROKERNEL_FIRST);
+        write_line(w, "const long flags = part == 0 ? %d : %d;", MICROKERNEL_FIRST | MICROKERNEL_NEAR,
+                   MICROKERNEL_NEAR);
     } else {
         write_line(w, "const long first = 0, channels = %ld, flags = %d;", c->in_channels,
-                   MICROKERNEL_FIRST);
+                   MICROKERNEL_FIRST | MICROKERNEL_NEAR);
     }
     write_tile_counts(w, kernel);
     if (count > 1) write_close(w);

@@ -61,7 +61,7 @@ static void multiply_channels(const struct winograd_driver *c, const struct prod
             c->tile[is_small * c->tile_pixels + p - 1](
                 v + first * plane + q * c->lanes, u + o * c->padded_in + first * t, NULL,
                 m + o * plane + q * c->lanes, NULL, tap, 1, channels, plane, t, c->lanes, c->lanes,
-                plane, first == 0 ? MICROKERNEL_FIRST : 0);
+                plane, MICROKERNEL_NEAR | (first == 0 ? MICROKERNEL_FIRST : 0));
         }
     }
 }

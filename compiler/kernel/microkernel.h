@@ -57,6 +57,7 @@
  *
  *   flags: MICROKERNEL_FIRST: acc starts at bias (or 0 where bias is NULL), else at the stored y;
  *          MICROKERNEL_RELU: y = max(acc, 0);  MICROKERNEL_MASK: y = mask > 0 ? acc : 0.
+ *          MICROKERNEL_NEAR: y is in a cache; convolution_tile does not ask for it ahead.
  *
  *   void strided_copy(real *to, const real *from, const long *size, const long *to_stride,
  *       const long *from_stride);                    five loops, innermost last
@@ -121,7 +122,7 @@
 
 #include <stdbool.h>
 
-enum { MICROKERNEL_FIRST = 1, MICROKERNEL_RELU = 2, MICROKERNEL_MASK = 4 };
+enum { MICROKERNEL_FIRST = 1, MICROKERNEL_RELU = 2, MICROKERNEL_MASK = 4, MICROKERNEL_NEAR = 8 };
 
 enum microkernel_kind {
     MICROKERNEL_CONVOLUTION, /* a = T, b = P */

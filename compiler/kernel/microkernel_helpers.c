@@ -1,4 +1,4 @@
-/* microkernel_helpers.c: the text of strided_copy and lane_sum, beside the scalar mathematics.
+/* microkernel_helpers.c: the text of strided_copy and of small helpers, beside the scalar mathematics.
  *
  * strided_copy changes layouts: row-major [n][features] to and from blocks of samples, and the
  * packing of weights. */
@@ -41,34 +41,6 @@ static const char *const copy =
     "                }\n"
     "}\n\n";
 
-static void print_lane_sum(struct text *text, int lanes, const char *qualifiers) {
-    text_add(text,
-             "/* The sum of %d lanes, by halves: always in this order. */\n"
-             "%s%sreal lane_sum_%d(const real *x) {\n",
-             lanes, qualifiers, *qualifiers ? " " : "", lanes);
-    for (int half = lanes / 2, first = 1; half >= 1; half /= 2, first = 0)
-        for (int i = 0; i < half; i++)
-            text_add(text,
-                     first ? "    const real s%d_%d = x[%d] + x[%d];\n"
-                           : "    const real s%d_%d = s%d_%d + s%d_%d;\n",
-                     half, i, first ? i : 2 * half, first ? i + half : i, 2 * half, i + half);
-    text_put(text, lanes > 1 ? "    return s1_0;\n}\n\n" : "    return x[0];\n}\n\n");
-}
-
-/* In the library because libtcc's own loops are slow. */
-static void print_gradient_store(struct text *text, int lanes, const char *qualifiers) {
-    text_add(
-        text,
-        "/* A tile of a weight gradient at one tap: adds the lanes of each sum. */\n"
-        "%s%svoid gradient_store(real *to, const real *sums, long outs, long ins, long to_out,\n"
-        "        long to_in) {\n"
-        "    for (long o = 0; o < outs; o++)\n"
-        "        for (long i = 0; i < ins; i++, sums += %d)\n"
-        "            to[o * to_out + i * to_in] = lane_sum_%d(sums);\n"
-        "}\n\n",
-        qualifiers, *qualifiers ? " " : "", lanes, lanes);
-}
-
 static const char *const prefetch =
     "/* Asks for `count` reals of each of some rows of every step-th plane from begin to before "
     "end. */\n"
@@ -97,8 +69,7 @@ static void print_helpers(struct text *text, const struct target *target, const 
     const char *outline = strcmp(qualifiers, "LATHE_INLINE") == 0 ? "LATHE_FUNCTION" : qualifiers;
     microkernel_print_transpose(text, target, outline);
     microkernel_put(text, copy, outline);
-    print_lane_sum(text, target->block_lanes, qualifiers);
-    print_gradient_store(text, target->block_lanes, qualifiers);
+    microkernel_print_lane_sum(text, target->block_lanes, qualifiers);
     microkernel_put(text, prefetch, qualifiers); /* GCC drops calls of what only prefetches */
     microkernel_put(text, block_sums, outline);
     microkernel_print_math(text, qualifiers, library);

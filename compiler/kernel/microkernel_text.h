@@ -39,6 +39,14 @@ void microkernel_print_select(struct text *text, int lanes, const char *accumula
 void microkernel_print_transpose(struct text *text, const struct target *target,
                                  const char *qualifiers);
 
+/** Appends lane_sum_L and gradient_store (microkernel_lane_sum.c). */
+void microkernel_print_lane_sum(struct text *text, int lanes, const char *qualifiers);
+
+/** Appends sums of the lanes of the vectors named in s, of which there are so many as lanes, in
+ * lane_sum's order, halves of two vectors at a time. NULL is a vector of zeros; all from one on are
+ * NULL then. s[0] becomes the name of the vector whose lane i is the sum of vector i. */
+void microkernel_print_lane_sums(struct text *text, const char *s[], int lanes);
+
 /** Appends the scalar mathematics: real_exp, real_log, ... (microkernel_math.c).
  * library: the prefix of the functions of math.h, "" or "own_". */
 void microkernel_print_math(struct text *text, const char *qualifiers, const char *library);

@@ -29,28 +29,6 @@ static void print_products(struct text *text, int outs, int ins, int lanes) {
     text_put(text, "    }\n");
 }
 
-/* Adds the lanes of `count` vectors (names in s) in lane_sum's order, halves of two vectors at a
- * time: lane i of the last vector is the sum of vector i. NULL: zeros. */
-static void print_lane_sums(struct text *text, const char *s[], int lanes) {
-    for (int half = lanes / 2; half >= 1; half /= 2)
-        for (int i = 0; i < half; i++) {
-            if (!s[i]) continue; /* then s[i + half] is NULL too */
-            const char *other = s[i + half] ? s[i + half] : "zero";
-            const char *name = arena_format(text->arena, "s%d_%s", half, s[i]);
-            text_add(text, "    const vector%d %s =", lanes, name);
-            for (int side = 0; side < 2; side++) {
-                text_add(text, "%s__builtin_shufflevector(%s, %s",
-                         side ? " +\n        " : "\n        ", s[i], other);
-                for (int lane = 0; lane < lanes; lane++)
-                    text_add(text, ", %d",
-                             (lane & half ? lanes : 0) + (side ? lane | half : lane & ~half));
-                text_put(text, ")");
-            }
-            text_put(text, ";\n");
-            s[i] = name;
-        }
-}
-
 static void print_vector_products(struct text *text, int outs, int ins, int lanes) {
     struct microkernel tile = {MICROKERNEL_GRADIENT, outs, ins, lanes};
     text_add(text, "    const vector%d zero = {0};\n", lanes);
@@ -67,7 +45,7 @@ static void print_vector_products(struct text *text, int outs, int ins, int lane
         const char **s = ARENA_ARRAY(text->arena, const char *, lanes);
         for (int i = 0; i < lanes && first + i < outs * ins; i++)
             s[i] = arena_format(text->arena, "a%d_%d", (first + i) / ins, (first + i) % ins);
-        print_lane_sums(text, s, lanes);
+        microkernel_print_lane_sums(text, s, lanes);
         text_add(text,
                  "    *(memory%d *)(to + %d) =\n"
                  "        is_first ? %s : %s + *(const memory%d *)(to + %d);\n",
