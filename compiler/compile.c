@@ -112,6 +112,13 @@ static long rows_of(const struct model *model, enum mode mode, long batch,
     return is_padded ? (batch + lanes - 1) / lanes * lanes : batch;
 }
 
+/* Weights and slots of which a core hardly finds any in its share of the L3 cache. */
+static bool weights_are_far(const struct graph *graph) {
+    enum { FAR_BYTES = 16 << 20 };
+    long reals = graph->space_size[SPACE_TRAINABLE] + graph->space_size[SPACE_OPTIMIZER];
+    return reals * (long)sizeof(float) > FAR_BYTES;
+}
+
 static struct program_plan *compile_mode(struct arena *arena, const struct model *model,
                                          enum mode mode, long batch,
                                          const struct compile_options *options,
@@ -134,6 +141,7 @@ static struct program_plan *compile_mode(struct arena *arena, const struct model
     plan->no_winograd = options->no_winograd;
     plan->is_serial = options->standalone && !options->form.threads;
     plan->has_shares = !options->standalone;
+    plan->weights_are_far = !options->standalone && weights_are_far(graph);
     struct pipeline pipeline = {graph, plan, options, dump, names[mode], NULL, error};
     if (!run_passes(&pipeline)) return NULL;
     if (pipeline.constants) compilation->constants = pipeline.constants;

@@ -64,10 +64,58 @@ static void write_ahead(struct writer *w, const struct matmul_kernel *m, long wi
         write_line(w, "const real *const ahead = b + %s;", next);
 }
 
+/* Weights and slots that an update reads: views of one element for each of the gradient's. */
+static int find_slots(const struct writer *w, const struct matmul_kernel *m,
+                      const struct view *slots[], int most) {
+    const struct loop_kernel *loop = &m->update->loop;
+    int count = 0;
+    for (int i = 0; i < loop->statement_count; i++) {
+        const struct statement *s = &loop->statements[i];
+        const struct view *view = s->is_stored ? w->plan->views[s->tensor->number] : NULL;
+        if (!view || shape_elements(&view->shape) != m->rows * m->columns) continue;
+        if (count < most) slots[count++] = view;
+    }
+    return count;
+}
+
+enum { MOST_SLOTS = 4 };
+
+static void write_slots(struct writer *w, const struct matmul_kernel *m) {
+    const struct view *slots[MOST_SLOTS];
+    struct text list = {.arena = w->arena};
+    if (!m->update || !m->prefetches) return;
+    int count = find_slots(w, m, slots, MOST_SLOTS);
+    for (int i = 0; i < count; i++) text_add(&list, "%s, ", view_address(w, slots[i]));
+    write_line(w, "const real *const slots[] = {%s0};", text_string(&list));
+}
+
+/* A panel's tiles ask for what the update of the next panel reads, a line for each k: first some of
+ * them for the weights, then as many for each slot. */
+static long tiles_of_slot(const struct matmul_kernel *m) {
+    long lines = (m->panel_rows * m->columns + LINE - 1) / LINE;
+    return (lines + m->depth - 1) / m->depth;
+}
+
+static void write_slots_ahead(struct writer *w, const struct matmul_kernel *m, long count) {
+    if (!m->update || !m->prefetches) return;
+    write_line(w, "const long next = (first + %ld) * %ld;", count, m->columns);
+    write_line(w, "const real *const *slot = slots;");
+    write_line(w, "long part = 0;");
+}
+
+/* Counts without a division, which libtcc's code would do for each tile. */
+static void write_next_slot(struct writer *w, const struct matmul_kernel *m) {
+    if (!m->update || !m->prefetches) return;
+    write_line(w, "if (++part == %ld) slot += *slot != 0, part = 0;", tiles_of_slot(m));
+}
+
 /* The part of it that belongs to the tile at row r. */
 static const char *ahead_of_tile(struct writer *w, const struct matmul_kernel *m, long rows,
                                  long vectors) {
     if (!m->prefetches) return "0, 0";
+    if (m->update)
+        return arena_format(w->arena, "*slot ? *slot + next + part * %ld : 0, %d", m->depth * LINE,
+                            LINE);
     long parts = (vectors * m->lanes + LINE - 1) / LINE + (!m->panel && m->b_depth % LINE != 0);
     const char *depth = has_blocks(m) ? "depth" : arena_format(w->arena, "%ld", m->depth);
     const char *distance = m->panel ? arena_format(w->arena, "%d * %s", LINE, depth)
@@ -103,6 +151,7 @@ static void write_call(struct writer *w, const struct matmul_kernel *m, long row
                depth, m->a_row, m->row_panel ? m->panel_rows : m->a_depth, b_depth, m->c_row,
                vectors * m->lanes, column_count(m), (vectors - 1) * m->lanes,
                column_count(m) - m->lanes, flags, ahead_of_tile(w, m, rows, vectors));
+    write_next_slot(w, m);
 }
 
 /* The last columns of the rows from r on, in vectors along the depth: the products of a weight
@@ -211,6 +260,7 @@ static void write_rows_of_panel(struct writer *w, const struct matmul_kernel *m,
         write_line(w, "%s(row_panel, a + first, size, panel_stride, a_stride);",
                    use_symbol(w, "strided_copy"));
     }
+    write_slots_ahead(w, m, count);
     if (column_count(m) > 0) write_panel_tiles(w, m, count);
     if (!m->update) return;
     if (m->tail) write_tail_along_rows(w, m, count, false);
@@ -308,6 +358,7 @@ void write_matmul(struct writer *w, struct kernel *kernel) {
         write_line(w, "real *const c = row_panel + %ld;", kernel->out->offset);
     else if (m->update)
         write_scratch(w, "c", kernel->out);
+    write_slots(w, m);
     if (m->tail_columns) write_pointer(w, "tail", m->tail_columns, true);
     if (m->epilogue.bias) write_pointer(w, "bias", views[m->epilogue.bias->number], true);
     if (m->epilogue.mask) write_pointer(w, "mask", views[m->epilogue.mask->number], true);

@@ -217,7 +217,8 @@ struct matmul_kernel {
     int lanes, tile_rows, tile_vectors;
     long depth_block;          /* rows of b at a time: those of a tile stay in a cache */
     bool by_columns;           /* units are column tiles, else row tiles */
-    bool prefetches;           /* what the next column tile reads of b is asked for ahead */
+    bool prefetches;           /* asks ahead for what the next column tile reads of b; with an
+                                  update, for the weights and slots of the next panel */
     bool use_generic;          /* call the runtime's sgemm */
     struct epilogue epilogue;
 };
@@ -302,6 +303,7 @@ struct program_plan {
     bool no_winograd;
     long arena_bytes, arena_lower_bound;
     bool is_serial;         /* no loop is ever shared between threads */
+    bool weights_are_far;   /* with the optimizer's slots, more than a core finds in the L3 cache */
     bool has_shares;        /* calls tell a thread's share of a loop (program_range_start) */
     long block_bytes;       /* of each block's piece of the arena; 0: there are none */
     struct buffer *scratch; /* slots for the units of all kernels that need some; NULL: no kernel */

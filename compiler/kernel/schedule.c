@@ -387,9 +387,12 @@ bool schedule_update(struct program_plan *plan, struct kernel *kernel, struct ke
     m->depth_block = m->depth;
     m->panel_rows = smaller(m->rows, update_panel_rows(plan, m));
     m->update = update;
+    m->prefetches = plan->weights_are_far && !plan->target->even_tiles;
     struct split panels = split_evenly(m->rows, m->panel_rows);
     m->panel_rows = panels.size + (panels.big > 0);
     kernel->units = panels.big + panels.small;
+    /* rows of one tile are not worth it: they are read only as often as b has column tiles */
+    if (m->panel_rows <= m->tile_rows) m->row_panel = NULL;
     long gathered = m->row_panel ? m->depth * m->panel_rows : 0,
          result = m->panel_rows * m->columns;
     const struct view *scratch = scratch_new(plan, kernel, gathered + result);

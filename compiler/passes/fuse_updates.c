@@ -1,8 +1,7 @@
 /* fuse_updates.c: when the values of updates are computed. They overwrite variables, so they come
  * after all that reads the old values: those of some weights right behind it, with the slots of the
- * optimizer that belong to them, and the rest at the end. In serial programs a contraction that only
- * such an update reads, the weights' gradient, comes just before it: the update can go with its rows
- * (update.c). */
+ * optimizer that belong to them, and the rest at the end. Where the update can go with the rows of
+ * a contraction that only it reads, the weights' gradient (update.c), this comes just before it. */
 #include "fusion.h"
 
 /* Values of updates and what reads them. */
@@ -14,6 +13,12 @@ static void find_values(struct fusion *f) {
     for (int i = 0; i < graph->tensor_count; i++)
         for (int j = 0; j < graph->tensors[i]->in_count; j++)
             if (f->is_late[graph->tensors[i]->in[j]->number]) f->is_late[i] = true;
+}
+
+bool update_goes_with_rows(const struct program_plan *plan, const struct shape *gradient) {
+    bool is_far = plan->weights_are_far && gradient->rank == 2 &&
+                  shape_elements(gradient) * (long)sizeof(float) > plan->target->l2;
+    return plan->is_serial || is_far;
 }
 
 /* Maps that only the steps of weights read, and contractions that only those read: these where the
@@ -31,7 +36,8 @@ static void find_gradients(struct fusion *f) {
             is_needed = is_needed || !is_step[f->users[i][k]->number];
         if (is_needed) continue;
         is_step[i] = t->primitive == PRIMITIVE_MAP || tensor_is_alias(f->plan, t);
-        f->is_late[i] = is_step[i] || (t->primitive == PRIMITIVE_CONTRACT && f->plan->is_serial);
+        f->is_late[i] = is_step[i] || (t->primitive == PRIMITIVE_CONTRACT &&
+                                       update_goes_with_rows(f->plan, &t->shape));
     }
 }
 

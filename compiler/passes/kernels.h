@@ -36,9 +36,12 @@ const struct expression *reassociate(struct arena *arena, const struct expressio
 /** Chooses tiles, blocks and units; adds the packing of weights. (tile.c) */
 void pass_tile(struct program_plan *plan);
 
-/** In serial programs, lets the optimizer's step of a dense layer's weights go with the rows of their
- * gradient. (update.c) */
+/** Lets the optimizer's step of a dense layer's weights go with the rows of their gradient where
+ * that saves memory or time. (update.c) */
 void pass_update(struct program_plan *plan);
+
+/** True if it does for a gradient of this shape. (fuse_updates.c) */
+bool update_goes_with_rows(const struct program_plan *plan, const struct shape *gradient);
 
 /** Lets kernels that touch only their own block of samples run together, block by block. (group.c)
  */
