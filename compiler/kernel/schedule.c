@@ -245,9 +245,9 @@ struct split matmul_tail_tiles(const struct matmul_kernel *m, long rows) {
 /* The rows of b that all row tiles of a unit read again stay in the L1 cache, if all of a stays in
  * the L2 cache (measured on Emerald Rapids: 15 % less time for 100 x 1000 x 1000; on Zen 5, with a
  * fast L2 cache, 4 % more, since each block reads and writes the sums), else in a quarter of that:
- * blocks of a should be long. Not where two tiles compute some columns
- * both: each would add to the sums of the other; nor with a mask, whose place the result may take
- * only if no sums stand there before it is read. */
+ * blocks of a should be long. Not where two tiles compute some columns both: each would add to the
+ * sums of the other; nor with a mask, whose place the result may take only if no sums stand there
+ * before it is read. */
 static void block_depth(const struct program_plan *plan, struct matmul_kernel *m, long row_tiles) {
     long columns = m->by_columns ? m->tile_vectors * m->lanes : m->columns;
     const struct target *target = plan->target;
