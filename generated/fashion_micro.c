@@ -350,7 +350,7 @@ LATHE_FUNCTION LATHE_FUSED void convolution_tile_1x7(const real *x, const real *
     const vector4 zero = {0};
     (void)y_plane;
     vector4 a0_0, a0_1, a0_2, a0_3, a0_4, a0_5, a0_6;
-    if (tap_count == 1 && !(flags & 8)) {
+    if (tap_count == 1) {
         LATHE_PREFETCH_WRITE(y);
         LATHE_PREFETCH_WRITE(y + y_step);
         LATHE_PREFETCH_WRITE(y + 2 * y_step);
@@ -446,7 +446,7 @@ LATHE_FUNCTION LATHE_FUSED void convolution_tile_2x5(const real *x, const real *
     const vector4 zero = {0};
     vector4 a0_0, a0_1, a0_2, a0_3, a0_4;
     vector4 a1_0, a1_1, a1_2, a1_3, a1_4;
-    if (tap_count == 1 && !(flags & 8)) {
+    if (tap_count == 1) {
         LATHE_PREFETCH_WRITE(y);
         LATHE_PREFETCH_WRITE(y + y_step);
         LATHE_PREFETCH_WRITE(y + 2 * y_step);

@@ -112,6 +112,29 @@ static void try_convolution(microkernel_function *function, const char *name, in
     check(name);
 }
 
+typedef void point(const float *x, const float *w, float *y, long channels, long x_plane,
+                   long y_plane, long is_first);
+
+static void try_point(microkernel_function *function, const char *name, int T, int P, int L) {
+    long channels = 1 + (long)random_below(30), is_first = random_below(2);
+    long x_plane = L * (P + (long)random_below(9)), y_plane = L * (P + (long)random_below(9));
+    float *y = y_memory + L;
+    fill(y_memory);
+    expect_nothing_else();
+    for (long t = 0; t < T; t++)
+        for (long i = 0; i < P * L; i++) {
+            double sum = is_first ? 0 : y[t * y_plane + i], size = 1;
+            for (long c = 0; c < channels; c++) {
+                double product = (double)w_memory[c * T + t] * x_memory[c * x_plane + i];
+                sum += product;
+                size += fabs(product);
+            }
+            finish(t * y_plane + i + L, sum, size, 0);
+        }
+    ((point *)function)(x_memory, w_memory, y, channels, x_plane, y_plane, is_first);
+    check(name);
+}
+
 static void try_row(microkernel_function *function, const char *name, int K, int P, int L) {
     long taps[2 * 5], rows = (long)random_below(6), flags = (long)random_below(8);
     long x_step = L * (1 + (long)random_below(2)), y_step = L * (1 + (long)random_below(2));
@@ -277,6 +300,9 @@ static void try_tile(void *context, const struct microkernel *kernel) {
     for (int i = 0; i < 12; i++) switch (kernel->kind) {
         case MICROKERNEL_CONVOLUTION:
             try_convolution(function, name.data, kernel->a, kernel->b, kernel->lanes);
+            break;
+        case MICROKERNEL_POINT:
+            try_point(function, name.data, kernel->a, kernel->b, kernel->lanes);
             break;
         case MICROKERNEL_ROW:
             try_row(function, name.data, kernel->a, kernel->b, kernel->lanes);

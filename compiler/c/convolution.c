@@ -311,18 +311,19 @@ static void write_classes(struct writer *w, const char *name, const struct axis_
     write_line(w, "static const long %s[]={%s};", name, text_string(&list));
 }
 
-void write_tile_table(struct writer *w, const struct convolution_kernel *c, const bool *is_used) {
+void write_tile_table(struct writer *w, const struct convolution_kernel *c,
+                      enum microkernel_kind kind, const bool *is_used) {
     struct split outs = split_evenly(c->out_channels, c->tile_channels);
     struct text list = {.arena = w->arena};
     for (int small = 0; small < 2; small++)
         for (int p = 1; p <= c->tile_pixels; p++) {
             bool has_tile = is_used[p] && (small ? outs.small : outs.big);
             text_add(&list, "%s%s", list.length ? "," : "",
-                     has_tile ? use_tile(w, MICROKERNEL_CONVOLUTION, (int)outs.size + !small, p,
-                                         w->plan->lanes)
+                     has_tile ? use_tile(w, kind, (int)outs.size + !small, p, w->plan->lanes)
                               : "0");
         }
-    write_line(w, "static convolution_tile *const tiles[]={%s};", text_string(&list));
+    write_line(w, "static %s *const tiles[]={%s};",
+               kind == MICROKERNEL_POINT ? "point_tile" : "convolution_tile", text_string(&list));
 }
 
 /* [along columns, along rows][pixels - 1] */
@@ -352,7 +353,7 @@ static void write_tiles(struct writer *w, const struct convolution_kernel *c) {
             if (pixels.big) is_used[pixels.size + 1] = true;
             if (pixels.small) is_used[pixels.size] = true;
         }
-    write_tile_table(w, c, is_used);
+    write_tile_table(w, c, MICROKERNEL_CONVOLUTION, is_used);
     if (c->by_rows) write_row_tile_table(w, c);
 }
 

@@ -58,11 +58,11 @@ static int tile_counts(const struct winograd *g, long counts[4]) {
 static void write_product(struct writer *w, const struct kernel *kernel, long outs, long pixels) {
     const struct convolution_kernel *c = &kernel->convolution;
     long tile = c->winograd->chunk[0] * c->winograd->chunk[1] * w->plan->lanes;
-    const char *name = use_tile(w, MICROKERNEL_CONVOLUTION, (int)outs, (int)pixels, w->plan->lanes);
-    write_line(w, "%s(vk + first * %ld + q * %d, uk + o * %ld + first * %ld, 0,", name, tile,
+    const char *name = use_tile(w, MICROKERNEL_POINT, (int)outs, (int)pixels, w->plan->lanes);
+    write_line(w, "%s(vk + first * %ld + q * %d, uk + o * %ld + first * %ld,", name, tile,
                w->plan->lanes, c->winograd->padded_in, outs);
-    write_line(w, "    mk + o * %ld + q * %d, 0, tap, 1, channels, %ld, %ld, %d, %d, %ld, flags);",
-               tile, w->plan->lanes, tile, outs, w->plan->lanes, w->plan->lanes, tile);
+    write_line(w, "    mk + o * %ld + q * %d, channels, %ld, %ld, first == 0);", tile,
+               w->plan->lanes, tile, tile);
 }
 
 static void write_channel_tiles(struct writer *w, const struct kernel *kernel, long pixels) {
@@ -132,11 +132,8 @@ static void write_products(struct writer *w, const struct kernel *kernel) {
                    blocks.big, blocks.big);
         write_line(w, "const long channels = part < %ld ? %ld : %ld;", blocks.big, blocks.size + 1,
                    blocks.size);
-        write_line(w, "const long flags = part == 0 ? %d : %d;", MICROKERNEL_FIRST | MICROKERNEL_NEAR,
-                   MICROKERNEL_NEAR);
     } else {
-        write_line(w, "const long first = 0, channels = %ld, flags = %d;", c->in_channels,
-                   MICROKERNEL_FIRST | MICROKERNEL_NEAR);
+        write_line(w, "const long first = 0, channels = %ld;", c->in_channels);
     }
     write_tile_counts(w, kernel);
     if (count > 1) write_close(w);
@@ -214,7 +211,7 @@ static void write_drive(struct writer *w, const struct kernel *kernel) {
         if (pixels.big) is_used[pixels.size + 1] = true;
         if (pixels.small) is_used[pixels.size] = true;
     }
-    write_tile_table(w, c, is_used);
+    write_tile_table(w, c, MICROKERNEL_POINT, is_used);
     write_line(
         w,
         "static const struct winograd_driver c={%d,%ld,%ld,%ld,%ld,%ld,%ld,{%ld,%ld},{%ld,%ld},%d,"
@@ -254,7 +251,6 @@ void write_winograd(struct writer *w, struct kernel *kernel) {
     if (c->epilogue.mask) write_pointer(w, "mask", plan->views[c->epilogue.mask->number], true);
     write_scratch(w, "v", g->scratch);
     write_line(w, "real *const m = v + %ld;", WINOGRAD_POINTS * g->image_point);
-    write_line(w, "static const long tap[] = {0, 0};");
     open_blocks(w, kernel);
     write_open(w, "for (; block < block_end; block++)");
     write_open(w, "for (long row = 0; row < %ld; row += %ld)", g->tiles[0], g->chunk[0]);

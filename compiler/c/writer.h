@@ -84,9 +84,10 @@ struct expression_names {
 const char *write_expression(struct writer *w, const struct expression *e,
                              const struct expression_names *names);
 
-/** Declares `tiles` for a driver (kernel/driver.h): the convolution's tiles of so many pixels as are
- * used. (convolution.c) */
-void write_tile_table(struct writer *w, const struct convolution_kernel *c, const bool *is_used);
+/** Declares `tiles` for a driver (kernel/driver.h): the convolution's tiles of this kind and of so
+ * many pixels as are used. (convolution.c) */
+void write_tile_table(struct writer *w, const struct convolution_kernel *c,
+                      enum microkernel_kind kind, const bool *is_used);
 
 /** MICROKERNEL_RELU and MICROKERNEL_MASK, as the epilogue has them. (convolution.c) */
 int epilogue_flags(const struct convolution_kernel *c);

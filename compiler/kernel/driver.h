@@ -15,6 +15,10 @@ typedef void convolution_tile(const float *x, const float *w, const float *bias,
                               long x_plane, long w_channel, long x_step, long y_step, long y_plane,
                               long flags);
 
+/** The type of point_tile_TxP (microkernel.h). */
+typedef void point_tile(const float *x, const float *w, float *y, long channels, long x_plane,
+                        long y_plane, long is_first);
+
 /* Direct convolution over blocks of `lanes` samples; x_block, y_block, mask_block: from one block
  * to the next, in numbers. in, out: height and width. flags: what the last block of channels does
  * (MICROKERNEL_RELU, MICROKERNEL_MASK). rows, columns: so many classes of positions, each: start,
@@ -52,7 +56,7 @@ CONVOLUTION_DRIVE;
         long tile_channels, tile_pixels, channel_block, flags, prefetches;                     \
         long pad[2], tiles[2], chunk[2], image_point, result_point, padded_in, weights_point,  \
             x_block, y_block, mask_block;                                                      \
-        convolution_tile *const *tile;                                                         \
+        point_tile *const *tile;                                                               \
         void (*image)(const float *x, float *v, long v_point, long tiles, long top, long left, \
                       long height, long width, long rows, long columns, long row);             \
         void (*result)(const float *m, long m_point, const float *bias, float *y,              \

@@ -49,7 +49,6 @@ static long tiles_with_point(const struct winograd_driver *c, int axis, long fir
 /* The products of so many tiles and some input channels at a point: v to m, with the weights u. */
 static void multiply_channels(const struct winograd_driver *c, const struct product_parts *parts,
                               const float *v, const float *u, float *m, long first, long channels) {
-    static const long tap[2] = {0, 0};
     long plane = c->chunk[0] * c->chunk[1] * c->lanes;
     struct split pixels = parts->pixels, outs = parts->outs;
     long wide_pixels = pixels.big * (pixels.size + 1), wide_outs = outs.big * (outs.size + 1);
@@ -59,9 +58,8 @@ static void multiply_channels(const struct winograd_driver *c, const struct prod
             bool is_small = o >= wide_outs;
             t = outs.size + !is_small;
             c->tile[is_small * c->tile_pixels + p - 1](
-                v + first * plane + q * c->lanes, u + o * c->padded_in + first * t, NULL,
-                m + o * plane + q * c->lanes, NULL, tap, 1, channels, plane, t, c->lanes, c->lanes,
-                plane, MICROKERNEL_NEAR | (first == 0 ? MICROKERNEL_FIRST : 0));
+                v + first * plane + q * c->lanes, u + o * c->padded_in + first * t,
+                m + o * plane + q * c->lanes, channels, plane, plane, first == 0);
         }
     }
 }

@@ -9,6 +9,7 @@ void microkernel_name(struct text *text, const struct microkernel *kernel) {
     case MICROKERNEL_CONVOLUTION:
         text_add(text, "convolution_tile_%dx%d", kernel->a, kernel->b);
         return;
+    case MICROKERNEL_POINT: text_add(text, "point_tile_%dx%d", kernel->a, kernel->b); return;
     case MICROKERNEL_ROW: text_add(text, "row_tile_%dx%d", kernel->a, kernel->b); return;
     case MICROKERNEL_GRADIENT: text_add(text, "gradient_tile_%dx%d", kernel->a, kernel->b); return;
     case MICROKERNEL_GRADIENT_ROW:
@@ -30,6 +31,9 @@ static const char *parameters(enum microkernel_kind kind) {
                "        const real *mask, const long *taps, long tap_count, long channels,\n"
                "        long x_plane, long w_channel, long x_step, long y_step, long y_plane,\n"
                "        long flags";
+    case MICROKERNEL_POINT:
+        return "const real *x, const real *w, real *y, long channels,\n"
+               "        long x_plane, long y_plane, long is_first";
     case MICROKERNEL_ROW:
         return "const real *x, const real *w, const real *bias, real *y,\n"
                "        const real *mask, const long *taps, long tap_count, long border,\n"
@@ -63,6 +67,7 @@ void microkernel_print_head(struct text *text, const struct microkernel *kernel)
 static const char *type_name(enum microkernel_kind kind) {
     switch (kind) {
     case MICROKERNEL_CONVOLUTION: return "convolution_tile";
+    case MICROKERNEL_POINT: return "point_tile";
     case MICROKERNEL_ROW: return "row_tile";
     case MICROKERNEL_GRADIENT: return "gradient_tile";
     case MICROKERNEL_GRADIENT_ROW: return "gradient_row_tile";
@@ -111,8 +116,10 @@ void microkernel_print_load(struct text *text, int lanes, const char *name, cons
 const char *microkernel_with_lanes(struct arena *arena, const char *source, int lanes) {
     struct text text = {.arena = arena};
     for (; *source; source++) {
-        if (*source == '$') text_add(&text, "%d", lanes);
-        else text_add(&text, "%c", *source);
+        if (*source == '$')
+            text_add(&text, "%d", lanes);
+        else
+            text_add(&text, "%c", *source);
     }
     return text_string(&text);
 }
@@ -165,9 +172,12 @@ static const char *const prelude_keep =
 static const char prelude_fuse[] =
     "/* Products and sums are fused in the tiles alone. Elsewhere each rounds, so that all "
     "compilers\n"
-    " * and both ways to run a model give the same bits. GCC would compute the products of a sum of\n"
-    " * single numbers in vectors, rounded, and then add them one by one: not in LATHE_FUSED_SCALAR. A\n"
-    " * product that two branches share, computed ahead of both (hoisting), would not be fused either.\n"
+    " * and both ways to run a model give the same bits. GCC would compute the products of a sum "
+    "of\n"
+    " * single numbers in vectors, rounded, and then add them one by one: not in "
+    "LATHE_FUSED_SCALAR. A\n"
+    " * product that two branches share, computed ahead of both (hoisting), would not be fused "
+    "either.\n"
     " */\n"
     "#if defined(LATHE_VECTORS) && defined(__clang__)\n"
     "#define LATHE_FUSED\n"
@@ -176,7 +186,8 @@ static const char prelude_fuse[] =
     "#elif defined(LATHE_VECTORS)\n"
     "#define LATHE_FUSED __attribute__((optimize(\"fp-contract=fast\", \"no-code-hoisting\")))\n"
     "#define LATHE_FUSED_SCALAR \\\n"
-    "    __attribute__((optimize(\"fp-contract=fast\", \"no-code-hoisting\", \"no-tree-vectorize\")))\n"
+    "    __attribute__((optimize(\"fp-contract=fast\", \"no-code-hoisting\", "
+    "\"no-tree-vectorize\")))\n"
     "#define LATHE_FUSE\n"
     "#else\n"
     "#define LATHE_FUSED\n"
@@ -229,6 +240,7 @@ void microkernel_print(struct text *text, const struct microkernel *kernel,
     if (!any_lanes) tile.lanes = target->block_lanes;
     switch (tile.kind) {
     case MICROKERNEL_CONVOLUTION: microkernel_print_convolution(text, &tile, qualifiers); return;
+    case MICROKERNEL_POINT: microkernel_print_point(text, &tile, qualifiers); return;
     case MICROKERNEL_ROW: microkernel_print_row(text, &tile, qualifiers); return;
     case MICROKERNEL_GRADIENT: microkernel_print_gradient(text, &tile, qualifiers); return;
     case MICROKERNEL_GRADIENT_ROW: microkernel_print_gradient_row(text, &tile, qualifiers); return;
@@ -251,6 +263,7 @@ bool microkernel_in_library(const struct microkernel *kernel, const struct targe
     if (a < 1 || b < 1 || (kernel->kind != MICROKERNEL_ROW && !fits(a, b, target))) return false;
     switch (kernel->kind) {
     case MICROKERNEL_CONVOLUTION:
+    case MICROKERNEL_POINT:
         if (lanes != target->block_lanes) return false;
         return (a <= 8 && b <= 8) || (a == 12 && b <= 2) || (a == 1 && b <= MOST_PIXELS);
     case MICROKERNEL_ROW: /* the sums, the weights of a row and a pixel stay in registers */

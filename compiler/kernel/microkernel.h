@@ -20,6 +20,12 @@
  *       acc[t][p] += w[c * w_channel + taps[2k+1] + t] * x[c * x_plane + taps[2k] + p * x_step]
  *     y[t * y_plane + p * y_step] = epilogue(acc). mask is addressed as y.
  *
+ *   void point_tile_TxP(const real *x, const real *w, real *y, long channels, long x_plane,
+ *       long y_plane, long is_first);
+ *     T output channels x P tiles at one of Winograd's points: for each c < channels:
+ *       acc[t][p] += w[c * T + t] * x[c * x_plane + p * L]
+ *     y[t * y_plane + p * L] = acc, which starts at 0 if is_first, else at the stored y.
+ *
  *   void row_tile_KxP(the same types: border in place of channels, w_tap of w_channel):
  *     K taps of a kernel row x P pixels of one channel, the pixels of neighboring taps x_step apart:
  *     for each r < tap_count:
@@ -57,7 +63,6 @@
  *
  *   flags: MICROKERNEL_FIRST: acc starts at bias (or 0 where bias is NULL), else at the stored y;
  *          MICROKERNEL_RELU: y = max(acc, 0);  MICROKERNEL_MASK: y = mask > 0 ? acc : 0.
- *          MICROKERNEL_NEAR: y is in a cache; convolution_tile does not ask for it ahead.
  *
  *   void strided_copy(real *to, const real *from, const long *size, const long *to_stride,
  *       const long *from_stride);                    five loops, innermost last
@@ -122,10 +127,11 @@
 
 #include <stdbool.h>
 
-enum { MICROKERNEL_FIRST = 1, MICROKERNEL_RELU = 2, MICROKERNEL_MASK = 4, MICROKERNEL_NEAR = 8 };
+enum { MICROKERNEL_FIRST = 1, MICROKERNEL_RELU = 2, MICROKERNEL_MASK = 4 };
 
 enum microkernel_kind {
     MICROKERNEL_CONVOLUTION, /* a = T, b = P */
+    MICROKERNEL_POINT,       /* a = T, b = P */
     MICROKERNEL_ROW,         /* a = K, b = P */
     MICROKERNEL_GRADIENT,    /* a = O, b = I */
     MICROKERNEL_GRADIENT_ROW, /* a = 1, b = K */

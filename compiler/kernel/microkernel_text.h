@@ -8,6 +8,8 @@
  * plain loops over the lanes. */
 void microkernel_print_convolution(struct text *text, const struct microkernel *kernel,
                                    const char *qualifiers);
+void microkernel_print_point(struct text *text, const struct microkernel *kernel,
+                             const char *qualifiers);
 void microkernel_print_row(struct text *text, const struct microkernel *kernel,
                            const char *qualifiers);
 void microkernel_print_gradient(struct text *text, const struct microkernel *kernel,
