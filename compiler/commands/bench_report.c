@@ -192,7 +192,9 @@ static void print_spread(const struct spread *ms) {
     printf(" %9.3f %3.0f%%", ms->median, half < 999 ? half : 999);
 }
 
+/* Nothing for what takes 0.000 ms: it is done elsewhere, as pooling in the loop of a normalization. */
 static void print_rate(double operations, double limit, char letter, double ms) {
+    if (ms < 0.0005) operations = limit = 0;
     if (operations > 0 && ms > 0)
         printf(" %8.1f", operations / ms * 1e-6);
     else
