@@ -322,8 +322,7 @@ void write_tile_table(struct writer *w, const struct convolution_kernel *c,
                      has_tile ? use_tile(w, kind, (int)outs.size + !small, p, w->plan->lanes)
                               : "0");
         }
-    write_line(w, "static %s *const tiles[]={%s};",
-               kind == MICROKERNEL_POINT ? "point_tile" : "convolution_tile", text_string(&list));
+    write_line(w, "static %s *const tiles[]={%s};", microkernel_type(kind), text_string(&list));
 }
 
 /* [along columns, along rows][pixels - 1] */

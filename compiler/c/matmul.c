@@ -44,8 +44,6 @@ static void open_blocks(struct writer *w, const struct matmul_kernel *m) {
                MICROKERNEL_FIRST, m->depth, last_flags(m));
 }
 
-enum { LINE = 64 / 4 }; /* reals of a cache line */
-
 /* What is read after this column tile, or block of it: columns of the next one, or rows of b that
  * its panel is made of; the first again behind the last. Each row tile asks for one part, a line
  * for each k. */
@@ -64,28 +62,20 @@ static void write_ahead(struct writer *w, const struct matmul_kernel *m, long wi
         write_line(w, "const real *const ahead = b + %s;", next);
 }
 
-/* Weights and slots that an update reads: views of one element for each of the gradient's. */
-static int find_slots(const struct writer *w, const struct matmul_kernel *m,
-                      const struct view *slots[], int most) {
-    const struct loop_kernel *loop = &m->update->loop;
-    int count = 0;
-    for (int i = 0; i < loop->statement_count; i++) {
-        const struct statement *s = &loop->statements[i];
-        const struct view *view = s->is_stored ? w->plan->views[s->tensor->number] : NULL;
-        if (!view || shape_elements(&view->shape) != m->rows * m->columns) continue;
-        if (count < most) slots[count++] = view;
-    }
-    return count;
+static bool asks_for_slots(const struct matmul_kernel *m) {
+    return m->update && m->prefetches;
 }
 
-enum { MOST_SLOTS = 4 };
-
+/* Weights and slots that an update changes: views of one element for each of the gradient's. */
 static void write_slots(struct writer *w, const struct matmul_kernel *m) {
-    const struct view *slots[MOST_SLOTS];
     struct text list = {.arena = w->arena};
-    if (!m->update || !m->prefetches) return;
-    int count = find_slots(w, m, slots, MOST_SLOTS);
-    for (int i = 0; i < count; i++) text_add(&list, "%s, ", view_address(w, slots[i]));
+    if (!asks_for_slots(m)) return;
+    for (int i = 0; i < m->update->loop.statement_count; i++) {
+        const struct statement *s = &m->update->loop.statements[i];
+        const struct view *view = s->is_stored ? w->plan->views[s->tensor->number] : NULL;
+        if (view && shape_elements(&view->shape) == m->rows * m->columns)
+            text_add(&list, "%s, ", view_address(w, view));
+    }
     write_line(w, "const real *const slots[] = {%s0};", text_string(&list));
 }
 
@@ -97,7 +87,7 @@ static long tiles_of_slot(const struct matmul_kernel *m) {
 }
 
 static void write_slots_ahead(struct writer *w, const struct matmul_kernel *m, long count) {
-    if (!m->update || !m->prefetches) return;
+    if (!asks_for_slots(m)) return;
     write_line(w, "const long next = (first + %ld) * %ld;", count, m->columns);
     write_line(w, "const real *const *slot = slots;");
     write_line(w, "long part = 0;");
@@ -105,7 +95,7 @@ static void write_slots_ahead(struct writer *w, const struct matmul_kernel *m, l
 
 /* Counts without a division, which libtcc's code would do for each tile. */
 static void write_next_slot(struct writer *w, const struct matmul_kernel *m) {
-    if (!m->update || !m->prefetches) return;
+    if (!asks_for_slots(m)) return;
     write_line(w, "if (++part == %ld) slot += *slot != 0, part = 0;", tiles_of_slot(m));
 }
 
@@ -113,7 +103,7 @@ static void write_next_slot(struct writer *w, const struct matmul_kernel *m) {
 static const char *ahead_of_tile(struct writer *w, const struct matmul_kernel *m, long rows,
                                  long vectors) {
     if (!m->prefetches) return "0, 0";
-    if (m->update)
+    if (asks_for_slots(m))
         return arena_format(w->arena, "*slot ? *slot + next + part * %ld : 0, %d", m->depth * LINE,
                             LINE);
     long parts = (vectors * m->lanes + LINE - 1) / LINE + (!m->panel && m->b_depth % LINE != 0);

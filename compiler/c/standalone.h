@@ -101,6 +101,10 @@ const char *main_program(struct emission *e);
  * (standalone_unused.c). */
 const char *without_unused(struct arena *arena, const char *module, const char *functions);
 
+/** True if the line of a standalone source begins the definition of a helper: a function of the
+ * prelude, which kernels call. (standalone_unused.c) */
+bool starts_helper(const char *line);
+
 /** Bytes of stack that a call of the public functions needs at most when the source is compiled
  * with optimization, without what the functions of math.h use (standalone_stack.c). */
 long stack_bytes(const char *source, const struct target *target, long real_bytes);

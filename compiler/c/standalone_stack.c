@@ -26,10 +26,6 @@ static long array_size(const char *line, const char *end) {
     return *at == ';' && at < end ? size : 0;
 }
 
-static bool starts_helper(const char *line) {
-    return !strncmp(line, "LATHE_INLINE ", 13) || !strncmp(line, "LATHE_FUNCTION ", 15);
-}
-
 long stack_bytes(const char *source, const struct target *target, long real_bytes) {
     long in_function = 0, kernel = 0, helper = 0;
     bool is_helper = false;

@@ -33,7 +33,7 @@ static bool line_ends_with(const char *line, const char *text) {
     return length >= size && !strncmp(line + length - size, text, size);
 }
 
-static bool starts_helper(const char *line) {
+bool starts_helper(const char *line) {
     return !strncmp(line, "LATHE_INLINE ", 13) || !strncmp(line, "LATHE_FUNCTION ", 15) ||
            !strncmp(line, "LATHE_OUTLINE ", 14);
 }

@@ -284,7 +284,7 @@ static void write_prefetches(struct writer *w, const struct weight_gradient_kern
     const char *in_count = g->joins_columns ? "1"
                            : needs_count    ? "ins"
                                             : arena_format(w->arena, "%d", g->tile_in);
-    if (!g->prefetches || g->across_blocks) return;
+    if (!g->prefetches) return;
     const char *name = use_symbol(w, "prefetch_planes");
     write_line(w, "%s(gb + (top + %ld) * %ld, in - in_tile, %s, %ld, %ld, 1, 0, %ld);", name, rows,
                g_row, out_count, most_tiles(ins), g->out_size[0] * g_row, rows * g_row);

@@ -4,8 +4,6 @@
 #include "kernel.h"
 #include "microkernel.h"
 
-enum { LINE = 16 }; /* reals of a cache line */
-
 /* Of a class of positions: where its numbers are. */
 enum { START, COUNT, STEP, IN_STEP, RUN, LOWEST, TAP_COUNT, TAPS };
 

@@ -18,7 +18,6 @@ struct product_parts {
 
 /* Asks for the rows of the next channel that the tiles above did not read. */
 static void prefetch_rows(const struct winograd_driver *c, const float *x, long top, long left) {
-    enum { LINE = 16 }; /* reals of a cache line */
     long row = c->in[1] * c->lanes, first = top + WINOGRAD_EDGE - c->tile_size;
     for (long r = first; r < first + c->tile_size; r++)
         for (long i = 0; i < c->chunk[1] * c->tile_size * c->lanes; i += LINE)

@@ -400,6 +400,8 @@ struct axis_class *axis_classes(struct arena *arena, bool is_backward, long out_
                                 long kernel_size, long stride, long dilation, long pad,
                                 int *count);
 
+enum { LINE = 16 }; /* reals of a cache line */
+
 /** n items in parts of at most `most`, as even as possible: `big` parts of size `size` + 1 first,
  * then `small` parts of `size`. */
 struct split {

@@ -64,7 +64,7 @@ void microkernel_print_head(struct text *text, const struct microkernel *kernel)
     text_add(text, "(%s)", parameters(kernel->kind));
 }
 
-static const char *type_name(enum microkernel_kind kind) {
+const char *microkernel_type(enum microkernel_kind kind) {
     switch (kind) {
     case MICROKERNEL_CONVOLUTION: return "convolution_tile";
     case MICROKERNEL_POINT: return "point_tile";
@@ -78,11 +78,11 @@ static const char *type_name(enum microkernel_kind kind) {
 }
 
 void microkernel_print_type(struct text *text, enum microkernel_kind kind) {
-    text_add(text, "typedef void %s(%s);\n", type_name(kind), parameters(kind));
+    text_add(text, "typedef void %s(%s);\n", microkernel_type(kind), parameters(kind));
 }
 
 void microkernel_print_prototype(struct text *text, const struct microkernel *kernel) {
-    text_add(text, "%s ", type_name(kernel->kind));
+    text_add(text, "%s ", microkernel_type(kernel->kind));
     microkernel_name(text, kernel);
     text_put(text, ";\n");
 }
@@ -172,12 +172,9 @@ static const char *const prelude_keep =
 static const char prelude_fuse[] =
     "/* Products and sums are fused in the tiles alone. Elsewhere each rounds, so that all "
     "compilers\n"
-    " * and both ways to run a model give the same bits. GCC would compute the products of a sum "
-    "of\n"
-    " * single numbers in vectors, rounded, and then add them one by one: not in "
-    "LATHE_FUSED_SCALAR. A\n"
-    " * product that two branches share, computed ahead of both (hoisting), would not be fused "
-    "either.\n"
+    " * and both ways to run a model give the same bits. GCC would compute the products of a sum of\n"
+    " * single numbers in vectors, rounded, and then add them one by one: not in LATHE_FUSED_SCALAR. A\n"
+    " * product that two branches share, computed ahead of both (hoisting), would not be fused either.\n"
     " */\n"
     "#if defined(LATHE_VECTORS) && defined(__clang__)\n"
     "#define LATHE_FUSED\n"
@@ -186,8 +183,7 @@ static const char prelude_fuse[] =
     "#elif defined(LATHE_VECTORS)\n"
     "#define LATHE_FUSED __attribute__((optimize(\"fp-contract=fast\", \"no-code-hoisting\")))\n"
     "#define LATHE_FUSED_SCALAR \\\n"
-    "    __attribute__((optimize(\"fp-contract=fast\", \"no-code-hoisting\", "
-    "\"no-tree-vectorize\")))\n"
+    "    __attribute__((optimize(\"fp-contract=fast\", \"no-code-hoisting\", \"no-tree-vectorize\")))\n"
     "#define LATHE_FUSE\n"
     "#else\n"
     "#define LATHE_FUSED\n"

@@ -193,7 +193,10 @@ const char *winograd_transform_name(struct arena *arena, const char *transform, 
 /** Appends the prototype of one of them. */
 bool microkernel_print_winograd_prototype(struct text *text, const char *name);
 
-/** Appends `typedef void convolution_tile(...);`: the type of all tiles of a kind. */
+/** The name of the type of all tiles of a kind: "convolution_tile". */
+const char *microkernel_type(enum microkernel_kind kind);
+
+/** Appends `typedef void convolution_tile(...);`: that type. */
 void microkernel_print_type(struct text *text, enum microkernel_kind kind);
 
 /** Appends the prototype only, behind the type of its kind, for the tcc dialect. */

@@ -81,8 +81,7 @@ static void print_square(struct text *text, int lanes) {
 }
 
 static const char *const transposition =
-    "/* to[i * to_i + j] = from[i + j * from_j]: both sides have one dense direction. Sixteen "
-    "streams\n"
+    "/* to[i * to_i + j] = from[i + j * from_j]: both sides have one dense direction. Sixteen streams\n"
     " * are read side by side, and whole lines written. */\n"
     "@void strided_transpose(real *to, const real *from, long rows, long columns, long to_i,\n"
     "        long from_j) {\n"

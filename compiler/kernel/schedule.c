@@ -331,13 +331,14 @@ static void schedule_matmul(struct program_plan *plan, struct kernel *kernel) {
     struct split vectors = schedule_split(target, (m->columns + m->lanes - 1) / m->lanes, most);
     m->tile_vectors = (int)(vectors.size + (vectors.big > 0));
     /* A large b is read once, column tile by column tile; a small one stays in the L2 cache. */
-    m->by_columns = m->columns * m->depth * REAL_SIZE > target->l2 / 2 ||
+    bool is_large = m->columns * m->depth * REAL_SIZE > target->l2 / 2;
+    m->by_columns = is_large ||
                     vectors.big + vectors.small > rows.big + rows.small;
     m->use_generic = plan->generic_products && m->columns * m->depth >= 100000 && m->rows >= 16 &&
                      !m->epilogue.bias && !m->epilogue.relu && !m->epilogue.mask;
     bool is_narrow = schedule_narrow(plan, m);
-    m->prefetches = m->by_columns && !m->use_generic && target->lanes > 1 && !target->even_tiles &&
-                    m->columns * m->depth * REAL_SIZE > target->l2 / 2 && rows.big + rows.small > 1;
+    m->prefetches = m->by_columns && is_large && !m->use_generic && target->lanes > 1 &&
+                    !target->even_tiles && rows.big + rows.small > 1;
     block_depth(plan, m, rows.big + rows.small);
     if (!m->by_columns && !is_narrow) schedule_tail(plan, kernel);
     if (m->tail && !is_narrow) {

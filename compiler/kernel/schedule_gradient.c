@@ -152,11 +152,12 @@ static double gradient_cost(const struct program_plan *plan, const struct weight
     long piece = w->tiles_out * w->tile_out * pixels + w->tiles_in * shape->planes *
                                                            w->rows_at_once * w->window.strides[0] *
                                                            w->in_size[1];
-    piece *= blocks_at_once(plan, w);
+    const long blocks = blocks_at_once(plan, w);
+    piece *= blocks;
     if (sums > target->l2 / 8 || piece * vector > target->l2 / 2) return -1;
     double vectors =
         (double)(shape->out_tiles * shape->in_tiles * shape->taps) * shape->out_vectors;
-    long call_pixels = w->across_blocks ? blocks_at_once(plan, w) * w->out_size[1] : pixels;
+    long call_pixels = w->across_blocks ? blocks * w->out_size[1] : pixels;
     double calls = vectors / (double)call_pixels;
     double sum_cycles = (double)products * (sums <= target->l1 / 2 ? 1.5 : 4);
     double cycles = vectors * (double)larger(products, 8) / 2 + calls * (call_cycles + sum_cycles);
@@ -251,6 +252,7 @@ void schedule_weight_gradient(struct program_plan *plan, struct kernel *kernel) 
     shape.far_cycles = bytes <= l2 / 2 ? 0 : bytes <= 8 * l2 ? 3 : 8;
     shape.weights = (double)shape_elements(&kernel->tensor->shape);
     choose_parts(plan, w, &shape);
+    if (w->across_blocks) w->prefetches = false; /* there is no next piece */
     kernel->units = w->groups * parts(shape.out_tiles, w->tiles_out) *
                     parts(shape.in_tiles, w->tiles_in) * shape.tap_parts * w->block_parts;
 }

@@ -53,7 +53,6 @@ static double winograd_cycles(const struct program_plan *plan, struct convolutio
 
 /* An odd number of lines of the cache: the points of a tile must not fall into one set. */
 static long point_stride(long numbers) {
-    enum { LINE = 16 };
     return (parts_of(numbers, LINE) | 1) * LINE;
 }
 

@@ -15,12 +15,6 @@ static void find_values(struct fusion *f) {
             if (f->is_late[graph->tensors[i]->in[j]->number]) f->is_late[i] = true;
 }
 
-bool update_goes_with_rows(const struct program_plan *plan, const struct shape *gradient) {
-    bool is_far = plan->weights_are_far && gradient->rank == 2 &&
-                  shape_elements(gradient) * (long)sizeof(float) > plan->target->l2;
-    return plan->is_serial || is_far;
-}
-
 /* Maps that only the steps of weights read, and contractions that only those read: these where the
  * step goes with them. Elsewhere a gradient comes before the layer's backward-data, whose result
  * may then take the memory of what the gradient has read. */

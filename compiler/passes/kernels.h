@@ -40,7 +40,7 @@ void pass_tile(struct program_plan *plan);
  * that saves memory or time. (update.c) */
 void pass_update(struct program_plan *plan);
 
-/** True if it does for a gradient of this shape. (fuse_updates.c) */
+/** True if it does for a gradient of this shape. (update.c) */
 bool update_goes_with_rows(const struct program_plan *plan, const struct shape *gradient);
 
 /** Lets kernels that touch only their own block of samples run together, block by block. (group.c)

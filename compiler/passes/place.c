@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { ALIGNMENT = 64, LINE = 16 }; /* bytes, reals */
+enum { ALIGNMENT = 64 }; /* bytes */
 enum { MOST_GAPS_PERCENT = 5 };
 
 static struct buffer *root(struct buffer *buffer) {

@@ -83,7 +83,6 @@ static void check_view(void *context, const struct view *view, bool is_write) {
 }
 
 static void keep(void *context, const struct view *view, bool is_write) {
-    enum { LINE = 16 }; /* numbers to a cache line */
     struct program_plan *plan = context;
     if (!is_write) return;
     view->buffer->storage = STORAGE_PREPARED;

@@ -9,6 +9,12 @@
  * the L3 cache they come soon enough: a step of fashion_mlp would take 1 % more. */
 #include "kernels.h"
 
+bool update_goes_with_rows(const struct program_plan *plan, const struct shape *gradient) {
+    bool is_far = plan->weights_are_far && gradient->rank == 2 &&
+                  shape_elements(gradient) * (long)sizeof(float) > plan->target->l2;
+    return plan->is_serial || is_far;
+}
+
 /* Elements are independent, in the order of memory. */
 static bool is_elementwise(const struct loop_kernel *loop) {
     if (loop->domain.rank != 1 || loop->axes || loop->pooling || loop->layout != LAYOUT_PLAIN)
