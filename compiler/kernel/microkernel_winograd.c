@@ -15,6 +15,7 @@
 #include <string.h>
 
 enum { STRIP = 8 }; /* tiles that keep their columns in L1 */
+enum { FEW = 8 };   /* channels of a tile whose weights share vectors with other input channels */
 
 #define NAME(...) arena_format(f->text->arena, __VA_ARGS__)
 
@@ -375,28 +376,49 @@ static void print_gradient(struct winograd_form *f) {
     text_put(text, "    }\n");
 }
 
+/* The weights of a tile of few channels for as many input channels as there are lanes, so that no
+ * vector is half empty: `taps` holds them as u does, [tap][channel][out]. Rows of Keras's weights
+ * are copied FEW numbers at once, the end of each overwritten by the next. */
+static void print_gathered_taps(struct winograd_form *f) {
+    const int taps = f->taps * f->taps, room = FEW * (f->lanes + 1);
+    text_add(
+        f->text,
+        "    real taps[%d] = {0};\n"
+        "    const long at_once = outs <= %d ? %d : 1, most = outs <= %d ? outs : %d;\n"
+        "    for (long c = 0; c < channels; c += at_once)\n"
+        "    for (long o = 0; o < outs; o += most) {\n"
+        "        const long ins = channels - c < at_once ? channels - c : at_once;\n"
+        "        const long count = outs - o < most ? outs - o : most;\n"
+        "        const long whole = w_out > 1 || outs > %d ? 0 : c + ins < channels ? ins : ins - "
+        "1;\n"
+        "        for (long k = 0; k < %d; k++) {\n"
+        "            const real *from =\n"
+        "                w + c * w_channel + o * w_out + k / %d * w_row + k %% %d * w_column;\n"
+        "            real *to = taps + k * %d;\n"
+        "            for (long i = 0; i < whole; i++, from += w_channel, to += outs)\n"
+        "                for (long j = 0; j < %d; j++) to[j] = from[j];\n"
+        "            for (long i = whole; i < ins; i++, from += w_channel, to += outs)\n"
+        "                for (long j = 0; j < count; j++) to[j] = from[j * w_out];\n"
+        "        }\n",
+        taps * room, FEW, f->lanes, FEW, f->lanes, FEW, taps, f->taps, f->taps, room, FEW);
+}
+
 static void print_weights(struct winograd_form *f) {
     const char *in[MOST_TAPS], *out[POINTS];
     struct text *text = f->text;
-    const int taps = f->taps;
+    const int taps = f->taps, room = FEW * (f->lanes + 1);
+    print_gathered_taps(f);
     text_add(text,
-             "    real taps[%d] = {0};\n"
-             "    for (long c = 0; c < channels; c++, w += w_channel, u += outs)\n"
-             "    for (long first = 0; first < outs; first += %d) {\n"
-             "        const long count = outs - first < %d ? outs - first : %d;\n"
-             "        for (long k = 0; k < %d; k++) {\n"
-             "            const real *const from =\n"
-             "                w + first * w_out + k / %d * w_row + k %% %d * w_column;\n"
-             "            for (long o = 0; o < count; o++) taps[k * %d + o] = from[o * w_out];\n"
-             "        }\n",
-             taps * taps * f->lanes, f->lanes, f->lanes, f->lanes, taps * taps, taps, taps,
+             "        for (long first = 0; first < ins * count; first += %d) {\n"
+             "            real *const to = u + c * outs + o + first;\n",
              f->lanes);
     f->indent = "            ";
     open_lanes(f);
     for (int column = 0; column < taps; column++) {
         for (int i = 0; i < taps; i++) {
             in[i] = NAME("w%d_%d", i, column);
-            winograd_declare(f, in[i], read(f, NAME("taps + %d", (i * taps + column) * f->lanes)));
+            winograd_declare(f, in[i],
+                             read(f, NAME("taps + first + %d", (i * taps + column) * room)));
         }
         column_names(f, out, "t", POINTS, column);
         winograd_weight_points(f, in, out);
@@ -406,11 +428,11 @@ static void print_weights(struct winograd_form *f) {
         row_names(f, out, "u", POINTS, r);
         winograd_weight_points(f, in, out);
         for (int i = 0; i < POINTS; i++)
-            store(f, NAME("u + first + %d * u_point", r * POINTS + i),
+            store(f, NAME("to + %d * u_point", r * POINTS + i),
                   NAME("%s * (real)%.17g", out[i],
                        winograd_weight_scale(r) * winograd_weight_scale(i)));
     }
-    text_put(text, "        }\n    }\n");
+    text_put(text, "            }\n        }\n    }\n");
 }
 
 static void print_weight_gradient(struct winograd_form *f) {
