@@ -196,13 +196,12 @@ static void summarize_kernels(struct arena *arena, struct compilation *compilati
     for (int i = 0; i < plan->kernel_count; i++) {
         const struct kernel *kernel = plan->kernels[i];
         if (kernel->is_prepared) continue;
-        kernels[count++] =
-            (struct kernel_summary){kernel->name,
-                                    kernel_layer(plan, kernel),
-                                    kernel->together,
-                                    kernel_is_shared(plan, kernel) ? kernel->units : 1,
-                                    kernel_work(plan, kernel),
-                                    kernel_part(plan, kernel, backward)};
+        long units = kernel->together && kernel_is_shared(plan, kernel)
+                         ? kernel_loop_units(plan, kernel)
+                         : 1;
+        kernels[count++] = (struct kernel_summary){
+            kernel->name, kernel_layer(plan, kernel), kernel->together,
+            units,        kernel_work(plan, kernel),  kernel_part(plan, kernel, backward)};
     }
     compilation->kernels[mode] = kernels;
     compilation->kernel_count[mode] = count;

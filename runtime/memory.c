@@ -86,6 +86,7 @@ struct program_call program_memory_call(const struct program_memory *memory,
         .parallel = parallel,
         .pool = pool,
         .range_start = parallel == pool_parallel ? pool_range_start : NULL,
+        .begins = parallel == pool_parallel ? pool_begins : NULL,
     };
     for (int i = 0; i < PROGRAM_SPACES; i++) call.space[i] = memory->space[i];
     return call;

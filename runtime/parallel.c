@@ -62,8 +62,12 @@ struct pool {
     struct range *ranges;
 };
 
-/* The first unit of this thread's share of the loop it is in. */
-static _Thread_local long range_start;
+/* The calling thread's share of the loop that it is in. */
+struct share {
+    bool is_in_loop, has_begun;
+    long start; /* its first unit */
+};
+static _Thread_local struct share share;
 
 static void relax(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -138,7 +142,7 @@ static unsigned word_wait_change(struct signal_word *word, unsigned value, int s
 /* Runs what is left of the loop: the thread's own range first, then the others'. */
 static void run_ranges(struct pool *pool, int first) {
     if (first >= pool->range_count) return; /* there is work for the others alone */
-    range_start = pool->ranges[first].begin;
+    share = (struct share){.is_in_loop = true, .start = pool->ranges[first].begin};
     for (int i = 0; i < pool->range_count; i++) {
         struct range *range = &pool->ranges[(first + i) % pool->range_count];
         for (;;) {
@@ -149,19 +153,26 @@ static void run_ranges(struct pool *pool, int first) {
             pool->task(pool->context, begin, end);
         }
     }
-    range_start = 0;
+    share = (struct share){0};
 }
 
 static void run_alone(program_task *task, const void *context, long count) {
-    long outer = range_start;
-    range_start = 0;
+    struct share outer = share;
+    share = (struct share){0};
     task(context, 0, count);
-    range_start = outer;
+    share = outer;
 }
 
 long pool_range_start(void *pool) {
     (void)pool;
-    return range_start;
+    return share.start;
+}
+
+bool pool_begins(void *pool) {
+    (void)pool;
+    bool is_first = !share.is_in_loop || !share.has_begun;
+    share.has_begun = true;
+    return is_first;
 }
 
 /* Joins the loop unless it is over. */

@@ -24,6 +24,9 @@ void pool_parallel(void *pool, program_task *task, const void *context, long cou
 /** A program_range_start; outside of loops 0. */
 long pool_range_start(void *pool);
 
+/** A program_begins. */
+bool pool_begins(void *pool);
+
 /** The number of processors this process may use. */
 int pool_processors(void);
 

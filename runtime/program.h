@@ -5,6 +5,7 @@
 #ifndef LATHE_PROGRAM_H
 #define LATHE_PROGRAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,10 @@ typedef void program_parallel(void *pool, program_task *task, const void *contex
 /* In a task: the first unit of the calling thread's share of the loop. No other thread of the loop
  * has the same, whatever the pieces in which the units are done. */
 typedef long program_range_start(void *pool);
+
+/* In a task: true when the calling thread asks for the first time in this loop. It makes then what it
+ * needs for all pieces that it will take. Outside of loops always true. */
+typedef bool program_begins(void *pool);
 
 /* In a task of several kernels, which run one after the other for each unit: the next one is that
  * of this number, from 0; their number at the end of a unit. */
@@ -39,7 +44,9 @@ struct program_call {
     program_parallel *parallel;
     void *pool;
     program_range_start *range_start; /* NULL: each call of a task counts as a share of its own */
+    program_begins *begins;           /* NULL: the same */
     program_progress *progress;       /* NULL, or for who measures */
+    float *thread_memory;             /* for the program's own use */
 };
 typedef void program_entry(struct program_call *call);
 

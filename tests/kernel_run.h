@@ -171,7 +171,8 @@ static inline void run_open(struct run *run, const struct kernel_check *check,
         .predictions = block_address(run, BLOCK_PREDICTIONS),
         .parallel = pool_parallel,
         .pool = pool,
-        .range_start = pool_range_start};
+        .range_start = pool_range_start,
+        .begins = pool_begins};
     for (int i = 0; i < SPACE_COUNT; i++) run->call.space[i] = block_address(run, i);
     memcpy(run->call.scalars, check->m.scalars, sizeof run->call.scalars);
 }

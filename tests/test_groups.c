@@ -61,6 +61,11 @@ static const struct compilation *compile_step(struct arena *arena, const char *p
     return compilation;
 }
 
+static bool ends_with(const char *name, const char *end) {
+    size_t length = strlen(name), end_length = strlen(end);
+    return length >= end_length && !strcmp(name + length - end_length, end);
+}
+
 /* A group of the model's training step has that many convolutions and weight gradients. */
 static void test_far_images(void **state) {
     (void)state;
@@ -71,7 +76,8 @@ static void test_far_images(void **state) {
     for (int i = 0; i < compilation->kernel_count[MODE_TRAINING]; i += kernels[i].together) {
         int forward = 0, gradients = 0;
         for (int k = 0; k < kernels[i].together; k++) {
-            forward += kernels[i + k].part == PART_FORWARD;
+            forward +=
+                kernels[i + k].part == PART_FORWARD && !ends_with(kernels[i + k].name, "_weights");
             gradients += kernels[i + k].part == PART_WEIGHT_GRADIENT;
         }
         if (forward > most_forward) most_forward = forward;
@@ -80,6 +86,34 @@ static void test_far_images(void **state) {
     assert_in_range(most_forward, 5, 9);
     assert_in_range(most_gradients, 3, 9);
     arena_free(&arena);
+}
+
+/* Each thread packs the weights of a model's convolutions for itself, forward and back; not in
+ * cnn_batch_norm_wide, whose kernels all run alone. */
+static void test_packing(void **state) {
+    static const struct {
+        const char *path;
+        int alone, by_thread;
+    } expected[] = {{"models/cnn_increasing.lua", 0, 19},
+                    {"models/cnn_batch_norm_wide.lua", 5, 0},
+                    {"models/branches.lua", 0, 7}};
+    (void)state;
+    for (size_t m = 0; m < sizeof expected / sizeof *expected; m++) {
+        struct arena arena;
+        const struct compilation *compilation = compile_step(&arena, expected[m].path);
+        const struct kernel_summary *kernels = compilation->kernels[MODE_TRAINING];
+        int alone = 0, by_thread = 0;
+        for (int i = 0; i < compilation->kernel_count[MODE_TRAINING]; i += kernels[i].together)
+            for (int k = 0; k < kernels[i].together; k++) {
+                const char *name = kernels[i + k].name;
+                if (!ends_with(name, "_weights") && !ends_with(name, "_pack")) continue;
+                alone += kernels[i].together == 1;
+                by_thread += kernels[i].together > 1;
+            }
+        assert_int_equal(alone, expected[m].alone);
+        assert_int_equal(by_thread, expected[m].by_thread);
+        arena_free(&arena);
+    }
 }
 
 /* More than a quarter of this model's kernels are in groups, whose numbers tell the next one. */
@@ -107,6 +141,7 @@ int main(void) {
         KERNEL_CASE(strides),
         KERNEL_CASE(branches),
         KERNEL_CASE(far),
+        cmocka_unit_test(test_packing),
         cmocka_unit_test(test_tasks),
         cmocka_unit_test(test_far_images),
     };

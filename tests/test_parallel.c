@@ -131,6 +131,44 @@ static void shares_stay_within_the_loop(void **state) {
     pool_free(shares.pool);
 }
 
+struct beginnings {
+    struct pool *pool;
+    long loop; /* 1, 2, ... */
+    atomic_int mistakes;
+};
+
+static void one_call(const void *context, long begin, long end) {
+    struct beginnings *beginnings = (struct beginnings *)context;
+    (void)begin, (void)end;
+    if (!pool_begins(beginnings->pool)) atomic_fetch_add(&beginnings->mistakes, 1);
+}
+
+static void note_beginning(const void *context, long begin, long end) {
+    static _Thread_local long last_loop;
+    struct beginnings *beginnings = (struct beginnings *)context;
+    (void)end;
+    bool is_first = last_loop != beginnings->loop;
+    last_loop = beginnings->loop;
+    if (begin % 2) pool_parallel(beginnings->pool, one_call, beginnings, 5);
+    if (pool_begins(beginnings->pool) != is_first) atomic_fetch_add(&beginnings->mistakes, 1);
+}
+
+static void each_thread_begins_once(void **state) {
+    (void)state;
+    for (int threads = 1; threads <= 8; threads++) {
+        struct beginnings beginnings = {.pool = pool_new(threads, NULL)};
+        assert_non_null(beginnings.pool);
+        for (int loop = 1; loop <= 200; loop++) {
+            beginnings.loop = threads * 1000 + loop;
+            pool_parallel(beginnings.pool, note_beginning, &beginnings, SHARE_UNITS);
+            assert_true(pool_begins(beginnings.pool));
+            assert_true(pool_begins(beginnings.pool));
+        }
+        assert_int_equal(beginnings.mistakes, 0);
+        pool_free(beginnings.pool);
+    }
+}
+
 static void add_units(const void *context, long begin, long end) {
     atomic_fetch_add((atomic_long *)context, end - begin);
 }
@@ -274,6 +312,7 @@ int main(void) {
         cmocka_unit_test(sums_do_not_depend_on_threads),
         cmocka_unit_test(no_two_threads_have_one_share),
         cmocka_unit_test(shares_stay_within_the_loop),
+        cmocka_unit_test(each_thread_begins_once),
         cmocka_unit_test(many_loops_of_all_lengths),
         cmocka_unit_test(the_caller_waits_for_slow_workers),
         cmocka_unit_test(loops_inside_loops),

@@ -101,8 +101,10 @@ void plan_print(struct text *text, const struct program_plan *plan) {
         const struct kernel *kernel = plan->kernels[i];
         text_add(text, "%3d %s%s%s: %s\n", i,
                  kernel->is_prepared ? "once, ahead of the calls: " : "",
-                 kernel->together == 0 ? "by block with it: " : "", kernel->name,
-                 describe_kernel(&w, kernel));
+                 kernel->by_thread       ? "each thread for itself: "
+                 : kernel->together == 0 ? "by block with it: "
+                                         : "",
+                 kernel->name, describe_kernel(&w, kernel));
     }
     for (int i = 0; i < plan->buffer_count; i++) {
         const struct buffer *buffer = plan->buffers[i];

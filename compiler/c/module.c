@@ -10,6 +10,31 @@ static const char *const entry_names[MODE_COUNT] = {"train", "evaluate", "predic
 
 /* ---- what stands before the kernels ---- */
 
+static void write_progress(struct writer *w) {
+    write_blank(w);
+    write_comment(w, "Tells that a kernel of several begins, or that the last one has ended.");
+    write_open(w,
+               "static const struct %s_call *%s_progress(const struct %s_call *call, long kernel)",
+               w->module, w->module, w->module);
+    write_line(w, "if (call->progress) call->progress(call->pool, kernel);");
+    write_line(w, "return call;");
+    write_close(w);
+}
+
+static void write_own_call(struct writer *w) {
+    write_blank(w);
+    write_comment(w, "A copy of the call that knows the thread's piece of the arena.");
+    write_open(w,
+               "static const struct %s_call *%s_own(struct %s_call *own, const void *context, long "
+               "begin, long first, long size)",
+               w->module, w->module, w->module);
+    write_line(w, "*own = *(const struct %s_call *)context;", w->module);
+    write_line(w, "const long share = own->range_start ? own->range_start(own->pool) : begin;");
+    write_line(w, "own->thread_memory = own->arena + first + share * size;");
+    write_line(w, "return own;");
+    write_close(w);
+}
+
 static void write_call_struct(struct writer *w, bool has_shares) {
     write_blank(w);
     write_comment(w, "A range of units of a kernel, and how to run all of them.");
@@ -30,19 +55,14 @@ static void write_call_struct(struct writer *w, bool has_shares) {
     write_line(w, "void *pool;");
     if (has_shares) {
         write_line(w, "long (*range_start)(void *pool);");
+        write_line(w, "_Bool (*begins)(void *pool);");
         write_line(w, "void (*progress)(void *pool, long kernel);");
+        write_line(w, "real *thread_memory;");
     }
     w->depth--;
     write_line(w, "};");
-    if (!w->uses_progress) return;
-    write_blank(w);
-    write_comment(w, "Tells that a kernel of several begins, or that the last one has ended.");
-    write_open(w,
-               "static const struct %s_call *%s_progress(const struct %s_call *call, long kernel)",
-               w->module, w->module, w->module);
-    write_line(w, "if (call->progress) call->progress(call->pool, kernel);");
-    write_line(w, "return call;");
-    write_close(w);
+    if (w->uses_progress) write_progress(w);
+    if (w->uses_thread_memory) write_own_call(w);
 }
 
 /* Prototypes of the library's functions, for libtcc, which sees no headers. */
@@ -267,6 +287,29 @@ static int write_functions(struct writer *w, struct kernel_function *functions, 
     return count;
 }
 
+/* What each thread makes for itself, in its piece of the arena. Returns how many kernels that are.
+ */
+static int write_by_thread(struct writer *w, const struct program_plan *plan, int first,
+                           const struct kernel_function *functions) {
+    struct kernel *const *kernels = plan->kernels + first;
+    const long size = plan->use_double ? 8 : 4;
+    if (!kernels[0]->by_thread) {
+        write_line(w, "const struct %s_call *const call = context;", w->module);
+        return 0;
+    }
+    w->uses_thread_memory = true;
+    write_line(w, "struct %s_call own;", w->module);
+    write_line(w, "const struct %s_call *const call = %s_own(&own, context, begin, %ld, %ld);",
+               w->module, w->module, plan->thread_offset / size, plan->thread_bytes / size);
+    write_open(w, "if (!call->begins || call->begins(call->pool))");
+    int i = 0;
+    for (; kernels[i]->by_thread; i++)
+        write_line(w, "%s_%s(%s_progress(call, %d), 0, %ld);", functions[first + i].prefix,
+                   kernels[i]->name, w->module, i, kernels[i]->units);
+    write_close(w);
+    return i;
+}
+
 /* Kernels that run together, block by block: their function. */
 static const char *write_group(struct writer *w, const struct program_plan *plan, int first,
                                const struct kernel_function *functions) {
@@ -277,9 +320,9 @@ static const char *write_group(struct writer *w, const struct program_plan *plan
                                     kernels[count - 1]->name);
     write_blank(w);
     write_open(w, "static void %s(const void *context, long begin, long end)", name);
-    write_line(w, "const struct %s_call *const call = context;", w->module);
+    int i = write_by_thread(w, plan, first, functions);
     write_open(w, "for (long unit = begin; unit < end; unit++)");
-    for (int i = 0; i < count; i++)
+    for (; i < count; i++)
         write_line(w, "%s_%s(%s_progress(call, %d), unit, unit + 1);", functions[first + i].prefix,
                    kernels[i]->name, w->module, i);
     write_line(w, "%s_progress(call, %d);", w->module, count);
@@ -308,10 +351,11 @@ static void write_entry(struct writer *w, const struct program_plan *plan,
         const char *function = groups[i];
         if (!function)
             function = arena_format(w->arena, "%s_%s", functions[i].prefix, kernel->name);
+        const long units = kernel_loop_units(plan, kernel);
         if (kernel_is_shared(plan, kernel))
-            write_line(w, "call->parallel(call->pool, %s, call, %ld);", function, kernel->units);
+            write_line(w, "call->parallel(call->pool, %s, call, %ld);", function, units);
         else
-            write_line(w, "%s(call, 0, %ld);", function, kernel->units);
+            write_line(w, "%s(call, 0, %ld);", function, units);
         has_calls = true;
     }
     if (!has_calls) write_line(w, "(void)call;"); /* as the update of frozen layers */

@@ -95,7 +95,7 @@ const char *view_address(struct writer *w, const struct view *view) {
         if (buffer->is_double)
             return arena_format(w->arena, "(double *)(void *)(call->arena + %ld) + %ld",
                                 buffer->offset / (w->plan->use_double ? 8 : 4), offset);
-        base = "call->arena";
+        base = buffer->by_thread ? "call->thread_memory" : "call->arena";
         offset += buffer->offset / (w->plan->use_double ? 8 : 4);
         break;
     case STORAGE_SPACE: base = arena_format(w->arena, "call->space[%d]", buffer->index); break;

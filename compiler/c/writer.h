@@ -24,7 +24,8 @@ struct writer {
     struct microkernel tiles[MAX_SYMBOLS]; /* microkernels that the text calls */
     int tile_count;
     bool uses_sgemm;
-    bool uses_progress; /* some kernels run together */
+    bool uses_progress;      /* some kernels run together */
+    bool uses_thread_memory; /* in some of these groups each thread makes something for itself */
 };
 
 /** A line at the current depth (printf rules, no newline in it). */

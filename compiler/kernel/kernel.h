@@ -34,6 +34,7 @@ struct buffer {
     struct buffer *merged; /* shares the memory of this one (in-place update), or NULL */
     bool by_block; /* ARENA: all views of it are blocked, and each block of samples has its part in
                       the block's own piece of the arena, plan->block_bytes from the one before */
+    bool by_thread; /* ARENA: of a kernel that is by thread; the offset is in each thread's piece */
     const char *name;
 };
 
@@ -265,7 +266,8 @@ struct kernel {
     long units;
     bool is_prepared; /* belongs to the entry point that prepares the weights */
     bool by_block; /* unit u touches only sample block u of each blocked or row-blocked tensor */
-    int together;  /* kernels from this one on that run block by block; 0: inside of such a group */
+    bool by_thread; /* first in a group: each thread does all units, before its first block */
+    int together;   /* kernels from this one on that run block by block; 0: inside of such a group */
     union {
         struct loop_kernel loop;
         struct convolution_kernel convolution;
@@ -306,6 +308,8 @@ struct program_plan {
     bool weights_are_far;   /* with the optimizer's slots, more than a core finds in the L3 cache */
     bool has_shares;        /* calls tell a thread's share of a loop (program_range_start) */
     long block_bytes;       /* of each block's piece of the arena; 0: there are none */
+    long thread_bytes;      /* of each thread's piece, of which there are as many as blocks; 0: none */
+    long thread_offset;     /* of the first one, in the arena */
     struct buffer *scratch; /* slots for the units of all kernels that need some; NULL: no kernel */
 };
 
@@ -376,6 +380,9 @@ const char *kernel_layer(const struct program_plan *plan, const struct kernel *k
 /** About how many nanoseconds a kernel takes on one core (work.c): to decide whether threads share it,
  * and to share out a time among several. */
 double kernel_work(const struct program_plan *plan, const struct kernel *kernel);
+
+/** The units of a loop over this kernel and those that run together with it. */
+long kernel_loop_units(const struct program_plan *plan, const struct kernel *kernel);
 
 /** True if the units, of all kernels that run together with this one, go to the threads of the call's
  * `parallel`; else the entry point runs them all

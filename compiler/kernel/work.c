@@ -4,7 +4,7 @@
 /* Measured on Zen 4 with AVX-512, where the data is in a cache, and taken to go with the lanes:
  * what one core does in a nanosecond. */
 static const double products_per_lane = 5, operations_per_lane = 2;
-static const double copied = 2, pooled = 12, transformed = 1;
+static const double copied = 2, pooled = 12, transformed = 2, summed = 1;
 
 /* Two threads that meet lose about a microsecond, and as much again because half of the data lies
  * in the other one's cache. */
@@ -81,7 +81,7 @@ double kernel_work(const struct program_plan *plan, const struct kernel *kernel)
         return weights_of(kernel->owner->convolution.in_channels,
                           kernel->owner->convolution.out_channels) /
                transformed;
-    case KERNEL_WINOGRAD_SUMS: return out_elements(kernel) / transformed;
+    case KERNEL_WINOGRAD_SUMS: return out_elements(kernel) / summed;
     case KERNEL_BLOCK_SUMS: return added_elements(&kernel->block_sums) / copied;
     case KERNEL_HALO: return (double)shape_elements(&kernel->out->shape) / copied;
     case KERNEL_COPY: return copied_elements(&kernel->copy) / copied;
@@ -90,9 +90,13 @@ double kernel_work(const struct program_plan *plan, const struct kernel *kernel)
     return 1e3 * out_elements(kernel);
 }
 
+long kernel_loop_units(const struct program_plan *plan, const struct kernel *kernel) {
+    return plan->kernels[kernel->number + kernel->together - 1]->units;
+}
+
 bool kernel_is_shared(const struct program_plan *plan, const struct kernel *kernel) {
     double work = kernel_work(plan, kernel);
     for (int i = 1; i < kernel->together; i++)
         work += kernel_work(plan, plan->kernels[kernel->number + i]);
-    return kernel->units > 1 && work >= least_nanoseconds;
+    return kernel_loop_units(plan, kernel) > 1 && work >= least_nanoseconds;
 }

@@ -174,11 +174,15 @@ static void placement_add(struct placement *p, const struct program_plan *plan,
     p->buffers[p->count++] = buffer;
 }
 
-/* All buffers; those by block, of which it takes one block; the rest. */
-static void collect(struct program_plan *plan, long blocks, struct placement *all,
-                    struct placement *by_block, struct placement *rest) {
-    struct placement *const each[] = {all, by_block, rest};
-    for (int i = 0; i < 3; i++) {
+/* Buffers by whose they are: one block's, of which it takes that of one block; all blocks'; one
+ * thread's. `shared` are the first two, whole. */
+struct placements {
+    struct placement shared, by_block, rest, by_thread;
+};
+
+static void collect(struct program_plan *plan, long blocks, struct placements *p) {
+    struct placement *const each[] = {&p->shared, &p->by_block, &p->rest, &p->by_thread};
+    for (int i = 0; i < 4; i++) {
         each[i]->memory = ARENA_ARRAY(plan->arena, struct memory_buffer, plan->buffer_count);
         each[i]->buffers = ARENA_ARRAY(plan->arena, struct buffer *, plan->buffer_count);
         each[i]->count = 0;
@@ -186,11 +190,15 @@ static void collect(struct program_plan *plan, long blocks, struct placement *al
     for (int i = 0; i < plan->buffer_count; i++) {
         struct buffer *buffer = plan->buffers[i];
         if (buffer->merged || buffer->first < 0) continue;
-        placement_add(all, plan, buffer, 1);
+        if (buffer->by_thread) {
+            placement_add(&p->by_thread, plan, buffer, 1);
+            continue;
+        }
+        placement_add(&p->shared, plan, buffer, 1);
         if (buffer->by_block)
-            placement_add(by_block, plan, buffer, blocks);
+            placement_add(&p->by_block, plan, buffer, blocks);
         else
-            placement_add(rest, plan, buffer, 1);
+            placement_add(&p->rest, plan, buffer, 1);
     }
 }
 
@@ -211,23 +219,44 @@ static void set_strides(void *context, const struct view *view, bool is_write) {
         own->stride[0] = plan->block_bytes / (plan->use_double ? 8 : 4);
 }
 
+/* All share one arena, and each kernel runs alone. */
+static void place_together(struct program_plan *plan, struct placements *p) {
+    plan->block_bytes = 0;
+    for (int i = 0; i < plan->buffer_count; i++)
+        plan->buffers[i]->by_block = plan->buffers[i]->by_thread = false;
+    for (int i = 0; i < plan->kernel_count; i++) {
+        plan->kernels[i]->together = 1;
+        plan->kernels[i]->by_thread = false;
+    }
+    collect(plan, 1, p);
+    plan->arena_lower_bound = memory_lower_bound(p->shared.memory, p->shared.count, ALIGNMENT);
+    plan->arena_bytes = place_from(plan, &p->shared, 0);
+}
+
+/* Behind all else, a piece for each thread; as many as there are blocks, of which each thread has a
+ * first one. */
+static void place_by_thread(struct program_plan *plan, const struct placement *by_thread,
+                            long blocks) {
+    plan->thread_bytes = place_from(plan, by_thread, 0);
+    plan->thread_offset = plan->arena_bytes;
+    plan->arena_bytes += plan->thread_bytes * blocks;
+    plan->arena_lower_bound += plan->thread_bytes * blocks;
+}
+
 /* Each block of samples has a piece of the arena for its images: the thread that works on the block
  * in every kernel never writes memory that another one has in its cache. The pieces and the rest
- * cannot use each other's gaps: where that takes more than MOST_GAPS_PERCENT, all share one arena,
- * and each kernel runs alone. */
+ * cannot use each other's gaps: not where that takes more than MOST_GAPS_PERCENT. */
 static void place_buffers(struct program_plan *plan) {
     long blocks = plan->rows % plan->lanes ? 1 : plan->rows / plan->lanes;
-    struct placement all, by_block, rest;
-    collect(plan, blocks, &all, &by_block, &rest);
-    plan->arena_lower_bound = memory_lower_bound(all.memory, all.count, ALIGNMENT);
-    plan->block_bytes = place_from(plan, &by_block, 0);
-    plan->arena_bytes = place_from(plan, &rest, plan->block_bytes * blocks);
-    if (plan->arena_bytes > plan->arena_lower_bound / 100 * (100 + MOST_GAPS_PERCENT)) {
-        plan->block_bytes = 0;
-        plan->arena_bytes = place_from(plan, &all, 0);
-        for (int i = 0; i < plan->buffer_count; i++) plan->buffers[i]->by_block = false;
-        for (int i = 0; i < plan->kernel_count; i++) plan->kernels[i]->together = 1;
-    }
+    struct placements p;
+    collect(plan, blocks, &p);
+    plan->arena_lower_bound = memory_lower_bound(p.shared.memory, p.shared.count, ALIGNMENT);
+    plan->block_bytes = place_from(plan, &p.by_block, 0);
+    plan->arena_bytes = place_from(plan, &p.rest, plan->block_bytes * blocks);
+    if (plan->arena_bytes > plan->arena_lower_bound / 100 * (100 + MOST_GAPS_PERCENT))
+        place_together(plan, &p);
+    else
+        place_by_thread(plan, &p.by_thread, blocks);
     for (int i = 0; i < plan->kernel_count; i++)
         kernel_visit_views(plan, plan->kernels[i], set_strides, plan);
 }

@@ -1,6 +1,6 @@
-/* verify_plan.c: checks the kernels and their memory: what is read was written before, variables are
- * not read behind their updates, what is alive at once does not overlap, every view stays inside its
- * buffer. */
+/* verify_plan.c: checks the kernels and their memory: what is read was written before, variables
+ * are not read behind their updates, what is alive at once does not overlap, every view stays
+ * inside its buffer. */
 #include "kernels.h"
 
 /* Where a kernel has written a variable. */
@@ -91,6 +91,11 @@ static long end_of_blocks(const struct program_plan *plan) {
 static bool overlap(const struct program_plan *plan, const struct buffer *a,
                     const struct buffer *b) {
     long a_size = bytes_of(plan, a), b_size = bytes_of(plan, b), end = end_of_blocks(plan);
+    if (a->by_thread != b->by_thread) {
+        const struct buffer *shared = a->by_thread ? b : a;
+        long shared_end = shared->by_block ? end : shared->offset + bytes_of(plan, shared);
+        return shared_end > plan->thread_offset;
+    }
     if (a->by_block != b->by_block) return (a->by_block ? b : a)->offset < end;
     if (a->last < b->first || b->last < a->first) return false;
     return a->offset < b->offset + b_size && b->offset < a->offset + a_size;
