@@ -83,6 +83,25 @@ static void counts_operations_and_bytes(void **state) {
     arena_free(&arena);
 }
 
+/* Backward-data reads the result of the layer before, too, whose activation it goes on through. */
+static void counts_activations(void **state) {
+    (void)state;
+    static const char text[] =
+        "return model 'm' { input { 8, 8, 2 },"
+        " conv2d { 4, kernel_size = 3, padding = 'same', activation = 'relu' },"
+        " conv2d { 5, kernel_size = 3, activation = 'sigmoid' }, flatten {},"
+        " dense { 10, activation = 'relu' }, dense { 7, activation = 'softmax' }, " TRAINING;
+    const double y = BATCH * 8 * 8 * 4, y1 = BATCH * 6 * 6 * 5, w1 = 9 * 4 * 5;
+    struct arena arena;
+    struct bench bench;
+    open_model(&bench, &arena, text, MODE_TRAINING);
+    check_cost(&bench, "conv2d_1", PART_BACKWARD_DATA, 2.0 * BATCH * 6 * 6 * 9 * 4 * 5,
+               y + y1 + w1 + y);
+    check_cost(&bench, "dense_1", PART_BACKWARD_DATA, 2.0 * BATCH * 10 * 7,
+               BATCH * 10 + BATCH * 7 + 10 * 7 + BATCH * 10);
+    arena_free(&arena);
+}
+
 static void counts_nothing_for_frozen_layers(void **state) {
     (void)state;
     struct arena arena;
@@ -285,6 +304,7 @@ static void tells_noise_from_a_difference(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_operations_and_bytes),
+        cmocka_unit_test(counts_activations),
         cmocka_unit_test(counts_nothing_for_frozen_layers),
         cmocka_unit_test(sorts_layers_by_kind),
         cmocka_unit_test(counts_fused_loops_for_their_first_layer),

@@ -1,6 +1,7 @@
 /* bench_costs.c: the work of each layer in one step, counted in the tensor graph: direct
- * operations, and the bytes of inputs, outputs and weights, once each. What is not computed (the
- * gradient of the samples, of frozen weights) is not counted. */
+ * operations, and the bytes of inputs, outputs and weights, once each; backward-data goes on
+ * through the activation of the layer before. What is not computed (the gradient of the samples, of
+ * frozen weights) is not counted. */
 #include "../passes/passes.h"
 #include "bench.h"
 
@@ -27,6 +28,26 @@ static void add_contraction(struct bench *bench, const struct tensor *tensor,
     cost->operations += 2 * points;
     cost->bytes += bytes_of(&tensor->shape) + bytes_of(&tensor->in[0]->shape) +
                    bytes_of(&tensor->in[1]->shape);
+}
+
+/* The gradient of a layer's input goes on through the activation of the convolution or dense layer
+ * that made it, which reads its result. */
+static void add_activation(struct bench *bench, const struct tensor *tensor, const bool *backward) {
+    const struct tensor *gradient = NULL, *image = NULL;
+    for (int i = 0; i < tensor->in_count; i++) {
+        const struct tensor *in = tensor->in[i];
+        bool is_gradient = in->primitive == PRIMITIVE_CONTRACT &&
+                           contraction_part(in, backward) == PART_BACKWARD_DATA;
+        if (is_gradient)
+            gradient = in;
+        else if (shape_equal(&in->shape, &tensor->shape) && !backward[in->number])
+            image = in;
+    }
+    if (!gradient || !image) return;
+    const struct cost *made = bench->costs[bench_row(bench->model, image->origin.layer)];
+    if (made[PART_FORWARD].operations == 0) return;
+    bench->costs[bench_row(bench->model, gradient->origin.layer)][PART_BACKWARD_DATA].bytes +=
+        bytes_of(&image->shape);
 }
 
 /* Layers that move data, or nothing at all. */
@@ -71,6 +92,9 @@ bool bench_count_costs(struct bench *bench, struct error *error) {
     for (int i = 0; i < graph->tensor_count; i++)
         if (graph->tensors[i]->primitive == PRIMITIVE_CONTRACT)
             add_contraction(bench, graph->tensors[i], backward);
+    for (int i = 0; i < graph->tensor_count; i++)
+        if (graph->tensors[i]->primitive == PRIMITIVE_MAP)
+            add_activation(bench, graph->tensors[i], backward);
     for (int i = 0; i < model->layer_count; i++) add_streams(bench, model->layers[i]);
     add_updates(bench, graph);
     return true;
