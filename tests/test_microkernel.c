@@ -196,7 +196,8 @@ static void try_gradient(microkernel_function *function, const char *name, int O
     check(name);
 }
 
-static void try_gradient_row(microkernel_function *function, const char *name, int K, int L) {
+static void try_gradient_row(microkernel_function *function, const char *name, int R, int K,
+                             int L) {
     bool has_border = random_below(2);
     long border = has_border ? K / 2 : 0;
     long rows = (long)random_below(5), columns = (has_border ? K : 0) + (long)random_below(11);
@@ -205,14 +206,14 @@ static void try_gradient_row(microkernel_function *function, const char *name, i
     const float *x = x_memory + 8 * L;
     fill(y_memory);
     expect_nothing_else();
-    for (long k = 0; k < K; k++)
+    for (long k = 0; k < R * K; k++)
         for (long n = 0; n < L; n++) {
             double sum = y_memory[k * L + n], size = 1;
             for (long r = 0; r < rows; r++)
                 for (long c = 0; c < columns; c++) {
-                    long at = c + k - border;
+                    long at = c + k % K - border;
                     if (has_border && (at < 0 || at >= columns)) continue;
-                    double product = (double)x[r * x_row + at * x_column + n] *
+                    double product = (double)x[(r + k / K) * x_row + at * x_column + n] *
                                      mask_memory[r * g_row + c * g_column + n];
                     sum += product;
                     size += fabs(product);
@@ -307,8 +308,12 @@ static void try_tile(void *context, const struct microkernel *kernel) {
         case MICROKERNEL_ROW:
             try_row(function, name.data, kernel->a, kernel->b, kernel->lanes);
             break;
-        case MICROKERNEL_GRADIENT: try_gradient(function, name.data, kernel->a, kernel->b, kernel->lanes); break;
-        case MICROKERNEL_GRADIENT_ROW: try_gradient_row(function, name.data, kernel->b, kernel->lanes); break;
+        case MICROKERNEL_GRADIENT:
+            try_gradient(function, name.data, kernel->a, kernel->b, kernel->lanes);
+            break;
+        case MICROKERNEL_GRADIENT_ROW:
+            try_gradient_row(function, name.data, kernel->a, kernel->b, kernel->lanes);
+            break;
         case MICROKERNEL_MATMUL:
             try_matmul(function, name.data, kernel->a, kernel->b, kernel->lanes);
             break;

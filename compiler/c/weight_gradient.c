@@ -214,31 +214,77 @@ static void write_border_sums(struct writer *w, const struct weight_gradient_ker
     write_close(w);
 }
 
-static void write_row_call(struct writer *w, const struct weight_gradient_kernel *g) {
+static void write_row_call(struct writer *w, const struct weight_gradient_kernel *g,
+                           bool is_kernel) {
     long lanes = w->plan->lanes, taps = g->window.kernel_size[1];
-    const char *name = use_tile(w, MICROKERNEL_GRADIENT_ROW, 1, (int)taps, (int)lanes);
-    write_line(w, "%s(xt, gt, tile_sums + tap * %ld, rows, columns,", name, sums_of_tap(g) * lanes);
+    const char *name =
+        use_tile(w, MICROKERNEL_GRADIENT_ROW, is_kernel ? (int)taps : 1, (int)taps, (int)lanes);
+    const char *sums = "tile_sums";
+    if (!is_kernel) sums = arena_format(w->arena, "tile_sums + tap * %ld", sums_of_tap(g) * lanes);
+    write_line(w, "%s(xt, gt, %s, rows, columns,", name, sums);
     write_line(w, "    %ld, %ld, %ld, %ld, %ld);", g->window.strides[0] * g->in_size[1] * lanes,
                g->window.strides[1] * lanes, g->out_size[1] * lanes, lanes, g->border);
+}
+
+/* Of a kernel row: what it reads for the rows of pixels from `row` to `bottom`. */
+static void write_row_pointers(struct writer *w, const struct weight_gradient_kernel *g,
+                               const char *ky, long first) {
+    long lanes = w->plan->lanes;
+    write_line(w, "const long rows = bottom - row;");
+    write_line(w, "if (rows <= 0) continue;");
+    write_line(w, "const real *const xt = xb + ((row * %ld + %s * %ld - %ld) * %ld + %ld) * %ld;",
+               g->window.strides[0], ky, g->window.dilation_rate[0], g->window.pad[0],
+               g->in_size[1], g->full_begin * g->window.strides[1] - g->window.pad[1], lanes);
+    write_line(w, "const real *const gt = gb + (row * %ld + %ld) * %ld;", g->out_size[1], first,
+               lanes);
+}
+
+/* The rows that all of the kernel reaches, at once. */
+static void write_whole_kernel(struct writer *w, const struct weight_gradient_kernel *g,
+                               long first) {
+    write_open(w, "do");
+    write_line(w, "const long row = row_begin[0] > top ? row_begin[0] : top;");
+    write_line(w, "const long bottom = row_end[%ld] < top + %ld ? row_end[%ld] : top + %ld;",
+               g->window.kernel_size[0] - 1, g->rows_at_once, g->window.kernel_size[0] - 1,
+               g->rows_at_once);
+    write_row_pointers(w, g, "0", first);
+    write_row_call(w, g, true);
+    w->depth--;
+    write_line(w, "} while (0);");
+}
+
+/* The rows above and below, a kernel row at a time. */
+static void write_edges(struct writer *w, const struct weight_gradient_kernel *g, long first) {
+    long last = g->window.kernel_size[0] - 1;
+    write_open(w, "for (long tap = 0; tap <= %ld; tap++)", last);
+    write_open(w, "for (long below = 0; below < 2; below++)");
+    write_line(w, "const long begin = below ? row_end[%ld] : row_begin[tap];", last);
+    write_line(w, "const long end = below ? row_end[tap] : row_begin[0];");
+    write_line(w, "const long row = begin > top ? begin : top;");
+    write_line(w, "const long bottom = end < top + %ld ? end : top + %ld;", g->rows_at_once,
+               g->rows_at_once);
+    write_row_pointers(w, g, "tap", first);
+    write_row_call(w, g, false);
+    write_close(w);
+    write_close(w);
 }
 
 /* The rows of the kernel of a tile over some rows of pixels. */
 static void write_joined_taps(struct writer *w, const struct weight_gradient_kernel *g,
                               const struct tiles *outs, const struct tiles *ins) {
-    long lanes = w->plan->lanes;
-    write_open(w, "for (long tap = 0; tap < taps; tap++)");
     long first = g->border ? 0 : g->full_begin, end = g->border ? g->out_size[1] : g->full_end;
-    write_line(w, "const long ky = tap_begin + tap, columns = %ld;", end - first);
+    write_line(w, "const long columns = %ld;", end - first);
+    if (g->takes_kernel) {
+        write_whole_kernel(w, g, first);
+        if (g->window.pad[0]) write_edges(w, g, first);
+        return;
+    }
+    write_open(w, "for (long tap = 0; tap < taps; tap++)");
+    write_line(w, "const long ky = tap_begin + tap;");
     write_row_range(w, g);
-    write_line(w, "const long rows = bottom - row;");
-    write_line(w, "if (rows <= 0) continue;");
-    write_line(w, "const real *const xt = xb + ((row * %ld + ky * %ld - %ld) * %ld + %ld) * %ld;",
-               g->window.strides[0], g->window.dilation_rate[0], g->window.pad[0], g->in_size[1],
-               g->full_begin * g->window.strides[1] - g->window.pad[1], lanes);
-    write_line(w, "const real *const gt = gb + (row * %ld + %ld) * %ld;", g->out_size[1], first,
-               lanes);
+    write_row_pointers(w, g, "ky", first);
     if (g->by_rows)
-        write_row_call(w, g);
+        write_row_call(w, g, false);
     else
         write_calls(w, g, outs->channels, ins->channels);
     write_border(w, g, outs->channels);
@@ -330,12 +376,18 @@ static void write_sums(struct writer *w, const struct weight_gradient_kernel *g,
 static void write_results(struct writer *w, const struct weight_gradient_kernel *g,
                           const struct tiles *outs, const struct tiles *ins, long weights) {
     long lanes = w->plan->lanes;
+    const char *part =
+        g->block_parts > 1 ? arena_format(w->arena, "block_part * %ld + ", weights) : "";
+    if (g->takes_kernel) { /* a row of the kernel in the place of an output channel */
+        write_line(w, "%s(dw + %sgroup * %ld, sums, %ld, %d, %ld, %ld);",
+                   use_symbol(w, "gradient_store"), part, g->w_group, g->window.kernel_size[0],
+                   g->tile_in, g->w_tap[0], g->w_tap[1]);
+        return;
+    }
     open_tiles(w, outs, true);
     open_tiles(w, ins, true);
     write_tile_sums(w, g, outs, ins);
     write_open(w, "for (long tap = 0; tap < taps; tap++)");
-    const char *part =
-        g->block_parts > 1 ? arena_format(w->arena, "block_part * %ld + ", weights) : "";
     write_line(w, "real *const to = dw + %sgroup * %ld + outs_begin * %ld +", part, g->w_group,
                g->w_out);
     if (g->joins_columns)
@@ -373,7 +425,10 @@ static void write_unit(struct writer *w, const struct weight_gradient_kernel *g,
     }
     write_part(w, "out_tile", "out_tiles", "out_part", outs->tiles);
     write_part(w, "in_tile", "in_tiles", "in_part", ins->tiles);
-    write_part(w, "tap_begin", "taps", "part", taps);
+    if (g->takes_kernel)
+        write_line(w, "(void)part;");
+    else
+        write_part(w, "tap_begin", "taps", "part", taps);
 }
 
 void write_weight_gradient(struct writer *w, struct kernel *kernel) {

@@ -175,8 +175,8 @@ struct weight_gradient_kernel {
     bool joins_columns;
     long ins, full_begin, full_end;
     /* One channel of each: tiles read each pixel once for a kernel row (gradient_row_tile), of rows
-     * with this border. */
-    bool by_rows;
+     * with this border. Of rows that all of the kernel reaches, they take all kernel rows at once. */
+    bool by_rows, takes_kernel;
     long border;
     int tile_out, tile_in;
     long tiles_out, tiles_in; /* tiles of one unit: each pixel it reads serves all of them */

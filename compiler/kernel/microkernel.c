@@ -270,7 +270,8 @@ bool microkernel_in_library(const struct microkernel *kernel, const struct targe
         return (a <= target->gradient_out && b <= target->gradient_in) || (a <= 8 && b == 1) ||
                (a == 1 && b <= 8) || (a <= 4 && b == 5); /* five: the columns of a kernel */
     case MICROKERNEL_GRADIENT_ROW:
-        return lanes == target->block_lanes && a == 1 && (b == 3 || b == 5 || b == 7);
+        if (lanes != target->block_lanes || (b != 3 && b != 5 && b != 7)) return false;
+        return a == 1 || (a == 3 && b == 3);
     case MICROKERNEL_MATMUL:
         if (a == 1 && lanes == target->lanes && b <= target_row_vectors(target)) return true;
         return a <= target->matmul_rows && b <= target->matmul_vectors && lanes >= 1 &&

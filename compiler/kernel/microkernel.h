@@ -38,10 +38,12 @@
  *     O output channels x I input channels of a weight gradient, over a rectangle of pixels:
  *       acc[(o * I + i) * L + lane] += g[o * g_plane + ...][lane] * x[i * x_plane + ...][lane]
  *
- *   void gradient_row_tile_1xK(const real *x, const real *g, real *acc, long rows, long columns,
+ *   void gradient_row_tile_RxK(const real *x, const real *g, real *acc, long rows, long columns,
  *       long x_row, long x_column, long g_row, long g_column, long border);
- *     The K taps of a kernel row of one channel, which read neighbors; each pixel is read once:
- *       acc[k * L + lane] += g[column * g_column ...][lane] * x[(column + k - border) * x_column ...]
+ *     The K taps of a kernel row of one channel, which read neighbors; each pixel is read once. R is 1
+ *     or K, the rows of the kernel, which read rows of x one behind the other:
+ *       acc[(r * K + k) * L + lane] += g[row * g_row + column * g_column ...][lane] *
+ *           x[(row + r) * x_row + (column + k - border) * x_column ...]
  *     border is 0, or K / 2: then taps that reach out of a row of `columns` pixels are left out.
  *
  *   void matmul_tile_RxVxL(const real *a, const real *b, const real *bias, real *c,
@@ -134,7 +136,7 @@ enum microkernel_kind {
     MICROKERNEL_POINT,       /* a = T, b = P */
     MICROKERNEL_ROW,         /* a = K, b = P */
     MICROKERNEL_GRADIENT,    /* a = O, b = I */
-    MICROKERNEL_GRADIENT_ROW, /* a = 1, b = K */
+    MICROKERNEL_GRADIENT_ROW, /* a = R, b = K */
     MICROKERNEL_MATMUL,      /* a = R, b = V */
     MICROKERNEL_PIXEL        /* a = P, b = V */
 };

@@ -53,6 +53,19 @@ static void find_rows(const struct program_plan *plan, struct weight_gradient_ke
     if (is_same) w->border = columns / 2;
 }
 
+/* All columns are part of the rows. */
+static bool rows_are_whole(const struct weight_gradient_kernel *w) {
+    return w->border || (w->full_begin == 0 && w->full_end == w->out_size[1]);
+}
+
+static void find_kernel(const struct program_plan *plan, struct weight_gradient_kernel *w) {
+    const int taps = (int)w->window.kernel_size[1];
+    const struct microkernel tile = {MICROKERNEL_GRADIENT_ROW, taps, taps, plan->lanes};
+    w->takes_kernel = w->by_rows && rows_are_whole(w) && w->window.kernel_size[0] == taps &&
+                      w->window.strides[0] == 1 && w->window.dilation_rate[0] == 1 &&
+                      w->in_size[0] >= taps && microkernel_in_library(&tile, plan->target);
+}
+
 /* One input channel, or two, give a register tile little to do with each gradient that it reads. */
 static void join_columns(const struct program_plan *plan, struct weight_gradient_kernel *w) {
     enum { FEW_CHANNELS = 2 };
@@ -67,6 +80,7 @@ static void join_columns(const struct program_plan *plan, struct weight_gradient
                        schedule_tiles_exist(plan, MICROKERNEL_GRADIENT, outs, one, plan->lanes);
     if (w->joins_columns) w->ins = columns * w->in_channels;
     find_rows(plan, w);
+    find_kernel(plan, w);
 }
 
 /* The joined columns of an input channel are one tile. */
@@ -123,7 +137,8 @@ static double near_vectors(const struct program_plan *plan, const struct weight_
     long g = w->tile_out * w->rows_at_once * w->out_size[1];
     long x = smaller(w->in_size[0], rows + halo) * w->in_size[1];
     bool holds_unit = g + w->tiles_in * shape->planes * x <= room;
-    bool holds_tile = g + shape->planes * x <= room;
+    bool holds_tile =
+        w->takes_kernel || g + shape->planes * x <= room; /* its rows follow each other */
     bool holds_row = g + shape->planes * w->rows_at_once * w->in_size[1] <= room;
     /* one pass for each tap, or row of taps; with strides a pass reads a part of the rows */
     double passes = (double)(holds_row ? kernel_size[0] : shape->taps);
@@ -146,6 +161,7 @@ static double gradient_cost(const struct program_plan *plan, const struct weight
     const struct target *target = plan->target;
     long vector = plan->lanes * REAL_SIZE, products = w->tile_out * w->tile_in;
     long sums = w->tiles_out * w->tiles_in * w->taps_at_once * products * vector;
+    if (w->takes_kernel) products *= w->window.kernel_size[0];
     long out_parts = parts(shape->out_tiles, w->tiles_out);
     long in_parts = parts(shape->in_tiles, w->tiles_in);
     long pixels = w->rows_at_once * w->out_size[1];
@@ -178,6 +194,14 @@ static long next_size(long n, long size) {
     return parts(n, count);
 }
 
+/* What all of the kernel takes is read once, in one piece, unless the next one is to be asked for
+ * meanwhile. */
+static long most_rows(const struct program_plan *plan, const struct weight_gradient_kernel *w) {
+    long bytes = (w->in_size[1] + w->out_size[1]) * plan->lanes * REAL_SIZE;
+    if (!w->takes_kernel || !w->prefetches) return w->out_size[0];
+    return larger(1, plan->target->l1 / 4 / bytes);
+}
+
 /* Tiles of a unit and rows of a piece. */
 static double choose_unit(const struct program_plan *plan, struct weight_gradient_kernel *w,
                           const struct gradient_shape *shape) {
@@ -187,6 +211,7 @@ static double choose_unit(const struct program_plan *plan, struct weight_gradien
     for (long out = shape->out_tiles;; out = next_size(shape->out_tiles, out)) {
         for (long in = shape->in_tiles;; in = next_size(shape->in_tiles, in)) {
             for (long rows = w->out_size[0];; rows = next_size(w->out_size[0], rows)) {
+                if (rows > most_rows(plan, w)) continue;
                 w->tiles_out = out, w->tiles_in = in, w->rows_at_once = rows;
                 for (int across = 0; across <= (rows == w->out_size[0] && !w->joins_columns);
                      across++) {
@@ -234,11 +259,12 @@ void schedule_weight_gradient(struct program_plan *plan, struct kernel *kernel) 
     choose_register_tile(plan, w);
     struct gradient_shape shape = {.out_tiles = parts(w->out_channels, w->tile_out),
                                    .in_tiles = parts(w->ins, w->tile_in),
-                                   .taps = weight_gradient_taps(w),
+                                   .taps = w->takes_kernel ? 1 : weight_gradient_taps(w),
                                    .planes = w->joins_columns ? 1 : w->tile_in};
     long sums = w->tile_out * w->tile_in * plan->lanes * REAL_SIZE;
     struct split taps =
-        split_evenly(shape.taps, smaller(shape.taps, larger(1, target->l1 / 2 / sums)));
+        split_evenly(weight_gradient_taps(w),
+                     smaller(weight_gradient_taps(w), larger(1, target->l1 / 2 / sums)));
     w->taps_at_once = taps.size + (taps.big > 0);
     shape.tap_parts = taps.big + taps.small;
     double blocks = (double)(plan->rows / plan->lanes);
