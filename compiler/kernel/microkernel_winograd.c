@@ -441,6 +441,7 @@ static void print_weight_gradient(struct winograd_form *f) {
     const int taps = f->taps;
     text_add(text,
              "    real taps[%d] = {0};\n"
+             "    long in = 0;\n"
              "    for (long first = 0; first < outs * ins; first += %d, sums += %d) {\n",
              taps * taps * f->lanes, f->lanes, f->lanes);
     f->indent = "            ";
@@ -470,14 +471,15 @@ static void print_weight_gradient(struct winograd_form *f) {
     }
     text_add(text,
              "        }\n"
-             "        for (long i = 0; i < %d && first + i < outs * ins; i++) {\n"
-             "            real *const to =\n"
-             "                w + (first + i) / ins * w_out + (first + i) %% ins * w_in;\n"
-             "            for (long k = 0; k < %d; k++)\n"
-             "                to[k / %d * w_row + k %% %d * w_column] = taps[k * %d + i];\n"
-             "        }\n"
-             "    }\n",
-             f->lanes, taps * taps, taps, taps, f->lanes);
+             "        for (long i = 0; i < %d && first + i < outs * ins; i++) {\n",
+             f->lanes);
+    for (int k = 0; k < taps * taps; k++)
+        text_add(text, "            w[%d * w_row + %d * w_column] = taps[%d + i];\n", k / taps,
+                 k % taps, k * f->lanes);
+    text_put(text, "            in = in + 1 < ins ? in + 1 : 0;\n"
+                   "            w += in ? w_in : w_out - (ins - 1) * w_in;\n"
+                   "        }\n"
+                   "    }\n");
 }
 
 /* ---- the functions ---- */
