@@ -23,9 +23,10 @@ const char *use_winograd(struct writer *w, const char *transform, const struct w
     return use_transform(w, transform, g, g->last);
 }
 
-/* Of weights, which have all points. */
-static const char *use_whole(struct writer *w, const char *transform, const struct winograd *g) {
-    return use_transform(w, transform, g, g->tile);
+/* Of weights, which have all points; those of images of one tile may have as few as that. */
+static const char *use_weights(struct writer *w, const struct winograd *g) {
+    bool is_one_tile = g->tiles[0] == 1 && g->tiles[1] == 1;
+    return use_transform(w, "winograd_weights", g, is_one_tile ? g->last : g->tile);
 }
 
 /* "4 - (column + 4 == 8 && k % 6 >= 3 && k % 6 < 5)": the rows, or columns, of a chunk's tiles that
@@ -275,9 +276,8 @@ void write_winograd_weights(struct writer *w, struct kernel *kernel) {
     write_line(w, "const long o = unit * %ld + (unit < %ld ? unit : %ld);", outs.size, outs.big,
                outs.big);
     write_line(w, "const long outs = unit < %ld ? %ld : %ld;", outs.big, outs.size + 1, outs.size);
-    write_line(w, "%s(w + %ld + o * %ld, u + o * %ld, %ld, %ld, %ld, outs,",
-               use_whole(w, "winograd_weights", g), start, c->w_out, g->padded_in, g->weights_point,
-               c->in_channels, c->w_in);
+    write_line(w, "%s(w + %ld + o * %ld, u + o * %ld, %ld, %ld, %ld, outs,", use_weights(w, g),
+               start, c->w_out, g->padded_in, g->weights_point, c->in_channels, c->w_in);
     write_line(w, "    %ld, %ld, %ld);", c->w_out, sign * c->w_tap[0], sign * c->w_tap[1]);
     write_close(w);
     write_close(w);
@@ -430,8 +430,8 @@ void write_winograd_sums(struct writer *w, struct kernel *kernel) {
     write_begin(w, "in", "in_tile", ins);
     write_size(w, "in", "in_tile", ins);
     write_line(w, "%s(dw + out_begin * %ld + in_begin * %ld, sums + (unit * %ld + in_tile) * %ld,",
-               use_whole(w, "winograd_weight_gradient", winograd), g->w_out, g->w_in, in_tiles,
-               winograd->region);
+               use_transform(w, "winograd_weight_gradient", winograd, winograd->tile), g->w_out,
+               g->w_in, in_tiles, winograd->region);
     write_line(w, "    %ld, %ld, %ld, outs, ins, %ld, %ld, %ld, %ld);", winograd->sums_point,
                winograd->parts, WINOGRAD_POINTS * winograd->sums_point, g->w_out, g->w_in,
                g->w_tap[0], g->w_tap[1]);

@@ -421,16 +421,18 @@ static void print_weights(struct winograd_form *f) {
                              read(f, NAME("taps + first + %d", (i * taps + column) * room)));
         }
         column_names(f, out, "t", POINTS, column);
-        winograd_weight_points(f, in, out);
+        winograd_weight_points(f, f->last, in, out);
     }
     for (int r = 0; r < POINTS; r++) {
+        if (!winograd_has_point(f, f->last, r)) continue;
         row_names(f, in, "t", taps, r);
         row_names(f, out, "u", POINTS, r);
-        winograd_weight_points(f, in, out);
+        winograd_weight_points(f, f->last, in, out);
         for (int i = 0; i < POINTS; i++)
-            store(f, NAME("to + %d * u_point", r * POINTS + i),
-                  NAME("%s * (real)%.17g", out[i],
-                       winograd_weight_scale(r) * winograd_weight_scale(i)));
+            if (winograd_has_point(f, f->last, i))
+                store(f, NAME("to + %d * u_point", r * POINTS + i),
+                      NAME("%s * (real)%.17g", out[i],
+                           winograd_weight_scale(r) * winograd_weight_scale(i)));
     }
     text_put(text, "            }\n        }\n    }\n");
 }
@@ -509,7 +511,7 @@ static const struct transform transforms[] = {
      "/* u[k][channel][out] at 36 points for a tile of output channels. It writes whole vectors: "
      "some\n"
      " * numbers behind the end are overwritten. */\n",
-     print_weights, false, false, false},
+     print_weights, false, false, true},
     {"winograd_gradient",
      "const real *g, real *v, long v_point, long tiles, long rows, long columns,\n"
      "        long g_row, long row",

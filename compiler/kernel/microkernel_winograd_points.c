@@ -164,10 +164,11 @@ static double slope(int i) {
     return i ? 2 * b * (b - a) : 2 * a * (a - b);
 }
 
-void winograd_weight_points(const struct winograd_form *f, const char *const in[],
+void winograd_weight_points(const struct winograd_form *f, int results, const char *const in[],
                             const char *const out[]) {
     winograd_declare(f, out[0], in[0]);
     for (int i = 0; i < 2; i++) {
+        if (!winograd_has_point(f, results, 1 + 2 * i)) continue;
         const double p = point[i];
         const char *even = NAME("%s_even", out[1 + 2 * i]), *odd = in[1];
         const char *sum = NAME("%s + %s * (real)%.17g", in[0], in[2], p * p);
@@ -178,7 +179,8 @@ void winograd_weight_points(const struct winograd_form *f, const char *const in[
         if (f->taps > 4) sum = NAME("%s + %s * (real)%.17g", sum, in[4], p * p * p * p);
         winograd_declare(f, even, sum);
         winograd_declare(f, out[1 + 2 * i], NAME("%s + %s * (real)%.17g", even, odd, p));
-        winograd_declare(f, out[2 + 2 * i], NAME("%s - %s * (real)%.17g", even, odd, p));
+        if (winograd_has_point(f, results, 2 + 2 * i))
+            winograd_declare(f, out[2 + 2 * i], NAME("%s - %s * (real)%.17g", even, odd, p));
     }
     winograd_declare(f, out[5], in[f->taps - 1]);
 }

@@ -55,7 +55,7 @@ void winograd_gradient_points(const struct winograd_form *f, int results, const 
                               const char *const out[]);
 
 /** G: weights to points; point k is to be multiplied by winograd_weight_scale(k). */
-void winograd_weight_points(const struct winograd_form *f, const char *const in[],
+void winograd_weight_points(const struct winograd_form *f, int results, const char *const in[],
                             const char *const out[]);
 double winograd_weight_scale(int k);
 
