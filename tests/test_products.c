@@ -1,4 +1,6 @@
 /* test_products.c: dense layers whose products are cut in a special way. */
+#include "compiler/compile.h"
+#include "compiler/frontend/model.h"
 #include "tests/kernel_case.h"
 
 #define LOSS "'sparse_categorical_crossentropy'"
@@ -41,11 +43,49 @@ static const struct kernel_case narrow = {
     30, false, "input { 171 }, dense { 13, activation = 'relu' }, dense { 77 }, dense { 7 }, " LAST,
     LOSS};
 
+/* Large weights in halves of their depth (halves.c): units of rows, the last vector over the one
+ * before, and of columns, without relu. */
+static const struct kernel_case halves_of_rows = {
+    27, false, "input { 1100 }, dense { 66, activation = 'relu' }, " LAST, LOSS};
+static const struct kernel_case halves_of_columns = {
+    6, false, "input { 420 }, dense { 170, activation = 'tanh' }, dense { 400 }, " LAST, LOSS};
+
+/* Of a model's training step. */
+static int halves_of(const char *path) {
+    struct arena arena;
+    struct error error = {{0}};
+    arena_init(&arena);
+    struct model *model = model_read(&arena, path, &error);
+    if (!model) fail_msg("%s", error.text);
+    struct compile_options options = {
+        .target = target_find("x86-64-v4"), .training = true, .prediction = true};
+    struct compilation *compilation = compile_model(&arena, model, &options, &error);
+    if (!compilation) fail_msg("%s", error.text);
+    int count[MODE_COUNT] = {0};
+    for (int mode = 0; mode < MODE_COUNT; mode++)
+        for (int i = 0; i < compilation->kernel_count[mode]; i++) {
+            const char *name = compilation->kernels[mode][i].name;
+            size_t length = strlen(name);
+            count[mode] += length > 11 && !strcmp(name + length - 11, "_output_sum");
+        }
+    assert_int_equal(count[MODE_PREDICTION], 0);
+    arena_free(&arena);
+    return count[MODE_TRAINING];
+}
+
+/* Five large layers; none of d0, whose weights are few. */
+static void test_halves(void **state) {
+    (void)state;
+    assert_int_equal(halves_of("models/mnist_deep_mlp.lua"), 5);
+    assert_int_equal(halves_of("models/mnist_mlp.lua"), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        KERNEL_CASE(one_row),       KERNEL_CASE(tail_of_two),      KERNEL_CASE(tail_of_one),
-        KERNEL_CASE(tail_of_four),  KERNEL_CASE(tail_of_gradient), KERNEL_CASE(gathered),
-        KERNEL_CASE(gathered_tail), KERNEL_CASE(depth_blocks),     KERNEL_CASE(narrow),
+        KERNEL_CASE(one_row),        KERNEL_CASE(tail_of_two),       KERNEL_CASE(tail_of_one),
+        KERNEL_CASE(tail_of_four),   KERNEL_CASE(tail_of_gradient),  KERNEL_CASE(gathered),
+        KERNEL_CASE(gathered_tail),  KERNEL_CASE(depth_blocks),      KERNEL_CASE(narrow),
+        KERNEL_CASE(halves_of_rows), KERNEL_CASE(halves_of_columns), cmocka_unit_test(test_halves),
     };
     return cmocka_run_group_tests(tests, start, finish);
 }

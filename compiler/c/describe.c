@@ -77,6 +77,11 @@ const char *describe_kernel(struct writer *w, const struct kernel *kernel) {
         text_add(&text, "product [%ld, %ld] x [%ld, %ld]", kernel->matmul.rows,
                  kernel->matmul.depth, kernel->matmul.depth, kernel->matmul.columns);
         describe_epilogue(&text, &kernel->matmul.epilogue);
+        if (kernel->matmul.in_halves) text_put(&text, ", for each half of the depth");
+        break;
+    case KERNEL_HALVES_SUM:
+        text_put(&text, "product from those of the halves of its depth");
+        describe_epilogue(&text, &kernel->owner->matmul.sum_epilogue);
         break;
     case KERNEL_MAX_POOL:
     case KERNEL_MAX_POOL_GRADIENT:

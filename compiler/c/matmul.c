@@ -326,6 +326,42 @@ static void write_generic(struct writer *w, const struct kernel *kernel) {
     write_close(w);
 }
 
+/* ---- halves of the depth ---- */
+
+/* The loop over the halves: in it all is as if there were that half only. */
+static void open_halves(struct writer *w, const struct kernel *kernel) {
+    const struct matmul_kernel *m = &kernel->matmul;
+    long units = kernel->units / 2;
+    write_line(w, "const long from = begin, until = end;");
+    write_line(w, "const real *const rows_of_a = a, *const rows_of_b = b;");
+    write_line(w, "real *const halves = c;");
+    write_open(w, "for (long half = 0; half < 2; half++)");
+    write_line(w, "const long begin = from > half * %ld ? from - half * %ld : 0;", units, units);
+    write_line(w, "const long end = until - half * %ld < %ld ? until - half * %ld : %ld;", units,
+               units, units, units);
+    write_line(w, "const real *const a = rows_of_a + half * %ld;", m->depth * m->a_depth);
+    write_line(w, "const real *const b = rows_of_b + half * %ld;", m->depth * m->b_depth);
+    write_line(w, "real *const c = halves + half * %ld;", m->rows * m->columns);
+}
+
+/* A unit adds up some columns: those that the next layer reads on the same thread. */
+void write_halves_sum(struct writer *w, struct kernel *kernel) {
+    const struct matmul_kernel *m = &kernel->owner->matmul;
+    const struct epilogue *e = &m->sum_epilogue;
+    long width = halves_sum_columns(m);
+    write_kernel_open(w, kernel);
+    write_pointer(w, "from", kernel->owner->out, true);
+    write_pointer(w, "bias", w->plan->views[e->bias->number], true);
+    write_pointer(w, "to", kernel->out, false);
+    write_open(w, "for (long unit = begin; unit < end; unit++)");
+    write_line(w, "const long q = unit * %ld, count = q + %ld < %ld ? %ld : %ld - q;", width, width,
+               m->columns, width, m->columns);
+    write_line(w, "%s(to + q, from + q, bias + q, %ld, count, %ld, %d);",
+               use_symbol(w, "sum_halves"), m->rows, m->columns, e->relu);
+    write_close(w);
+    write_close(w);
+}
+
 void write_matmul(struct writer *w, struct kernel *kernel) {
     const struct matmul_kernel *m = &kernel->matmul;
     struct view *const *views = w->plan->views;
@@ -352,6 +388,7 @@ void write_matmul(struct writer *w, struct kernel *kernel) {
     if (m->tail_columns) write_pointer(w, "tail", m->tail_columns, true);
     if (m->epilogue.bias) write_pointer(w, "bias", views[m->epilogue.bias->number], true);
     if (m->epilogue.mask) write_pointer(w, "mask", views[m->epilogue.mask->number], true);
+    if (m->in_halves) open_halves(w, kernel);
     if (m->use_generic)
         write_generic(w, kernel);
     else if (m->panel_rows)
@@ -359,5 +396,6 @@ void write_matmul(struct writer *w, struct kernel *kernel) {
     else if (column_count(m) > 0)
         write_tiles(w, m);
     if (m->tail && !m->tail_columns && !m->update) write_tail_along_rows(w, m, m->rows, true);
+    if (m->in_halves) write_close(w);
     write_close(w);
 }

@@ -72,6 +72,8 @@ static const char *const prototypes[][2] = {
     {"gradient_store", "void gradient_store(real *to, const real *sums, long outs, long ins, long "
                        "to_out, long to_in);"},
     {"sum_blocks", "void sum_blocks(real *to, const real *from, long blocks, long count);"},
+    {"sum_halves", "void sum_halves(real *to, const real *from, const real *bias, long rows, long "
+                   "count, long columns, long relu);"},
     {"max_pool_plane",
      "void max_pool_plane(const real *x, real *y, long height, long width, long out_height, long "
      "out_width, long kernel_height, long kernel_width, long stride_y, long stride_x, long pad_y, "
@@ -240,6 +242,7 @@ static void write_kernel(struct writer *w, struct kernel *kernel) {
     case KERNEL_WINOGRAD_SUMS: write_winograd_sums(w, kernel); break;
     case KERNEL_BLOCK_SUMS: write_block_sums(w, kernel); break;
     case KERNEL_MATMUL: write_matmul(w, kernel); break;
+    case KERNEL_HALVES_SUM: write_halves_sum(w, kernel); break;
     case KERNEL_MAX_POOL:
     case KERNEL_MAX_POOL_GRADIENT: write_pool(w, kernel); break;
     case KERNEL_COPY: write_copy(w, kernel); break;

@@ -113,6 +113,7 @@ void write_winograd_gradient(struct writer *w, struct kernel *kernel);
 void write_winograd_sums(struct writer *w, struct kernel *kernel);
 void write_block_sums(struct writer *w, struct kernel *kernel);
 void write_matmul(struct writer *w, struct kernel *kernel);
+void write_halves_sum(struct writer *w, struct kernel *kernel);
 void write_pool(struct writer *w, struct kernel *kernel);
 void write_copy(struct writer *w, struct kernel *kernel);
 void write_naive(struct writer *w, struct kernel *kernel);

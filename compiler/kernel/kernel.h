@@ -57,6 +57,7 @@ enum kernel_kind {
     KERNEL_HALO,            /* rows of a plain image with the zeros that pad them */
     KERNEL_WEIGHT_GRADIENT, /* contraction of two blocked images */
     KERNEL_MATMUL,          /* plain products */
+    KERNEL_HALVES_SUM,      /* a product from those of both halves of its depth */
     KERNEL_NAIVE,           /* any other contraction */
     KERNEL_MAX_POOL,
     KERNEL_MAX_POOL_GRADIENT,
@@ -221,6 +222,10 @@ struct matmul_kernel {
     bool prefetches;           /* asks ahead for what the next column tile reads of b; with an
                                   update, for the weights and slots of the next panel */
     bool use_generic;          /* call the runtime's sgemm */
+    /* Units are of one half of the depth or the other (depth is that of a half), and the result is
+     * [half][row][column]: HALVES_SUM adds both up, and has the product's epilogue (halves.c). */
+    bool in_halves;
+    struct epilogue sum_epilogue;
     struct epilogue epilogue;
 };
 
@@ -277,7 +282,8 @@ struct kernel {
         struct copy_kernel copy;
         struct naive_kernel naive;
         struct block_sums_kernel block_sums;
-        const struct kernel *owner; /* HALO, WINOGRAD_WEIGHTS, WINOGRAD_SUMS: whom they serve */
+        const struct kernel *owner; /* HALO, WINOGRAD_WEIGHTS, WINOGRAD_SUMS, HALVES_SUM: whom they
+                                       serve */
     };
 };
 
@@ -357,6 +363,16 @@ bool matmul_tiles_overlap(const struct matmul_kernel *matmul);
  * that adds the blocks up; the same for a scheduled weight gradient of several parts. Else NULL
  * (block_sums.c). */
 struct kernel *block_sums_kernel(struct program_plan *plan, struct kernel *kernel);
+
+/** Lets a product sum the halves of its depth apart, if that suits (halves.c). */
+void product_take_halves(const struct program_plan *plan, struct matmul_kernel *matmul);
+
+/** The kernel that adds the halves of a scheduled product up, which writes them to a buffer of their
+ * own from here on; NULL if it has none. */
+struct kernel *halves_sum_kernel(struct program_plan *plan, struct kernel *kernel);
+
+/** Columns of the result that a unit of a HALVES_SUM owns. */
+long halves_sum_columns(const struct matmul_kernel *matmul);
 
 /** Pixels of an image that a tile of a direct convolution holds at most. */
 int tile_image_pixels(const struct convolution_kernel *convolution);

@@ -74,6 +74,9 @@
  *   real lane_sum_L(const real *x);                  the sum of L lanes in a fixed order
  *   void sum_blocks(real *to, const real *from, long blocks, long count);
  *       to[i] = from[i] + from[count + i] + ..., in this order
+ *   void sum_halves(real *to, const real *from, const real *bias, long rows, long count,
+ *       long columns, long relu);
+ *       `count` columns of to[rows][columns] = from[0] + from[1] + bias, and relu
  *   void gradient_store(real *to, const real *sums, long outs, long ins, long to_out, long to_in);
  *       to[o * to_out + i * to_in] = the sum of the lanes of gradient_tile's acc[o][i]
  *

@@ -63,6 +63,25 @@ static const char *const block_sums =
     "    }\n"
     "}\n\n";
 
+static const char *const halves =
+    "/* `count` columns of to[rows][columns] = from[0] + from[1] + bias, and relu. */\n"
+    "@void sum_halves(real *to, const real *from, const real *bias, long rows, long count,\n"
+    "        long columns, long relu) {\n"
+    "    const real *more = from + rows * columns;\n"
+    "    for (long r = 0; r < rows; r++, to += columns, from += columns, more += columns) {\n"
+    "        if (relu) {\n"
+    "            LATHE_INDEPENDENT\n"
+    "            for (long i = 0; i < count; i++) {\n"
+    "                const real sum = from[i] + more[i] + bias[i];\n"
+    "                to[i] = sum > 0 ? sum : 0;\n"
+    "            }\n"
+    "        } else {\n"
+    "            LATHE_INDEPENDENT\n"
+    "            for (long i = 0; i < count; i++) to[i] = from[i] + more[i] + bias[i];\n"
+    "        }\n"
+    "    }\n"
+    "}\n\n";
+
 static void print_helpers(struct text *text, const struct target *target, const char *qualifiers,
                           const char *library) {
     /* Too large to go into each caller. */
@@ -72,6 +91,7 @@ static void print_helpers(struct text *text, const struct target *target, const 
     microkernel_print_lane_sum(text, target->block_lanes, qualifiers);
     microkernel_put(text, prefetch, qualifiers); /* GCC drops calls of what only prefetches */
     microkernel_put(text, block_sums, outline);
+    microkernel_put(text, halves, outline);
     microkernel_print_math(text, qualifiers, library);
 }
 

@@ -222,6 +222,7 @@ void microkernel_each_function(void (*visit)(void *context, const char *name), v
         "strided_copy",
         "gradient_store",
         "sum_blocks",
+        "sum_halves",
         "max_pool_plane",
         "max_pool_gradient_plane",
         "max_pool_row",

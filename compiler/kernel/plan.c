@@ -201,6 +201,10 @@ void kernel_visit_views(const struct program_plan *plan, const struct kernel *ke
         visit_tensor(&v, kernel->owner->convolution.weights, false);
         break;
     case KERNEL_WINOGRAD_SUMS: visit_view(&v, kernel->owner->out, false); break;
+    case KERNEL_HALVES_SUM:
+        visit_view(&v, kernel->owner->out, false);
+        visit_epilogue(&v, &kernel->owner->matmul.sum_epilogue);
+        break;
     case KERNEL_BLOCK_SUMS: visit_block_sums(&v, &kernel->block_sums); break;
     case KERNEL_MATMUL:
         visit_tensor(&v, kernel->matmul.a, false);

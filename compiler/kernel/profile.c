@@ -15,7 +15,7 @@ static const struct kernel *served(const struct program_plan *plan, const struct
     const struct kernel *owner = NULL;
     if (kernel->kind == KERNEL_COPY) owner = packed_for(plan, kernel);
     if (kernel->kind == KERNEL_WINOGRAD_WEIGHTS || kernel->kind == KERNEL_WINOGRAD_SUMS ||
-        kernel->kind == KERNEL_HALO)
+        kernel->kind == KERNEL_HALO || kernel->kind == KERNEL_HALVES_SUM)
         owner = kernel->owner;
     if (kernel->kind == KERNEL_BLOCK_SUMS) owner = kernel->block_sums.owner;
     return owner ? owner : kernel;

@@ -322,6 +322,7 @@ static bool schedule_narrow(const struct program_plan *plan, struct matmul_kerne
 static void schedule_matmul(struct program_plan *plan, struct kernel *kernel) {
     struct matmul_kernel *m = &kernel->matmul;
     const struct target *target = plan->target;
+    product_take_halves(plan, m);
     m->lanes = target->lanes;
     while (m->lanes > m->columns) m->lanes /= 2;
     struct split rows = schedule_split(target, m->rows, target->matmul_rows);
@@ -340,12 +341,13 @@ static void schedule_matmul(struct program_plan *plan, struct kernel *kernel) {
     m->prefetches = m->by_columns && is_large && !m->use_generic && target->lanes > 1 &&
                     !target->even_tiles && rows.big + rows.small > 1;
     block_depth(plan, m, rows.big + rows.small);
-    if (!m->by_columns && !is_narrow) schedule_tail(plan, kernel);
+    if (!m->by_columns && !is_narrow && !m->in_halves) schedule_tail(plan, kernel);
     if (m->tail && !is_narrow) {
         vectors = split_evenly(m->columns / m->lanes, target->matmul_vectors);
         m->tile_vectors = (int)(vectors.size + (vectors.big > 0));
     }
     kernel->units = m->by_columns ? vectors.big + vectors.small : rows.big + rows.small;
+    if (m->in_halves) kernel->units *= 2;
     if (is_narrow)
         kernel->units = 0;
     else
@@ -427,6 +429,7 @@ void schedule_kernel(struct program_plan *plan, struct kernel *kernel) {
     case KERNEL_WINOGRAD_WEIGHTS:
     case KERNEL_WINOGRAD_SUMS:
     case KERNEL_BLOCK_SUMS:
+    case KERNEL_HALVES_SUM:
     case KERNEL_LOOP:
     case KERNEL_COPY: break;
     }

@@ -71,7 +71,8 @@ double kernel_work(const struct program_plan *plan, const struct kernel *kernel)
     case KERNEL_WEIGHT_GRADIENT:
         return gradient_products(plan, &kernel->weight_gradient) / products;
     case KERNEL_MATMUL:
-        return (double)(m->rows * m->columns) * (double)m->depth / products +
+        return (double)(m->rows * m->columns) * (double)(m->depth * (m->in_halves ? 2 : 1)) /
+                   products +
                (m->update ? loop_operations(&m->update->loop) / operations : 0);
     case KERNEL_MAX_POOL:
     case KERNEL_MAX_POOL_GRADIENT:
@@ -82,6 +83,7 @@ double kernel_work(const struct program_plan *plan, const struct kernel *kernel)
                           kernel->owner->convolution.out_channels) /
                transformed;
     case KERNEL_WINOGRAD_SUMS: return out_elements(kernel) / summed;
+    case KERNEL_HALVES_SUM: return out_elements(kernel) / copied;
     case KERNEL_BLOCK_SUMS: return added_elements(&kernel->block_sums) / copied;
     case KERNEL_HALO: return (double)shape_elements(&kernel->out->shape) / copied;
     case KERNEL_COPY: return copied_elements(&kernel->copy) / copied;

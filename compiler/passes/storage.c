@@ -56,6 +56,7 @@ static void need_operands(struct storage_pass *s, const struct kernel *kernel) {
     case KERNEL_HALO:
     case KERNEL_WINOGRAD_WEIGHTS:
     case KERNEL_WINOGRAD_SUMS:
+    case KERNEL_HALVES_SUM:
     case KERNEL_BLOCK_SUMS: break; /* made later, from what their owners need */
     case KERNEL_COPY: need(s, kernel->copy.from); break;
     case KERNEL_NAIVE:

@@ -125,6 +125,8 @@ void pass_tile(struct program_plan *plan) {
         order[ordered++] = old[i];
         if (old[i]->kind == KERNEL_WEIGHT_GRADIENT && old[i]->weight_gradient.winograd)
             order[ordered++] = winograd_sums_kernel(plan, old[i]);
+        struct kernel *halves = halves_sum_kernel(plan, old[i]);
+        if (halves) order[ordered++] = halves;
         struct kernel *sums = block_sums_kernel(plan, old[i]);
         if (sums) order[ordered++] = sums;
     }
