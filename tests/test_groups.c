@@ -1,7 +1,6 @@
 /* test_groups.c: kernels that run together, block of samples by block (passes/group.c): models
  * where much can be moved, and not all of it may, against the reference. */
-#include "compiler/compile.h"
-#include "compiler/frontend/model.h"
+#include "tests/compiled_file.h"
 #include "tests/kernel_case.h"
 
 #define TAIL "flatten {}, dense { 3, activation = 'softmax' }"
@@ -49,16 +48,9 @@ static const struct kernel_case far = {
               "'tanh' }, conv2d { 5, kernel_size = 2, padding = 'same', activation = 'tanh' }, "
               "average_pool2d { 4 }, conv2d { 4, kernel_size = 3, strides = 2 }, " TAIL,
     .loss = LOSS};
-/* The training step of a model file, for AVX-512; the caller frees the arena. */
+/* The training step of a model file; the caller frees the arena. */
 static const struct compilation *compile_step(struct arena *arena, const char *path) {
-    struct error error = {{0}};
-    arena_init(arena);
-    struct model *model = model_read(arena, path, &error);
-    if (!model) fail_msg("%s", error.text);
-    struct compile_options options = {.target = target_find("x86-64-v4"), .training = true};
-    struct compilation *compilation = compile_model(arena, model, &options, &error);
-    if (!compilation) fail_msg("%s", error.text);
-    return compilation;
+    return compile_file(arena, path, (struct compile_options){.training = true});
 }
 
 static bool ends_with(const char *name, const char *end) {

@@ -1,6 +1,5 @@
 /* test_products.c: dense layers whose products are cut in a special way. */
-#include "compiler/compile.h"
-#include "compiler/frontend/model.h"
+#include "tests/compiled_file.h"
 #include "tests/kernel_case.h"
 
 #define LOSS "'sparse_categorical_crossentropy'"
@@ -53,14 +52,8 @@ static const struct kernel_case halves_of_columns = {
 /* Of a model's training step. */
 static int halves_of(const char *path) {
     struct arena arena;
-    struct error error = {{0}};
-    arena_init(&arena);
-    struct model *model = model_read(&arena, path, &error);
-    if (!model) fail_msg("%s", error.text);
-    struct compile_options options = {
-        .target = target_find("x86-64-v4"), .training = true, .prediction = true};
-    struct compilation *compilation = compile_model(&arena, model, &options, &error);
-    if (!compilation) fail_msg("%s", error.text);
+    const struct compilation *compilation =
+        compile_file(&arena, path, (struct compile_options){.training = true, .prediction = true});
     int count[MODE_COUNT] = {0};
     for (int mode = 0; mode < MODE_COUNT; mode++)
         for (int i = 0; i < compilation->kernel_count[mode]; i++) {

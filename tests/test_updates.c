@@ -1,8 +1,7 @@
 /* test_updates.c: the optimizer's steps of single weights: right behind what reads the old values
  * (passes/fuse_updates.c), and with the rows of their gradient (passes/update.c) in emitted models,
  * with which it is tested that they are right, and where weights and slots come from memory. */
-#include "compiler/compile.h"
-#include "compiler/frontend/model.h"
+#include "tests/compiled_file.h"
 #include "tests/kernel_case.h"
 
 /* Two weights with steps of their own, and small ones before, between and behind them. */
@@ -24,8 +23,8 @@ static const struct kernel_case adadelta = {.batch = 20, .layers = MODEL("adadel
 static const struct kernel_case adam = {.batch = 20, .layers = MODEL("adam {}")};
 static const struct kernel_case nadam = {.batch = 20, .layers = MODEL("nadam {}")};
 
-/* Weights and slots of 18 MB: tiles ask for those of the next rows. Of one layer the last columns are
- * summed in vectors of rows, the others' last vector reaches back. */
+/* Weights and slots of 18 MB: tiles ask for those of the next rows. Of one layer the last columns
+ * are summed in vectors of rows, the others' last vector reaches back. */
 static const struct kernel_case far_weights = {
     .batch = 6,
     .layers = "local x = input { 60 }\n"
@@ -38,15 +37,9 @@ static const struct kernel_case far_weights = {
               "  loss = 'sparse_categorical_crossentropy', optimizer = adam {} } }\n"};
 
 static long training_workspace(const char *path, bool standalone) {
-    struct error error = {{0}};
     struct arena arena;
-    arena_init(&arena);
-    struct model *model = model_read(&arena, path, &error);
-    if (!model) fail_msg("%s", error.text);
-    struct compile_options options = {
-        .target = target_find("x86-64-v4"), .training = true, .standalone = standalone};
-    struct compilation *compilation = compile_model(&arena, model, &options, &error);
-    if (!compilation) fail_msg("%s", error.text);
+    const struct compilation *compilation = compile_file(
+        &arena, path, (struct compile_options){.training = true, .standalone = standalone});
     long bytes = (long)compilation->program.arena_bytes;
     arena_free(&arena);
     return bytes;

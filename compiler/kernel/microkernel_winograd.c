@@ -1,5 +1,5 @@
-/* microkernel_winograd.c: the text of the transforms of Winograd's convolutions F(4x4, 3x3),
- * F(3x3, 4x4) and F(2x2, 5x5).
+/* microkernel_winograd.c: the text of the transforms of images, results and gradients of Winograd's
+ * convolutions F(4x4, 3x3), F(3x3, 4x4) and F(2x2, 5x5).
  *
  * A tile of 4 x 4 results of 3 x 3 taps needs 6 x 6 pixels, and so do 3 x 3 results of 4 x 4 taps
  * and 2 x 2 of 5 x 5; a convolution becomes 36 products instead of 144, or 100. Every transform is
@@ -15,9 +15,6 @@
 #include <string.h>
 
 enum { STRIP = 8 }; /* tiles that keep their columns in L1 */
-enum { FEW = 8 };   /* channels of a tile whose weights share vectors with other input channels */
-
-#define NAME(...) arena_format(f->text->arena, __VA_ARGS__)
 
 static struct winograd_form form_of(struct text *text, int lanes, bool is_vector, bool is_plain,
                                     int taps, int last) {
@@ -27,41 +24,9 @@ static struct winograd_form form_of(struct text *text, int lanes, bool is_vector
     return f;
 }
 
-/* "*(const memory16 *)(x + 16)", or "(x + 16)[lane]" */
-static const char *read(const struct winograd_form *f, const char *address) {
-    return f->is_vector ? arena_format(f->text->arena, "*(const memory%d *)(%s)", f->lanes, address)
-                        : arena_format(f->text->arena, "(%s)[lane]", address);
-}
-
-static void store(const struct winograd_form *f, const char *address, const char *value) {
-    if (f->is_vector)
-        text_add(f->text, "%s*(memory%d *)(%s) = %s;\n", f->indent, f->lanes, address, value);
-    else
-        text_add(f->text, "%s(%s)[lane] = %s;\n", f->indent, address, value);
-}
-
-static void open_lanes(const struct winograd_form *f) {
-    text_put(f->text, f->indent + 4);
-    if (f->is_vector)
-        text_put(f->text, "{\n");
-    else
-        text_add(f->text, "for (long lane = 0; lane < %d; lane++) {\n", f->lanes);
-}
-
 /* From a pixel, or tile, to the next: a parameter, or the lanes of a block. */
 static const char *step(const struct winograd_form *f, const char *parameter) {
     return f->is_plain ? parameter : NAME("%d", f->lanes);
-}
-
-/* "a0_2" ... "a5_2", or "a2_0" ... along the rows. */
-static void column_names(const struct winograd_form *f, const char *names[], const char *prefix,
-                         int count, int column) {
-    for (int i = 0; i < count; i++) names[i] = NAME("%s%d_%d", prefix, i, column);
-}
-
-static void row_names(const struct winograd_form *f, const char *names[], const char *prefix,
-                      int count, int row) {
-    for (int i = 0; i < count; i++) names[i] = NAME("%s%d_%d", prefix, row, i);
 }
 
 /* x0 ... of the rows inside the image, and of one zero outside. */
@@ -136,7 +101,7 @@ static void print_image_column(struct winograd_form *f, int results, int width) 
         in[i] = NAME("d%d", i);
         out[i] = NAME("t%d", i);
         if (i < winograd_point_count(f, results))
-            winograd_declare(f, in[i], read(f, NAME("x%d + column * s%d", i, i)));
+            winograd_declare(f, in[i], winograd_read(f, NAME("x%d + column * s%d", i, i)));
     }
     winograd_image_points(f, results, in, out);
     for (int i = 0; i < POINTS; i++)
@@ -155,7 +120,7 @@ static void print_image_row(struct winograd_form *f, int results) {
     winograd_image_points(f, results, in, out);
     for (int i = 0; i < POINTS; i++)
         if (winograd_has_point(f, results, i))
-            store(f, NAME("to%s + %d * v_point", minus_gap(f, i), i), out[i]);
+            winograd_store(f, NAME("to%s + %d * v_point", minus_gap(f, i), i), out[i]);
 }
 
 static void print_image(struct winograd_form *f) {
@@ -163,7 +128,7 @@ static void print_image(struct winograd_form *f) {
     const int tile = f->tile, width = STRIP * tile + f->taps - 1, kinds = kinds_of_tile(f);
     ignore(f, "    (void)rows, (void)columns, (void)row;\n");
     f->indent = "        ";
-    open_lanes(f);
+    winograd_open_lanes(f);
     text_add(text, "        const %s zero = {0};\n        %s space[%d];\n", f->type, f->type,
              POINTS * width);
     declare_gap(f);
@@ -214,8 +179,8 @@ static void print_result_column(struct winograd_form *f, int column, int results
     const char *in[POINTS], *out[MOST_TILE];
     struct text *text = f->text;
     bool is_cut = kinds_of_tile(f) == 1;
-    column_names(f, in, "t", POINTS, column);
-    column_names(f, out, "sum", f->tile, column);
+    winograd_column_names(f, in, "t", POINTS, column);
+    winograd_column_names(f, out, "sum", f->tile, column);
     text_add(text, is_cut ? "            if (valid > %d) {\n" : "            {\n", column);
     f->indent = "                ";
     winograd_result_pixels(f, results, in, out);
@@ -235,9 +200,10 @@ static void print_result_column(struct winograd_form *f, int column, int results
         const char *at = NAME("at + %d * y_row + %d * %s", i, column, step(f, "y_step"));
         text_add(text, is_cut ? "                if (rows > %d) {\n" : "                {\n", i);
         text_add(text, "                    if (flags & %d) ", MICROKERNEL_MASK);
-        microkernel_print_select(text, lanes, NAME("y%d", i), read(f, NAME("mask + %s", at)));
+        microkernel_print_select(text, lanes, NAME("y%d", i),
+                                 winograd_read(f, NAME("mask + %s", at)));
         text_put(text, "\n    ");
-        store(f, NAME("y + %s", at), NAME("y%d", i));
+        winograd_store(f, NAME("y + %s", at), NAME("y%d", i));
         text_put(text, "                }\n");
     }
     text_put(text, "            }\n");
@@ -254,9 +220,9 @@ static void print_result_tile(struct winograd_form *f, int rows, int columns) {
             if (winograd_has_point(f, columns, i))
                 winograd_declare(
                     f, in[i],
-                    read(f, NAME("mq%s + %d * m_point", minus_gap(f, i), r * POINTS + i)));
+                    winograd_read(f, NAME("mq%s + %d * m_point", minus_gap(f, i), r * POINTS + i)));
         }
-        row_names(f, out, "t", f->tile, r);
+        winograd_row_names(f, out, "t", f->tile, r);
         winograd_result_pixels(f, columns, in, out);
     }
     for (int column = 0; column < columns; column++) print_result_column(f, column, rows);
@@ -294,12 +260,12 @@ static void print_result(struct winograd_form *f) {
     struct text *text = f->text;
     ignore(f, "    (void)row;\n");
     f->indent = "        ";
-    open_lanes(f);
+    winograd_open_lanes(f);
     text_add(text,
              "        const %s zero = {0};\n"
              "        %s shift = zero;\n"
              "        if (bias) shift %s;\n",
-             f->type, f->type, f->is_plain ? NAME("= %s", read(f, "bias")) : "+= *bias");
+             f->type, f->type, f->is_plain ? NAME("= %s", winograd_read(f, "bias")) : "+= *bias");
     declare_gap(f);
     print_kinds(f, open_result_tile, print_result_tile);
     text_put(text, "    }\n");
@@ -314,10 +280,10 @@ static void print_cut_tile(struct winograd_form *f) {
     f->indent = "                ";
     for (int i = 0; i < tile; i++) {
         for (int column = 0; column < tile; column++)
-            store(f, NAME("cut + %d", (i * tile + column) * f->lanes),
-                  column
-                      ? read(f, NAME("valid > %d ? c%d + %d * d%d : nothing", column, i, column, i))
-                      : read(f, NAME("c%d", i)));
+            winograd_store(f, NAME("cut + %d", (i * tile + column) * f->lanes),
+                           column ? winograd_read(f, NAME("valid > %d ? c%d + %d * d%d : nothing",
+                                                          column, i, column, i))
+                                  : winograd_read(f, NAME("c%d", i)));
         text_add(text, "                c%d = cut + %d, d%d = %d;\n", i, i * tile * f->lanes, i,
                  f->lanes);
     }
@@ -330,19 +296,20 @@ static void print_gradient_tile(struct winograd_form *f, int rows, int columns) 
     for (int column = 0; column < columns; column++) {
         for (int i = 0; i < rows; i++) {
             in[i] = NAME("g%d_%d", i, column);
-            winograd_declare(f, in[i], read(f, NAME("c%d + %d * d%d", i, column, i)));
+            winograd_declare(f, in[i], winograd_read(f, NAME("c%d + %d * d%d", i, column, i)));
         }
-        column_names(f, out, "t", POINTS, column);
+        winograd_column_names(f, out, "t", POINTS, column);
         winograd_gradient_points(f, rows, in, out);
     }
     for (int r = 0; r < POINTS; r++) {
         if (!winograd_has_point(f, rows, r)) continue;
-        row_names(f, in, "t", f->tile, r);
-        row_names(f, out, "v", POINTS, r);
+        winograd_row_names(f, in, "t", f->tile, r);
+        winograd_row_names(f, out, "v", POINTS, r);
         winograd_gradient_points(f, columns, in, out);
         for (int i = 0; i < POINTS; i++)
             if (winograd_has_point(f, columns, i))
-                store(f, NAME("to%s + %d * v_point", minus_gap(f, i), r * POINTS + i), out[i]);
+                winograd_store(f, NAME("to%s + %d * v_point", minus_gap(f, i), r * POINTS + i),
+                               out[i]);
     }
 }
 
@@ -368,120 +335,12 @@ static void print_gradient(struct winograd_form *f) {
     const int tile = f->tile;
     ignore(f, "    (void)row;\n");
     f->indent = "        ";
-    open_lanes(f);
+    winograd_open_lanes(f);
     row_pointers(f, 'g', tile, "rows > %d", "%d * g_row");
     declare_gap(f);
     if (kinds_of_tile(f) == 1) text_add(text, "        real cut[%d];\n", tile * tile * f->lanes);
     print_kinds(f, open_gradient_tile, print_gradient_tile);
     text_put(text, "    }\n");
-}
-
-/* The weights of a tile of few channels for as many input channels as there are lanes, so that no
- * vector is half empty: `taps` holds them as u does, [tap][channel][out]. Rows of Keras's weights
- * are copied FEW numbers at once, the end of each overwritten by the next. */
-static void print_gathered_taps(struct winograd_form *f) {
-    const int taps = f->taps * f->taps, room = FEW * (f->lanes + 1);
-    text_add(
-        f->text,
-        "    real taps[%d] = {0};\n"
-        "    const long at_once = outs <= %d ? %d : 1, most = outs <= %d ? outs : %d;\n"
-        "    for (long c = 0; c < channels; c += at_once)\n"
-        "    for (long o = 0; o < outs; o += most) {\n"
-        "        const long ins = channels - c < at_once ? channels - c : at_once;\n"
-        "        const long count = outs - o < most ? outs - o : most;\n"
-        "        const long whole = w_out > 1 || outs > %d ? 0 : c + ins < channels ? ins : ins - "
-        "1;\n"
-        "        for (long k = 0; k < %d; k++) {\n"
-        "            const real *from =\n"
-        "                w + c * w_channel + o * w_out + k / %d * w_row + k %% %d * w_column;\n"
-        "            real *to = taps + k * %d;\n"
-        "            for (long i = 0; i < whole; i++, from += w_channel, to += outs)\n"
-        "                for (long j = 0; j < %d; j++) to[j] = from[j];\n"
-        "            for (long i = whole; i < ins; i++, from += w_channel, to += outs)\n"
-        "                for (long j = 0; j < count; j++) to[j] = from[j * w_out];\n"
-        "        }\n",
-        taps * room, FEW, f->lanes, FEW, f->lanes, FEW, taps, f->taps, f->taps, room, FEW);
-}
-
-static void print_weights(struct winograd_form *f) {
-    const char *in[MOST_TAPS], *out[POINTS];
-    struct text *text = f->text;
-    const int taps = f->taps, room = FEW * (f->lanes + 1);
-    print_gathered_taps(f);
-    text_add(text,
-             "        for (long first = 0; first < ins * count; first += %d) {\n"
-             "            real *const to = u + c * outs + o + first;\n",
-             f->lanes);
-    f->indent = "            ";
-    open_lanes(f);
-    for (int column = 0; column < taps; column++) {
-        for (int i = 0; i < taps; i++) {
-            in[i] = NAME("w%d_%d", i, column);
-            winograd_declare(f, in[i],
-                             read(f, NAME("taps + first + %d", (i * taps + column) * room)));
-        }
-        column_names(f, out, "t", POINTS, column);
-        winograd_weight_points(f, f->last, in, out);
-    }
-    for (int r = 0; r < POINTS; r++) {
-        if (!winograd_has_point(f, f->last, r)) continue;
-        row_names(f, in, "t", taps, r);
-        row_names(f, out, "u", POINTS, r);
-        winograd_weight_points(f, f->last, in, out);
-        for (int i = 0; i < POINTS; i++)
-            if (winograd_has_point(f, f->last, i))
-                store(f, NAME("to + %d * u_point", r * POINTS + i),
-                      NAME("%s * (real)%.17g", out[i],
-                           winograd_weight_scale(r) * winograd_weight_scale(i)));
-    }
-    text_put(text, "            }\n        }\n    }\n");
-}
-
-static void print_weight_gradient(struct winograd_form *f) {
-    const char *in[POINTS], *out[MOST_TAPS];
-    struct text *text = f->text;
-    const int taps = f->taps;
-    text_add(text,
-             "    real taps[%d] = {0};\n"
-             "    long in = 0;\n"
-             "    for (long first = 0; first < outs * ins; first += %d, sums += %d) {\n",
-             taps * taps * f->lanes, f->lanes, f->lanes);
-    f->indent = "            ";
-    open_lanes(f);
-    text_add(text,
-             "            %s u[%d];\n"
-             "            for (long k = 0; k < %d; k++) {\n"
-             "                u[k] = %s;\n"
-             "                for (long part = 1; part < parts; part++)\n"
-             "                    u[k] += %s;\n"
-             "            }\n",
-             f->type, POINTS * POINTS, POINTS * POINTS, read(f, "sums + k * s_point"),
-             read(f, "sums + k * s_point + part * s_part"));
-    for (int column = 0; column < POINTS; column++) {
-        for (int i = 0; i < POINTS; i++) in[i] = NAME("u[%d]", i * POINTS + column);
-        column_names(f, out, "t", taps, column);
-        winograd_weight_gradients(f, in, out);
-    }
-    for (int r = 0; r < taps; r++) {
-        row_names(f, in, "t", POINTS, r);
-        row_names(f, out, "w", taps, r);
-        winograd_weight_gradients(f, in, out);
-        for (int i = 0; i < taps; i++)
-            store(f, NAME("taps + %d", (r * taps + i) * f->lanes),
-                  NAME("%s * (real)%.17g", out[i],
-                       winograd_gradient_scale(f, r) * winograd_gradient_scale(f, i)));
-    }
-    text_add(text,
-             "        }\n"
-             "        for (long i = 0; i < %d && first + i < outs * ins; i++) {\n",
-             f->lanes);
-    for (int k = 0; k < taps * taps; k++)
-        text_add(text, "            w[%d * w_row + %d * w_column] = taps[%d + i];\n", k / taps,
-                 k % taps, k * f->lanes);
-    text_put(text, "            in = in + 1 < ins ? in + 1 : 0;\n"
-                   "            w += in ? w_in : w_out - (ins - 1) * w_in;\n"
-                   "        }\n"
-                   "    }\n");
 }
 
 /* ---- the functions ---- */
@@ -511,7 +370,7 @@ static const struct transform transforms[] = {
      "/* u[k][channel][out] at 36 points for a tile of output channels. It writes whole vectors: "
      "some\n"
      " * numbers behind the end are overwritten. */\n",
-     print_weights, false, false, true},
+     winograd_print_weights, false, false, true},
     {"winograd_gradient",
      "const real *g, real *v, long v_point, long tiles, long rows, long columns,\n"
      "        long g_row, long row",
@@ -523,7 +382,7 @@ static const struct transform transforms[] = {
      "real *w, const real *sums, long s_point, long parts, long s_part, long outs,\n"
      "        long ins, long w_out, long w_in, long w_row, long w_column",
      "/* The weights' gradient of a tile of channels from the sums at 36 points, in parts. */\n",
-     print_weight_gradient, false, false, false},
+     winograd_print_weight_gradient, false, false, false},
     {"winograd_plain_image",
      "const real *x, real *v, long v_point, long tiles, long top, long left,\n"
      "        long height, long width, long x_step, long v_step",

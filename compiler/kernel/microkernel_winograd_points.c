@@ -7,7 +7,37 @@
 
 static const double point[2] = {0.75, 1.5};
 
-#define NAME(...) arena_format(f->text->arena, __VA_ARGS__)
+/* "*(const memory16 *)(x + 16)", or "(x + 16)[lane]" */
+const char *winograd_read(const struct winograd_form *f, const char *address) {
+    return f->is_vector ? arena_format(f->text->arena, "*(const memory%d *)(%s)", f->lanes, address)
+                        : arena_format(f->text->arena, "(%s)[lane]", address);
+}
+
+void winograd_store(const struct winograd_form *f, const char *address, const char *value) {
+    if (f->is_vector)
+        text_add(f->text, "%s*(memory%d *)(%s) = %s;\n", f->indent, f->lanes, address, value);
+    else
+        text_add(f->text, "%s(%s)[lane] = %s;\n", f->indent, address, value);
+}
+
+void winograd_open_lanes(const struct winograd_form *f) {
+    text_put(f->text, f->indent + 4);
+    if (f->is_vector)
+        text_put(f->text, "{\n");
+    else
+        text_add(f->text, "for (long lane = 0; lane < %d; lane++) {\n", f->lanes);
+}
+
+/* "a0_2" ... "a5_2", or "a2_0" ... along the rows. */
+void winograd_column_names(const struct winograd_form *f, const char *names[], const char *prefix,
+                           int count, int column) {
+    for (int i = 0; i < count; i++) names[i] = NAME("%s%d_%d", prefix, i, column);
+}
+
+void winograd_row_names(const struct winograd_form *f, const char *names[], const char *prefix,
+                        int count, int row) {
+    for (int i = 0; i < count; i++) names[i] = NAME("%s%d_%d", prefix, row, i);
+}
 
 void winograd_declare(const struct winograd_form *f, const char *name, const char *value) {
     text_add(f->text, "%sconst %s %s = %s;\n", f->indent, f->type, name, value);

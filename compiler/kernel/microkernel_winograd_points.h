@@ -32,6 +32,23 @@ struct winograd_form {
     const char *indent;
 };
 
+#define NAME(...) arena_format(f->text->arena, __VA_ARGS__)
+
+/** What the lanes at an address are: "*(const memory16 *)(x + 16)", or "(x + 16)[lane]". */
+const char *winograd_read(const struct winograd_form *f, const char *address);
+
+/** A line that stores them. */
+void winograd_store(const struct winograd_form *f, const char *address, const char *value);
+
+/** Opens a block for all lanes at once, or the loop over them, four columns left of the indent. */
+void winograd_open_lanes(const struct winograd_form *f);
+
+/** "t0_2", "t1_2", ... of a column, or "t2_0", "t2_1", ... of a row. */
+void winograd_column_names(const struct winograd_form *f, const char *names[], const char *prefix,
+                           int count, int column);
+void winograd_row_names(const struct winograd_form *f, const char *names[], const char *prefix,
+                        int count, int row);
+
 /** "const vector16 NAME = VALUE;" */
 void winograd_declare(const struct winograd_form *f, const char *name, const char *value);
 
@@ -64,5 +81,9 @@ double winograd_weight_scale(int k);
 void winograd_weight_gradients(const struct winograd_form *f, const char *const in[],
                                const char *const out[]);
 double winograd_gradient_scale(const struct winograd_form *f, int k);
+
+/** The bodies of winograd_weights and winograd_weight_gradient (microkernel_winograd_weights.c). */
+void winograd_print_weights(struct winograd_form *f);
+void winograd_print_weight_gradient(struct winograd_form *f);
 
 #endif

@@ -257,14 +257,13 @@ void schedule_weight_gradient(struct program_plan *plan, struct kernel *kernel) 
     shorten_rows(w);
     join_columns(plan, w);
     choose_register_tile(plan, w);
+    const long all_taps = weight_gradient_taps(w);
     struct gradient_shape shape = {.out_tiles = parts(w->out_channels, w->tile_out),
                                    .in_tiles = parts(w->ins, w->tile_in),
-                                   .taps = w->takes_kernel ? 1 : weight_gradient_taps(w),
+                                   .taps = w->takes_kernel ? 1 : all_taps,
                                    .planes = w->joins_columns ? 1 : w->tile_in};
     long sums = w->tile_out * w->tile_in * plan->lanes * REAL_SIZE;
-    struct split taps =
-        split_evenly(weight_gradient_taps(w),
-                     smaller(weight_gradient_taps(w), larger(1, target->l1 / 2 / sums)));
+    struct split taps = split_evenly(all_taps, smaller(all_taps, larger(1, target->l1 / 2 / sums)));
     w->taps_at_once = taps.size + (taps.big > 0);
     shape.tap_parts = taps.big + taps.small;
     double blocks = (double)(plan->rows / plan->lanes);
