@@ -80,6 +80,21 @@ static void test_far_images(void **state) {
     arena_free(&arena);
 }
 
+/* The weight gradient of the first convolution has a unit for each block: it follows the loop that
+ * makes its gradient. */
+static void test_first_gradient(void **state) {
+    (void)state;
+    struct arena arena;
+    const struct compilation *compilation = compile_step(&arena, "models/cnn_batch_norm.lua");
+    const struct kernel_summary *kernels = compilation->kernels[MODE_TRAINING];
+    int found = 0;
+    for (int i = 0; i < compilation->kernel_count[MODE_TRAINING]; i += kernels[i].together)
+        for (int k = 1; k < kernels[i].together; k++)
+            found += !strcmp(kernels[i + k].name, "conv2d_kernel_gradient");
+    assert_int_equal(found, 1);
+    arena_free(&arena);
+}
+
 /* Each thread packs the weights of a model's convolutions for itself, forward and back; not in
  * cnn_batch_norm_wide, whose kernels all run alone. */
 static void test_packing(void **state) {
@@ -134,6 +149,7 @@ int main(void) {
         KERNEL_CASE(branches),
         KERNEL_CASE(far),
         cmocka_unit_test(test_packing),
+        cmocka_unit_test(test_first_gradient),
         cmocka_unit_test(test_tasks),
         cmocka_unit_test(test_far_images),
     };
