@@ -67,24 +67,6 @@ void generic_product(enum generic_method method, long m, long n, long depth, con
         product_naive(m, n, depth, a, a_row, a_depth, b, b_depth, b_column, c, c_row, accumulate);
 }
 
-void generic_dense_forward(enum generic_method method, const struct generic_dense *d,
-                           const float *x, const float *w, float *y) {
-    generic_product(method, d->rows, d->units, d->depth, x, d->depth, 1, w, d->units, 1, y,
-                    d->units, 0);
-}
-
-void generic_dense_backward_data(enum generic_method method, const struct generic_dense *d,
-                                 const float *w, const float *dy, float *dx) {
-    generic_product(method, d->rows, d->depth, d->units, dy, d->units, 1, w, 1, d->units, dx,
-                    d->depth, 0);
-}
-
-void generic_dense_backward_weights(enum generic_method method, const struct generic_dense *d,
-                                    const float *x, const float *dy, float *dw) {
-    generic_product(method, d->depth, d->units, d->rows, x, 1, d->depth, dy, d->units, 1, dw,
-                    d->units, 0);
-}
-
 /* Textbook convolution. */
 
 /* What the three convolution loops do at one point: out (n, oh, ow, f), tap (i, j, c). */

@@ -29,10 +29,6 @@ struct generic_pool {
     struct generic_window window;
 };
 
-struct generic_dense {
-    long rows, depth, units;
-};
-
 /** c[i * c_row + j] (+)= sum over k of a[i * a_row + k * a_depth] * b[k * b_depth + j * b_column]
  * for i < m, j < n, k < depth, by OpenBLAS on the calling thread; adds to c if accumulate, else
  * overwrites it. May be called from several threads at once. Modules that jit makes call it. */
@@ -63,16 +59,6 @@ void generic_convolution_backward_weights(enum generic_method method,
                                           const struct generic_convolution *c, long begin, long end,
                                           const float *x, const float *dy, float *dw,
                                           float *scratch);
-
-/** y = x w. */
-void generic_dense_forward(enum generic_method method, const struct generic_dense *d,
-                           const float *x, const float *w, float *y);
-/** dx = dy w^T. */
-void generic_dense_backward_data(enum generic_method method, const struct generic_dense *d,
-                                 const float *w, const float *dy, float *dx);
-/** dw = x^T dy. */
-void generic_dense_backward_weights(enum generic_method method, const struct generic_dense *d,
-                                    const float *x, const float *dy, float *dw);
 
 /** y = the maximum of each window, for samples [begin, end). */
 void generic_max_pool_forward(const struct generic_pool *p, long begin, long end, const float *x,

@@ -221,26 +221,6 @@ static void products_agree(void **state) {
     }
 }
 
-static void dense_layers_agree(void **state) {
-    (void)state;
-    const struct generic_dense d = {7, 13, 5};
-    float *x = random_floats(7 * 13), *w = random_floats(13 * 5), *dy = random_floats(7 * 5);
-    double *y = product_reference(7, 5, 13, x, 13, 1, w, 5, 1, NULL);
-    double *dx = product_reference(7, 13, 5, dy, 5, 1, w, 1, 5, NULL);
-    double *dw = product_reference(13, 5, 7, x, 1, 13, dy, 5, 1, NULL);
-    for (int i = 0; i < 2; i++) {
-        enum generic_method method = (enum generic_method)i;
-        float *got[] = {guarded(7 * 5), guarded(7 * 13), guarded(13 * 5)};
-        generic_dense_forward(method, &d, x, w, got[0]);
-        generic_dense_backward_data(method, &d, w, dy, got[1]);
-        generic_dense_backward_weights(method, &d, x, dy, got[2]);
-        check("y", got[0], y, 7 * 5, 13);
-        check("dx", got[1], dx, 7 * 13, 5);
-        check("dw", got[2], dw, 13 * 5, 7);
-    }
-    free(x), free(w), free(dy), free(y), free(dx), free(dw);
-}
-
 static void *many_products(void *failed) {
     float a[64], b[64], c[64];
     for (int i = 0; i < 64; i++) a[i] = (float)(i % 7), b[i] = (float)(i % 5);
@@ -328,9 +308,11 @@ static void max_pools_agree(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(convolutions_agree), cmocka_unit_test(special_convolutions_agree),
-        cmocka_unit_test(products_agree),     cmocka_unit_test(dense_layers_agree),
-        cmocka_unit_test(max_pools_agree),    cmocka_unit_test(sgemm_runs_on_many_threads),
+        cmocka_unit_test(convolutions_agree),
+        cmocka_unit_test(special_convolutions_agree),
+        cmocka_unit_test(products_agree),
+        cmocka_unit_test(max_pools_agree),
+        cmocka_unit_test(sgemm_runs_on_many_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,13 +41,6 @@ void write_close(struct writer *w) {
     text_put(&w->text, "}\n");
 }
 
-void write_else(struct writer *w) {
-    w->depth--;
-    indent(w);
-    text_put(&w->text, "} else {\n");
-    w->depth++;
-}
-
 void write_blank(struct writer *w) {
     if (!is_compact(w)) text_put(&w->text, "\n");
 }

@@ -34,8 +34,6 @@ void write_line(struct writer *w, const char *format, ...) __attribute__((format
 /** The same with " {" behind it; what follows is one level deeper, up to write_close. */
 void write_open(struct writer *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void write_close(struct writer *w);
-/** "} else {", or "} " with another continuation. */
-void write_else(struct writer *w);
 
 /** An empty line. */
 void write_blank(struct writer *w);

@@ -35,10 +35,6 @@ static struct sandbox *sandbox_of(lua_State *L) {
     return *(struct sandbox **)lua_getextraspace(L);
 }
 
-const char *sandbox_path(const struct sandbox *sandbox) {
-    return sandbox->path;
-}
-
 static void *allocate(void *data, void *memory, size_t old_size, size_t size) {
     struct sandbox *sandbox = data;
     if (!memory) old_size = 0; /* Lua passes the kind of the object there */

@@ -58,7 +58,4 @@ int sandbox_find_key(const struct sandbox *sandbox, const char *file, int line, 
 /** The files read so far, in their order: the model file, then what it requires. In the arena. */
 struct source_file *sandbox_sources(const struct sandbox *sandbox, int *count);
 
-/** The path of the model file, as given. */
-const char *sandbox_path(const struct sandbox *sandbox);
-
 #endif

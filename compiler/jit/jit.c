@@ -252,10 +252,6 @@ const char *jit_compiler(const struct jit *jit) {
                                      : cc_module_command(jit->cc_module);
 }
 
-const struct memory_report *jit_memory(const struct jit *jit) {
-    return jit->current->compilation->memory;
-}
-
 const struct kernel_summary *jit_kernels(const struct jit *jit, enum mode mode, int *count) {
     *count = jit->current->compilation->kernel_count[mode];
     return jit->current->compilation->kernels[mode];

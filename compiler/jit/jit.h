@@ -34,9 +34,6 @@ const char *jit_note(const struct jit *jit);
 /** What compiled the program that jit_program returned last: the compiler's command line. */
 const char *jit_compiler(const struct jit *jit);
 
-/** Memory of each mode (by enum mode). */
-const struct memory_report *jit_memory(const struct jit *jit);
-
 /** The kernels of an entry point, in the order they run. */
 const struct kernel_summary *jit_kernels(const struct jit *jit, enum mode mode, int *count);
 

@@ -408,9 +408,6 @@ bool kernel_is_shared(const struct program_plan *plan, const struct kernel *kern
 /** Appends the kernels, one a line, for --dump. */
 void plan_print(struct text *text, const struct program_plan *plan);
 
-/** Distance in memory when a loop of a contraction advances by one (match.c). */
-long access_stride(const struct access *access, int loop, const struct view *view);
-
 /** Recognizes what kind of kernel computes a contraction, from its accesses and layouts, and fills
  * the kernel's part but for the schedule (match.c). The kind is KERNEL_NAIVE if it is nothing
  * better. */

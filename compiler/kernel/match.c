@@ -30,14 +30,7 @@ static long coefficient_of(const struct affine *affine, int loop) {
     return 0;
 }
 
-long access_stride(const struct access *access, int loop, const struct view *view) {
-    long stride = 0;
-    for (int i = 0; i < view->shape.rank; i++)
-        stride += coefficient_of(&access->axis[i], loop) * view->stride[i];
-    return stride;
-}
-
-/* The same for a row-major tensor that has no view yet. */
+/* Distance in memory, row-major, when a loop of a contraction advances by one. */
 static long plain_stride(const struct access *access, int loop, const struct shape *shape) {
     long stride = 0, size = 1;
     for (int i = shape->rank - 1; i >= 0; i--) {

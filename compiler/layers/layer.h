@@ -118,8 +118,7 @@ bool layer_error(const struct layer *layer, struct error *error, const char *for
 struct tensor *lower_activation(struct graph *graph, const struct function *activation,
                                 struct tensor *x);
 
-/** The shape without, and with, the batch in front. */
-struct shape shape_without_batch(const struct shape *shape);
+/** The shape with the batch in front. */
 struct shape shape_with_batch(const struct shape *shape, long batch);
 
 enum mode {

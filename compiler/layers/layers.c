@@ -35,10 +35,6 @@ bool layer_error(const struct layer *layer, struct error *error, const char *for
                      layer->name, message);
 }
 
-struct shape shape_without_batch(const struct shape *shape) {
-    return shape_of(shape->rank - 1, shape->size + 1);
-}
-
 struct shape shape_with_batch(const struct shape *shape, long batch) {
     struct shape result = {.rank = shape->rank + 1, .size = {batch}};
     for (int i = 0; i < shape->rank; i++) result.size[i + 1] = shape->size[i];
