@@ -70,7 +70,7 @@ const char *describe_kernel(struct writer *w, const struct kernel *kernel) {
     case KERNEL_HALO: text_put(&text, "rows with zeros beside them"); break;
     case KERNEL_WINOGRAD_WEIGHTS: text_put(&text, "weights at Winograd's points"); break;
     case KERNEL_WINOGRAD_SUMS:
-        text_put(&text, "weight gradient from sums at Winograd's points");
+        text_put(&text, "weight gradient from its parts");
         break;
     case KERNEL_BLOCK_SUMS: text_put(&text, "sums of the blocks of samples"); break;
     case KERNEL_MATMUL:

@@ -371,15 +371,14 @@ static void write_gradient_products(struct writer *w, const struct weight_gradie
     if (winograd->last < winograd->tile) write_line(w, "if (!tiles && !is_first) continue;");
     write_line(w, "const real *const vk = v + k * %ld, *const dk = d + k * %ld;",
                winograd->image_point, winograd->result_point);
-    write_line(w, "real *to = sums + (unit * %d + k) * %ld;", WINOGRAD_POINTS,
-               winograd->sums_point);
-    write_open(w, "for (long out_tile = 0; out_tile < %ld; out_tile++)", outs.big + outs.small);
-    write_begin(w, "out", "out_tile", outs);
-    if (!is_only) write_size(w, "out", "out_tile", outs);
-    write_open(w, "for (long in_tile = 0; in_tile < %ld; in_tile++, to += %ld)",
-               ins.big + ins.small, winograd->region);
+    write_line(w, "real *to = sums + k * %ld;", winograd->sums_point);
+    write_open(w, "for (long in_tile = 0; in_tile < %ld; in_tile++)", ins.big + ins.small);
     write_begin(w, "in", "in_tile", ins);
     if (!is_only) write_size(w, "in", "in_tile", ins);
+    write_open(w, "for (long out_tile = 0; out_tile < %ld; out_tile++, to += %ld)",
+               outs.big + outs.small, winograd->region);
+    write_begin(w, "out", "out_tile", outs);
+    if (!is_only) write_size(w, "out", "out_tile", outs);
     for (int i = 0; i < 2; i++)
         for (int j = 0; j < 2; j++)
             if ((i ? outs.small : outs.big) && (j ? ins.small : ins.big))
@@ -396,9 +395,10 @@ void write_winograd_gradient(struct writer *w, struct kernel *kernel) {
     write_kernel_open(w, kernel);
     write_pointer(w, "x", plan->views[g->image->number], true);
     write_pointer(w, "g", plan->views[g->gradient->number], true);
-    write_pointer(w, "sums", kernel->out, false);
+    write_pointer(w, "parts", kernel->out, false);
     write_scratch(w, "v", winograd->scratch);
-    write_line(w, "real *const d = v + %ld;", WINOGRAD_POINTS * winograd->image_point);
+    write_line(w, "real *const d = v + %ld, *const sums = d + %ld;",
+               WINOGRAD_POINTS * winograd->image_point, WINOGRAD_POINTS * winograd->result_point);
     open_blocks(w, kernel);
     write_line(w, "long is_first = 1;");
     write_open(w, "for (; block < block_end; block += %ld)", winograd->blocks_at_once);
@@ -411,7 +411,13 @@ void write_winograd_gradient(struct writer *w, struct kernel *kernel) {
     write_gradient_points(w, g);
     write_gradient_products(w, g);
     write_line(w, "is_first = 0;");
-    for (int i = 0; i < 4; i++) write_close(w);
+    write_close(w);
+    write_close(w);
+    write_line(w, "%s(parts + unit * %ld, sums, %ld, %ld);",
+               use_transform(w, "winograd_weight_gradient", winograd, winograd->tile),
+               winograd->part, winograd->sums_point / winograd->region, winograd->region);
+    write_close(w);
+    write_close(w);
 }
 
 void write_winograd_sums(struct writer *w, struct kernel *kernel) {
@@ -419,22 +425,22 @@ void write_winograd_sums(struct writer *w, struct kernel *kernel) {
     const struct winograd *winograd = g->winograd;
     struct split outs = split_evenly(g->out_channels, g->tile_out);
     struct split ins = split_evenly(g->in_channels, g->tile_in);
-    long in_tiles = ins.big + ins.small;
+    long out_tiles = outs.big + outs.small;
     write_kernel_open(w, kernel);
-    write_pointer(w, "sums", kernel->owner->out, true);
+    write_pointer(w, "parts", kernel->owner->out, true);
     write_pointer(w, "dw", kernel->out, false);
     write_open(w, "for (long unit = begin; unit < end; unit++)");
-    write_begin(w, "out", "unit", outs);
-    write_size(w, "out", "unit", outs);
-    write_open(w, "for (long in_tile = 0; in_tile < %ld; in_tile++)", in_tiles);
-    write_begin(w, "in", "in_tile", ins);
-    write_size(w, "in", "in_tile", ins);
-    write_line(w, "%s(dw + out_begin * %ld + in_begin * %ld, sums + (unit * %ld + in_tile) * %ld,",
-               use_transform(w, "winograd_weight_gradient", winograd, winograd->tile), g->w_out,
-               g->w_in, in_tiles, winograd->region);
-    write_line(w, "    %ld, %ld, %ld, outs, ins, %ld, %ld, %ld, %ld);", winograd->sums_point,
-               winograd->parts, WINOGRAD_POINTS * winograd->sums_point, g->w_out, g->w_in,
-               g->w_tap[0], g->w_tap[1]);
+    write_begin(w, "in", "unit", ins);
+    write_size(w, "in", "unit", ins);
+    write_open(w, "for (long out_tile = 0; out_tile < %ld; out_tile++)", out_tiles);
+    write_begin(w, "out", "out_tile", outs);
+    write_size(w, "out", "out_tile", outs);
+    write_line(w,
+               "%s(dw + out_begin * %ld + in_begin * %ld, parts + (unit * %ld + out_tile) * %ld,",
+               use_transform(w, "winograd_weight_sums", winograd, winograd->tile), g->w_out,
+               g->w_in, out_tiles, winograd->part / winograd->sums_point * winograd->region);
+    write_line(w, "    %ld, %ld, %ld, outs, ins, %ld, %ld, %ld, %ld);", winograd->region,
+               winograd->parts, winograd->part, g->w_out, g->w_in, g->w_tap[0], g->w_tap[1]);
     write_close(w);
     write_close(w);
     write_close(w);

@@ -62,7 +62,7 @@ enum kernel_kind {
     KERNEL_MAX_POOL,
     KERNEL_MAX_POOL_GRADIENT,
     KERNEL_WINOGRAD_WEIGHTS, /* a convolution's weights at Winograd's points */
-    KERNEL_WINOGRAD_SUMS,   /* the weights' gradient from its sums at Winograd's points */
+    KERNEL_WINOGRAD_SUMS,   /* the weights' gradient from its parts */
     KERNEL_BLOCK_SUMS,      /* sums over the samples from those of the sample blocks */
     KERNEL_COPY             /* up to five strided loops: changes of layout, packing, pieces */
 };

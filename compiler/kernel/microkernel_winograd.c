@@ -379,10 +379,17 @@ static const struct transform transforms[] = {
      " * that are not there count as 0. */\n",
      print_gradient, true, false, true},
     {"winograd_weight_gradient",
-     "real *w, const real *sums, long s_point, long parts, long s_part, long outs,\n"
-     "        long ins, long w_out, long w_in, long w_row, long w_column",
-     "/* The weights' gradient of a tile of channels from the sums at 36 points, in parts. */\n",
+     "real *to, const real *sums, long tiles, long region",
+     "/* to[tile][tap]: the gradients of a region of weights from their sums[point][tile] at 36 "
+     "points. */\n",
      winograd_print_weight_gradient, false, false, false},
+    {"winograd_weight_sums",
+     "real *w, const real *from, long step, long parts, long part_step, long outs,\n"
+     "        long ins, long w_out, long w_in, long w_row, long w_column",
+     "/* The gradients of the weights of a tile of channels, the sums of their parts; from one tap "
+     "to\n"
+     " * the next it is step. */\n",
+     winograd_print_weight_sums, false, false, false},
     {"winograd_plain_image",
      "const real *x, real *v, long v_point, long tiles, long top, long left,\n"
      "        long height, long width, long x_step, long v_step",

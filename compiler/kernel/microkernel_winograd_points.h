@@ -82,8 +82,10 @@ void winograd_weight_gradients(const struct winograd_form *f, const char *const 
                                const char *const out[]);
 double winograd_gradient_scale(const struct winograd_form *f, int k);
 
-/** The bodies of winograd_weights and winograd_weight_gradient (microkernel_winograd_weights.c). */
+/** The bodies of winograd_weights, winograd_weight_gradient and winograd_weight_sums
+ * (microkernel_winograd_weights.c). */
 void winograd_print_weights(struct winograd_form *f);
 void winograd_print_weight_gradient(struct winograd_form *f);
+void winograd_print_weight_sums(struct winograd_form *f);
 
 #endif

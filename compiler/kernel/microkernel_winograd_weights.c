@@ -70,23 +70,20 @@ void winograd_print_weight_gradient(struct winograd_form *f) {
     struct text *text = f->text;
     const int taps = f->taps;
     text_add(text,
-             "    real taps[%d] = {0};\n"
-             "    long in = 0;\n"
-             "    for (long first = 0; first < outs * ins; first += %d, sums += %d) {\n",
-             taps * taps * f->lanes, f->lanes, f->lanes);
+             "    const long point = tiles * region;\n"
+             "    for (long tile = 0; tile < tiles; tile++, sums += region, to += %d * region)\n"
+             "    for (long first = 0; first < region; first += %d) {\n"
+             "        const real *const from = sums + first;\n"
+             "        real *const at = to + first;\n",
+             taps * taps, f->lanes);
     f->indent = "            ";
     winograd_open_lanes(f);
-    text_add(text,
-             "            %s u[%d];\n"
-             "            for (long k = 0; k < %d; k++) {\n"
-             "                u[k] = %s;\n"
-             "                for (long part = 1; part < parts; part++)\n"
-             "                    u[k] += %s;\n"
-             "            }\n",
-             f->type, POINTS * POINTS, POINTS * POINTS, winograd_read(f, "sums + k * s_point"),
-             winograd_read(f, "sums + k * s_point + part * s_part"));
     for (int column = 0; column < POINTS; column++) {
-        for (int i = 0; i < POINTS; i++) in[i] = NAME("u[%d]", i * POINTS + column);
+        for (int i = 0; i < POINTS; i++) {
+            in[i] = NAME("u%d_%d", i, column);
+            winograd_declare(f, in[i],
+                             winograd_read(f, NAME("from + %d * point", i * POINTS + column)));
+        }
         winograd_column_names(f, out, "t", taps, column);
         winograd_weight_gradients(f, in, out);
     }
@@ -95,19 +92,41 @@ void winograd_print_weight_gradient(struct winograd_form *f) {
         winograd_row_names(f, out, "w", taps, r);
         winograd_weight_gradients(f, in, out);
         for (int i = 0; i < taps; i++)
-            winograd_store(f, NAME("taps + %d", (r * taps + i) * f->lanes),
+            winograd_store(f, NAME("at + %d * region", r * taps + i),
                            NAME("%s * (real)%.17g", out[i],
                                 winograd_gradient_scale(f, r) * winograd_gradient_scale(f, i)));
     }
-    text_add(text,
-             "        }\n"
-             "        for (long i = 0; i < %d && first + i < outs * ins; i++) {\n",
-             f->lanes);
-    for (int k = 0; k < taps * taps; k++)
-        text_add(text, "            w[%d * w_row + %d * w_column] = taps[%d + i];\n", k / taps,
-                 k % taps, k * f->lanes);
-    text_put(text, "            in = in + 1 < ins ? in + 1 : 0;\n"
-                   "            w += in ? w_in : w_out - (ins - 1) * w_in;\n"
-                   "        }\n"
+    text_put(text, "        }\n"
                    "    }\n");
+}
+
+void winograd_print_weight_sums(struct winograd_form *f) {
+    struct text *text = f->text;
+    text_add(text,
+             "    const long count = outs * ins;\n"
+             "    for (long k = 0; k < %d; k++, from += step) {\n"
+             "        real *to = w + k / %d * w_row + k %% %d * w_column;\n"
+             "        long in = 0;\n"
+             "        for (long first = 0; first < count; first += %d) {\n"
+             "            real all[%d];\n",
+             f->taps * f->taps, f->taps, f->taps, f->lanes,
+             f->lanes);
+    f->indent = "                ";
+    winograd_open_lanes(f);
+    text_add(text, "                %s sum = %s;\n", f->type, winograd_read(f, "from + first"));
+    text_add(text,
+             "                for (long part = 1; part < parts; part++)\n"
+             "                    sum += %s;\n",
+             winograd_read(f, "from + first + part * part_step"));
+    winograd_store(f, "all", "sum");
+    text_add(text,
+             "            }\n"
+             "            for (long i = 0; i < %d && first + i < count; i++) {\n"
+             "                *to = all[i];\n"
+             "                in = in + 1 < ins ? in + 1 : 0;\n"
+             "                to += in ? w_in : w_out - (ins - 1) * w_in;\n"
+             "            }\n"
+             "        }\n"
+             "    }\n",
+             f->lanes);
 }

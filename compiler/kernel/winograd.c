@@ -237,7 +237,9 @@ bool schedule_winograd_gradient(struct program_plan *plan, struct kernel *kernel
     long outs = parts_of(w->out_channels, w->tile_out), ins = parts_of(w->in_channels, w->tile_in);
     winograd->region = parts_of(w->tile_out * w->tile_in, plan->lanes) * plan->lanes;
     winograd->sums_point = outs * ins * winograd->region;
-    winograd->slot = WINOGRAD_POINTS * (winograd->image_point + winograd->result_point);
+    winograd->part = w->window.kernel_size[0] * w->window.kernel_size[1] * winograd->sums_point;
+    winograd->slot =
+        WINOGRAD_POINTS * (winograd->image_point + winograd->result_point + winograd->sums_point);
     kernel->units = winograd->parts;
     kernel->by_block = kernel->units == plan->rows / plan->lanes;
     winograd->scratch = scratch_new(plan, kernel, winograd->slot);
@@ -266,11 +268,12 @@ struct kernel *winograd_sums_kernel(struct program_plan *plan, struct kernel *ke
     struct kernel *sums =
         kernel_new(plan, KERNEL_WINOGRAD_SUMS, arena_format(plan->arena, "%s_result", kernel->name),
                    kernel->tensor);
-    struct shape shape = {1, {w->winograd->parts * WINOGRAD_POINTS * w->winograd->sums_point}};
-    const char *name = arena_format(plan->arena, "%s_sums", kernel->name);
+    struct shape shape = {1, {w->winograd->parts * w->winograd->part}};
+    const char *name = arena_format(plan->arena, "%s_parts", kernel->name);
     sums->owner = kernel;
     sums->out = kernel->out;
-    sums->units = parts_of(w->out_channels, w->tile_out);
+    /* Rows of Keras's weights are input channels: units share hardly a line of them. */
+    sums->units = parts_of(w->in_channels, w->tile_in);
     kernel->out =
         view_new(plan, buffer_new(plan, name, shape.size[0], false), 0, &shape, LAYOUT_PLAIN);
     return sums;

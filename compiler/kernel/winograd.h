@@ -33,8 +33,11 @@ struct winograd {
     long tiles_at_once; /* plain images: at most so many tiles, one after the other */
     /* Convolution: weights [point][output tile][input channel][tile's channels], padded. */
     long padded_in, weights_point;
-    /* Weight gradient: sums [unit][point][output tile][input tile][region]. */
-    long region, sums_point, parts;
+    /* Weight gradient: behind a slot's points the sums, [point][input tile][output tile][region], of
+     * which each unit makes its part of the result, [part][input tile][output tile][tap][region]: a
+     * quarter of the numbers for the threads to exchange. */
+    long region, sums_point; /* reals of a tile's channels, of all tiles' */
+    long parts, part;        /* units, reals of a part */
 };
 
 /** Results along an axis of a tile of a convolution that has the form, and is not ruled out; else
@@ -57,7 +60,7 @@ bool schedule_winograd_gradient(struct program_plan *plan, struct kernel *kernel
 /** A new kernel: the weights of a convolution at the points. */
 struct kernel *winograd_weights_kernel(struct program_plan *plan, const struct kernel *kernel);
 
-/** A new kernel: the gradient from the sums that the weight gradient's units leave; it takes over
+/** A new kernel: the gradient from the parts that the weight gradient's units leave; it takes over
  * the result. */
 struct kernel *winograd_sums_kernel(struct program_plan *plan, struct kernel *kernel);
 
