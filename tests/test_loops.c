@@ -56,12 +56,42 @@ static const struct kernel_case pool_of_one_pixel = {
     "'sigmoid' }",
     "'mean_squared_error'"};
 
+#define TAIL                                                                              \
+    "return model 'm' { inputs = i, outputs = dense { 3, activation = 'softmax' } (x),\n" \
+    "  training = { batch_size = 20, loss = 'sparse_categorical_crossentropy' } }\n"
+/* One loop reads more tensors than any model of people. */
+static const struct kernel_case many_operands = {
+    .batch = 20,
+    .layers = "local i, all = input { 5 }, {}\n"
+              "for k = 1, 120 do all[k] = dense { 4 } (i) end\n"
+              "local x = add {} (all)\n" TAIL};
+/* The same, of one operand: each value is read by the next ones more than once. */
+static const struct kernel_case shared_values = {
+    .batch = 20,
+    .layers = "local i = input { 5 }\n"
+              "local x = dense { 4 } (i)\n"
+              "for k = 1, 40 do x = add {} { x, activation { function(x) return 0.1 * sin(x) end } "
+              "(x) } end\n" TAIL};
+static const struct kernel_case shared_pixels = {
+    .batch = 20,
+    .layers = "local i = input { 6, 6, 2 }\n"
+              "local x = conv2d { 3, kernel_size = 3 } (i)\n"
+              "for k = 1, 30 do x = add {} { x, activation { 'tanh' } (x) } end\n"
+              "x = flatten {} (max_pool2d { 2 } (x))\n" TAIL};
+/* More streams of random numbers than a word has bits. */
+static const struct kernel_case many_streams = {
+    .batch = 20,
+    .layers = "local i = input { 5 }\n"
+              "local x = dense { 4 } (i)\n"
+              "for k = 1, 70 do x = dropout { 0.1 } (x) end\n" TAIL};
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        KERNEL_CASE(softmax),           KERNEL_CASE(narrow), KERNEL_CASE(pairs),
-        KERNEL_CASE(normalized),        KERNEL_CASE(hidden), KERNEL_CASE(longer),
-        KERNEL_CASE(squares),           KERNEL_CASE(images), KERNEL_CASE(image_softmax),
-        KERNEL_CASE(pool_of_one_pixel),
+        KERNEL_CASE(softmax),           KERNEL_CASE(narrow),        KERNEL_CASE(pairs),
+        KERNEL_CASE(normalized),        KERNEL_CASE(hidden),        KERNEL_CASE(longer),
+        KERNEL_CASE(squares),           KERNEL_CASE(images),        KERNEL_CASE(image_softmax),
+        KERNEL_CASE(pool_of_one_pixel), KERNEL_CASE(many_operands), KERNEL_CASE(shared_values),
+        KERNEL_CASE(shared_pixels),     KERNEL_CASE(many_streams),
     };
     return cmocka_run_group_tests(tests, start, finish);
 }

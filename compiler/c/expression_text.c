@@ -30,6 +30,10 @@ static const char *call(struct printer *p, const char *function, const char *a, 
 
 static const char *print(struct printer *p, const struct expression *e);
 
+const char *write_random_key(struct writer *w, int stream) {
+    return arena_format(w->arena, "key%d", stream);
+}
+
 /* random < constant, as whole numbers: all but one operation less; NULL: that is another form. The
  * random number is 24 of its bits / 2^24 (tensor/expression.h). */
 static const char *random_below(struct printer *p, const struct expression *e) {
@@ -41,7 +45,7 @@ static const char *random_below(struct printer *p, const struct expression *e) {
     double least = ceil(value * 0x1p24); /* that is not below */
     if (!(least >= 0 && least < 0x1p24)) return NULL;
     return arena_format(p->w->arena, "real_random_bits(%s, %s) < %luu",
-                        p->names->random_key[random->index], p->names->element,
+                        write_random_key(p->w, random->index), p->names->element,
                         (unsigned long)least << 8);
 }
 
@@ -78,7 +82,7 @@ static const char *compute(struct printer *p, const struct expression *e) {
     case EXPRESSION_OPERAND: return names->operand[e->index];
     case EXPRESSION_INDEX: return arena_format(arena, "(%s)(%s)", type, names->index[e->index]);
     case EXPRESSION_RANDOM:
-        return arena_format(arena, "real_random_once(%s, %s)", names->random_key[e->index],
+        return arena_format(arena, "real_random_once(%s, %s)", write_random_key(p->w, e->index),
                             names->element);
     case EXPRESSION_ADD:
     case EXPRESSION_SUBTRACT:

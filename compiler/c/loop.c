@@ -2,6 +2,8 @@
  * loops, which gcc and clang vectorize; for tcc see loop_strips.c. */
 #include "loop.h"
 
+#include "../tensor/expression_list.h"
+
 #include <string.h>
 
 /* The loops outside the strip, outermost first: the kept ones, the reduced ones, the rows of a
@@ -50,27 +52,29 @@ bool loop_is_number(const struct writer *w, const struct nest *nest, const struc
            (nest->strip < 0 || a->stride[nest->strip] == 0);
 }
 
-const char *loop_random_key(struct writer *w, int stream) {
-    return arena_format(w->arena, "key%d", stream);
+static void declare_key(struct writer *w, int stream) {
+    use_symbol(w, "real_random_key");
+    write_line(w,
+               "const unsigned %s = real_random_key((unsigned)call->scalars[%d], "
+               "(unsigned)call->scalars[%d], %du);",
+               write_random_key(w, stream), SCALAR_SEED, SCALAR_STEP, stream);
 }
 
-static void declare_keys(struct writer *w, const struct expression *e, unsigned long *declared) {
-    if (e->op == EXPRESSION_RANDOM && !(*declared >> e->index & 1)) {
-        *declared |= 1ul << e->index;
-        use_symbol(w, "real_random_key");
-        write_line(w,
-                   "const unsigned key%d = real_random_key((unsigned)call->scalars[%d], "
-                   "(unsigned)call->scalars[%d], %du);",
-                   e->index, SCALAR_SEED, SCALAR_STEP, e->index);
+static void declare_keys(struct writer *w, const struct nest *nest) {
+    bool *is_declared = ARENA_ARRAY(w->arena, bool, w->plan->graph->random_streams);
+    for (int i = 0; i < nest->kernel->loop.statement_count; i++) {
+        const struct expression *e = nest->kernel->loop.statements[i].expression;
+        struct expression_list list;
+        if (!expression_contains(e, EXPRESSION_RANDOM)) continue;
+        expression_list_init(&list, w->arena);
+        expression_list_add(&list, e);
+        for (int k = 0; k < list.count; k++) {
+            const struct expression *node = list.nodes[k].source;
+            if (node->op != EXPRESSION_RANDOM || is_declared[node->index]) continue;
+            is_declared[node->index] = true;
+            declare_key(w, node->index);
+        }
     }
-    for (int i = 0; i < 3; i++)
-        if (e->in[i]) declare_keys(w, e->in[i], declared);
-}
-
-static void declare_keys_of(struct writer *w, const struct nest *nest) {
-    unsigned long declared = 0;
-    for (int i = 0; i < nest->kernel->loop.statement_count; i++)
-        declare_keys(w, nest->kernel->loop.statements[i].expression, &declared);
 }
 
 static void declare_base(struct writer *w, const struct nest *nest, const struct address *a) {
@@ -145,7 +149,7 @@ static const char *read_name(struct writer *w, const struct nest *nest, int a,
 /* Reads what the statements need, before anything: under a condition, GCC leaves a loop scalar. */
 static void write_reads(struct writer *w, const struct nest *nest, const char *variable) {
     const struct loop_kernel *loop = &nest->kernel->loop;
-    bool is_read[MAX_ADDRESSES] = {false};
+    bool *is_read = ARENA_ARRAY(w->arena, bool, nest->address_count);
     for (int i = 0; i < loop->statement_count; i++)
         for (int j = 0; j < loop->statements[i].operand_count; j++) {
             const struct loop_operand *operand = &loop->statements[i].operands[j];
@@ -160,7 +164,8 @@ static void write_reads(struct writer *w, const struct nest *nest, const char *v
 static const char *statement_value(struct writer *w, const struct nest *nest, int number,
                                    const char *variable) {
     const struct statement *s = &nest->kernel->loop.statements[number];
-    const char *operand[MAX_ADDRESSES], *index[MAX_RANK] = {0}, *key[64];
+    const char **operand = ARENA_ARRAY(w->arena, const char *, s->operand_count);
+    const char *index[MAX_RANK] = {0};
     for (int j = 0; j < s->operand_count; j++) {
         int source = s->operands[j].statement;
         operand[j] =
@@ -173,11 +178,9 @@ static const char *statement_value(struct writer *w, const struct nest *nest, in
     for (int a = 0; a < MAX_RANK; a++)
         if (nest->index_address[0][a] >= 0)
             index[a] = element_text(w, nest, nest->index_address[0][a], variable);
-    for (int k = 0; k < 64; k++) key[k] = loop_random_key(w, k);
     struct expression_names names = {
         .operand = operand,
         .index = index,
-        .random_key = key,
         .element = nest->element_address[0] >= 0
                        ? element_text(w, nest, nest->element_address[0], variable)
                        : "0u",
@@ -360,7 +363,7 @@ static int open_loops(struct writer *w, const struct nest *nest) {
 /* The function behind its head. */
 static void write_loops(struct writer *w, const struct nest *nest) {
     const struct loop_kernel *loop = &nest->kernel->loop;
-    declare_keys_of(w, nest);
+    declare_keys(w, nest);
     declare_level(w, nest, 0);
     int opened = open_loops(w, nest);
     if (has_sums(nest)) declare_sums(w, nest);
@@ -413,7 +416,7 @@ void write_scalars(struct writer *w, struct kernel *kernel) {
     write_line(w, "(void)begin, (void)end;");
     for (int i = 0; i < loop->statement_count; i++) {
         const struct statement *s = &loop->statements[i];
-        const char *operand[MAX_ADDRESSES];
+        const char **operand = ARENA_ARRAY(w->arena, const char *, s->operand_count);
         for (int j = 0; j < s->operand_count; j++)
             operand[j] =
                 s->operands[j].statement >= 0

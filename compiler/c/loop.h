@@ -16,9 +16,6 @@ void loop_declare_rows(struct writer *w, const struct nest *nest);
 /** Is it one number for the whole strip, in `<name>value` (cc only)? It is read once, before. */
 bool loop_is_number(const struct writer *w, const struct nest *nest, const struct address *a);
 
-/** The C name of a random stream's key. */
-const char *loop_random_key(struct writer *w, int stream);
-
 /** The memory of a statement's tensor, or NULL. */
 const struct view *loop_view(const struct nest *nest, const struct statement *statement);
 

@@ -50,7 +50,7 @@ static const char *unique_name(struct nest *nest, struct writer *w, const char *
 static void add_view(struct nest *nest, struct writer *w, const struct loop_kernel *loop,
                      const struct view *view, const struct tensor *tensor, bool is_written) {
     int i = nest_find(nest, view);
-    if (i < 0 && nest->address_count < MAX_ADDRESSES) {
+    if (i < 0) {
         i = nest->address_count;
         struct address *address = &nest->addresses[i];
         address->name = unique_name(nest, w, tensor->name);
@@ -95,13 +95,6 @@ static int add_image_position(struct nest *nest, const struct program_plan *plan
     return nest->address_count++;
 }
 
-static bool uses_index(const struct expression *e, int axis) {
-    if (e->op == EXPRESSION_INDEX && e->index == axis) return true;
-    for (int i = 0; i < 3; i++)
-        if (e->in[i] && uses_index(e->in[i], axis)) return true;
-    return false;
-}
-
 static int add_position_of(struct nest *nest, struct writer *w, const struct loop_kernel *loop,
                            bool is_pooled, int axis) {
     static const char *const names[2][MAX_RANK] = {
@@ -115,7 +108,15 @@ static int add_position_of(struct nest *nest, struct writer *w, const struct loo
     return add_image_position(nest, w->plan, image, axis, name);
 }
 
+/* Operands and results of all statements, and positions in both images. */
+static int most_addresses(const struct loop_kernel *loop) {
+    int most = 2 * (MAX_RANK + 1);
+    for (int i = 0; i < loop->statement_count; i++) most += loop->statements[i].operand_count + 1;
+    return most;
+}
+
 static void find_addresses(struct nest *nest, struct writer *w, const struct loop_kernel *loop) {
+    nest->addresses = ARENA_ARRAY(w->arena, struct address, most_addresses(loop));
     for (int pooled = 0; pooled < 2; pooled++) {
         nest->element_address[pooled] = -1;
         for (int a = 0; a < MAX_RANK; a++) nest->index_address[pooled][a] = -1;
@@ -137,7 +138,7 @@ static void find_addresses(struct nest *nest, struct writer *w, const struct loo
             add_view(nest, w, loop, w->plan->views[s->tensor->number], s->tensor, true);
         }
         for (int a = 0; a < loop->domain.rank; a++)
-            if (index[a] < 0 && uses_index(s->expression, a))
+            if (index[a] < 0 && expression_reads_axis(s->expression, a))
                 index[a] = add_position_of(nest, w, loop, s->is_pooled, a);
         if (element[s->is_pooled] < 0 && expression_contains(s->expression, EXPRESSION_RANDOM))
             element[s->is_pooled] = add_position_of(nest, w, loop, s->is_pooled, -1);

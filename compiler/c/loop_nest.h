@@ -5,7 +5,7 @@
 
 #include "writer.h"
 
-enum { MAX_ADDRESSES = 96, NEST_RANK = 6 };
+enum { NEST_RANK = 6 };
 
 /** Elements of a piece of a strip in the tcc dialect. */
 enum { LOOP_PIECE = 1024 };
@@ -25,7 +25,7 @@ struct nest {
     int rank;
     long extent[NEST_RANK];
     bool is_reduced[NEST_RANK];
-    struct address addresses[MAX_ADDRESSES];
+    struct address *addresses;
     int address_count;
     /* of the domain; [true]: of the pooled one */
     int index_address[2][MAX_RANK]; /* of INDEX by axis; -1: not used */

@@ -28,7 +28,7 @@ struct value {
 };
 
 /* The distinct values of all statements over one image: the large one, or the pooled one. Operand
- * numbers below MAX_ADDRESSES are addresses of the nest, those from there on are statements. */
+ * numbers are addresses of the nest, and behind them statements. */
 struct values {
     struct expression_list list;
     struct value *of; /* by node */

@@ -145,7 +145,7 @@ static bool find_needed(struct body *b) {
  * keeps several sums in registers only then. */
 static void write_reads(const struct body *b) {
     const struct loop_kernel *loop = &b->nest->kernel->loop;
-    bool is_read[MAX_ADDRESSES] = {false};
+    bool *is_read = ARENA_ARRAY(b->w->arena, bool, b->nest->address_count);
     for (int i = 0; i < loop->statement_count; i++) {
         const struct statement *s = &loop->statements[i];
         if (!b->is_needed[i] || (s->window == WINDOW_GRADIENT && !b->is_pooled)) continue;
@@ -159,7 +159,7 @@ static void write_reads(const struct body *b) {
 static void write_prefetches(const struct body *b) {
     const struct loop_kernel *loop = &b->nest->kernel->loop;
     long ahead = b->rows * b->pooling->large.size[2] * b->w->plan->lanes;
-    bool is_done[MAX_ADDRESSES] = {false};
+    bool *is_done = ARENA_ARRAY(b->w->arena, bool, b->nest->address_count);
     for (int i = 0; i < loop->statement_count; i++) {
         const struct statement *s = &loop->statements[i];
         for (int j = 0; j < s->operand_count && b->is_needed[i]; j++) {
@@ -195,7 +195,8 @@ static const char *expression_text(const struct body *b, int number, const struc
                                    long pixel) {
     const struct statement *s = statement_of(b, number);
     struct arena *arena = b->w->arena;
-    const char *operand[MAX_ADDRESSES + MOST_LANE_NUMBERS], *index[MAX_RANK] = {0}, *key[64];
+    const char **operand = ARENA_ARRAY(arena, const char *, s->operand_count + MOST_LANE_NUMBERS);
+    const char *index[MAX_RANK] = {0};
     for (int j = 0; j < s->operand_count; j++) operand[j] = operand_name(b, &s->operands[j], pixel);
     for (int j = 0; j < MOST_LANE_NUMBERS; j++)
         operand[s->operand_count + j] = arena_format(arena, "lanes%d_%d[k]", number, j);
@@ -203,12 +204,10 @@ static const char *expression_text(const struct body *b, int number, const struc
         int address = b->nest->index_address[s->is_pooled][a];
         if (address >= 0) index[a] = position_text(b, address, s->is_pooled, pixel);
     }
-    for (int k = 0; k < 64; k++) key[k] = loop_random_key(b->w, k);
     int element = b->nest->element_address[s->is_pooled];
     struct expression_names names = {
         .operand = operand,
         .index = index,
-        .random_key = key,
         .element = element < 0 ? "0u" : position_text(b, element, s->is_pooled, pixel),
         .prefix = arena_format(arena, "t%d_%ld_", number, pixel)};
     return write_expression(b->w, e, &names);

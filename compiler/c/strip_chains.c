@@ -48,8 +48,9 @@ static int source_of(const struct strips *s, int number) {
 }
 
 static bool is_result(const struct match *match, const struct expression_node *n, char letter) {
-    if (n->source->op != EXPRESSION_OPERAND || n->operand < MAX_ADDRESSES) return false;
-    return source_of(match->s, n->operand - MAX_ADDRESSES) ==
+    const int addresses = match->s->nest->address_count;
+    if (n->source->op != EXPRESSION_OPERAND || n->operand < addresses) return false;
+    return source_of(match->s, n->operand - addresses) ==
            match->operation.results[letter - 'A'];
 }
 
@@ -100,7 +101,7 @@ struct operation strip_find_operation(const struct strips *s, int node) {
 static bool is_at_hand(const struct strips *s, int node) {
     int number = s->own->list.nodes[node].operand;
     if (s->own->of[node].constancy != VARIES) return true;
-    return s->own->list.nodes[node].source->op == EXPRESSION_OPERAND && number < MAX_ADDRESSES &&
+    return s->own->list.nodes[node].source->op == EXPRESSION_OPERAND && number < s->nest->address_count &&
            !strip_is_number_each(s, number);
 }
 

@@ -8,7 +8,7 @@
 
 /* Each statement numbers its operands by itself; here they are addresses or statements. */
 static int operand_number(const struct strips *s, const struct loop_operand *operand) {
-    if (operand->statement >= 0) return MAX_ADDRESSES + operand->statement;
+    if (operand->statement >= 0) return s->nest->address_count + operand->statement;
     return nest_find(s->nest, s->nest->plan_views[operand->tensor->number]);
 }
 
@@ -103,10 +103,10 @@ static struct place operate(struct strips *s, int node, const struct place *dest
 }
 
 static struct place operand_place(struct strips *s, int number) {
-    if (number < MAX_ADDRESSES)
+    if (number < s->nest->address_count)
         return strip_is_number_each(s, number) ? strip_number_each(s, number)
                                                : strip_memory(s, number);
-    struct place place = s->results[number - MAX_ADDRESSES];
+    struct place place = s->results[number - s->nest->address_count];
     place.slot = -1; /* not the operand's to free */
     return place;
 }

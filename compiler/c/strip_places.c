@@ -55,7 +55,7 @@ struct place strip_memory(const struct strips *s, int a) {
 /* ---- the same for all pieces ---- */
 
 static enum constancy operand_constancy(const struct nest *nest, int number) {
-    if (number >= MAX_ADDRESSES) return VARIES; /* a statement's value */
+    if (number >= nest->address_count) return VARIES; /* a statement's value */
     const struct address *address = &nest->addresses[number];
     if (address->is_written) return VARIES;
     if (nest->rows < 0) return address->stride[nest->strip] ? VARIES : IS_NUMBER;
@@ -133,7 +133,7 @@ void strip_generate(struct strips *s, const struct expression *e, const char *to
         use_symbol(s->w, arena_format(s->w->arena, "vector_%s%s", is_index ? "index" : "random",
                                       s->nest->row ? "_rows" : ""));
     const char *key =
-        is_index ? "" : arena_format(s->w->arena, "%s, ", loop_random_key(s->w, e->index));
+        is_index ? "" : arena_format(s->w->arena, "%s, ", write_random_key(s->w, e->index));
     write_line(s->w, "%s(%s, %s%s, %s, %s);", name, to, key, position(s, a), position_steps(s, a),
                count);
 }

@@ -70,18 +70,20 @@ const char *literal(struct writer *w, double value, bool is_double);
 
 /** Writes statements that evaluate e into `const real <prefix>N` temporaries where a value is used
  * twice, and returns the C expression of its value. operand[i]: C text of operand i; index[axis]:
- * C text of the position (long), or NULL; random: C text of "key, element" for stream s is
- * random_key[s] and element. */
+ * C text of the position (long), or NULL; element: of that of a random number, whose key is
+ * write_random_key's. */
 struct expression_names {
     const char *const *operand;
     const char *const *index;
-    const char *const *random_key; /* by stream */
-    const char *element;           /* unsigned */
-    const char *prefix;            /* of temporaries */
+    const char *element; /* unsigned */
+    const char *prefix;  /* of temporaries */
     bool is_double;
 };
 const char *write_expression(struct writer *w, const struct expression *e,
                              const struct expression_names *names);
+
+/** The C name of a random stream's key; who writes the loop declares it. */
+const char *write_random_key(struct writer *w, int stream);
 
 /** Declares `tiles` for a driver (kernel/driver.h): the convolution's tiles of this kind and of so
  * many pixels as are used. (convolution.c) */

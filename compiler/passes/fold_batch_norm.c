@@ -9,6 +9,8 @@
  * padding or pooling, is left to the fusion. Scaled weights are computed ahead of the calls. */
 #include "rewrite.h"
 
+#include "../tensor/expression_list.h"
+
 /* One channel of an old tensor is source * scale + shift; scale and shift are flat tensors of the
  * new graph, NULL for 1 and 0. */
 struct linear {
@@ -98,23 +100,37 @@ static struct form varying_form(struct graph *graph, const struct expression *e,
     return form;
 }
 
-/* numbers: the map's operands, flat; NULL for x. */
-static struct form form_of(struct graph *graph, const struct expression *e,
-                           struct tensor *const *numbers) {
-    struct form in[3] = {{.fits = false}}, none = {.fits = false};
+/* Of a node whose inputs have the forms `in`. numbers: the map's operands, flat; NULL for x. */
+static struct form form_of_node(struct graph *graph, const struct expression *e,
+                                const struct form in[3], struct tensor *const *numbers) {
+    const struct form none = {.fits = false};
+    bool varies = false;
     if (e->op == EXPRESSION_INDEX || e->op == EXPRESSION_RANDOM) return none;
     if (e->op == EXPRESSION_CONSTANT)
         return (struct form){.fits = true, .value = graph_constant(graph, e->value)};
     if (e->op == EXPRESSION_OPERAND)
         return (struct form){
             .fits = true, .varies = !numbers[e->index], .value = numbers[e->index]};
-    bool varies = false;
-    for (int i = 0; i < 3 && e->in[i]; i++) {
-        in[i] = form_of(graph, e->in[i], numbers);
+    for (int i = 0; i < expression_arity(e->op); i++) {
         if (!in[i].fits) return none;
         varies = varies || in[i].varies;
     }
     return varies ? varying_form(graph, e, in) : fixed_form(graph, e, in);
+}
+
+static struct form form_of(struct graph *graph, const struct expression *e,
+                           struct tensor *const *numbers) {
+    struct expression_list list;
+    expression_list_init(&list, graph->arena);
+    int root = expression_list_add(&list, e);
+    struct form *forms = ARENA_ARRAY(graph->arena, struct form, list.count);
+    for (int i = 0; i < list.count; i++) {
+        const struct expression_node *node = &list.nodes[i];
+        struct form in[3] = {{.fits = false}};
+        for (int k = 0; k < expression_arity(node->source->op); k++) in[k] = forms[node->in[k]];
+        forms[i] = form_of_node(graph, node->source, in, numbers);
+    }
+    return forms[root];
 }
 
 /* The operands of a map as flat numbers a channel, NULL for the one that varies. Returns its index,

@@ -41,10 +41,7 @@ static bool is_by_channel(const struct fusion *f, const struct tensor *t, long c
 }
 
 static bool reads_pixel_position(const struct expression *e) {
-    if (e->op == EXPRESSION_INDEX && (e->index == 1 || e->index == 2)) return true;
-    for (int i = 0; i < 3; i++)
-        if (e->in[i] && reads_pixel_position(e->in[i])) return true;
-    return false;
+    return expression_reads_axis(e, 1) || expression_reads_axis(e, 2);
 }
 
 static bool map_fits(const struct fusion *f, const struct tensor *t) {

@@ -11,10 +11,7 @@ static bool map_is_batched(const struct program_plan *plan, const struct tensor 
 
 /* A map that reads its own position along the batch, and nothing else that tells. */
 static bool reads_batch_position(const struct expression *e) {
-    if (e->op == EXPRESSION_RANDOM || (e->op == EXPRESSION_INDEX && e->index == 0)) return true;
-    for (int i = 0; i < 3; i++)
-        if (e->in[i] && reads_batch_position(e->in[i])) return true;
-    return false;
+    return expression_contains(e, EXPRESSION_RANDOM) || expression_reads_axis(e, 0);
 }
 
 static bool contract_is_batched(const struct program_plan *plan, const struct tensor *t) {

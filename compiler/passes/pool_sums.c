@@ -15,8 +15,8 @@ static bool is_factor(const struct expression *e, int gradient) {
     case EXPRESSION_DIVIDE:
         return is_factor(e->in[0], gradient) && !expression_uses(e->in[1], gradient);
     case EXPRESSION_MULTIPLY:
-        return (is_factor(e->in[0], gradient) && !expression_uses(e->in[1], gradient)) ||
-               (is_factor(e->in[1], gradient) && !expression_uses(e->in[0], gradient));
+        return (!expression_uses(e->in[1], gradient) && is_factor(e->in[0], gradient)) ||
+               (!expression_uses(e->in[0], gradient) && is_factor(e->in[1], gradient));
     case EXPRESSION_SELECT:
         return e->in[2]->op == EXPRESSION_CONSTANT && e->in[2]->value == 0 &&
                is_factor(e->in[1], gradient) && !expression_uses(e->in[0], gradient);
@@ -26,12 +26,8 @@ static bool is_factor(const struct expression *e, int gradient) {
 
 /* Does the value depend on where in the image it is, other than by its operands? */
 static bool reads_position(const struct expression *e) {
-    if (e->op == EXPRESSION_RANDOM ||
-        (e->op == EXPRESSION_INDEX && (e->index == 1 || e->index == 2)))
-        return true;
-    for (int i = 0; i < 3; i++)
-        if (e->in[i] && reads_position(e->in[i])) return true;
-    return false;
+    return expression_contains(e, EXPRESSION_RANDOM) || expression_reads_axis(e, 1) ||
+           expression_reads_axis(e, 2);
 }
 
 static int find_gradient(const struct tensor *map) {

@@ -153,14 +153,9 @@ static bool is_negative_zero(const struct expression *e) {
 
 /* True if the number of the sample decides it, and numbers. */
 static bool is_by_sample(const struct numbers *n, const struct expression *e) {
-    if (e->op == EXPRESSION_INDEX) return e->index == 0;
-    bool is_some = false;
-    for (int i = 0; i < 3 && e->in[i]; i++) {
-        bool is_one = is_by_sample(n, e->in[i]);
-        if (!is_one && !is_number(n, e->in[i])) return false;
-        is_some = is_some || is_one;
-    }
-    return is_some;
+    const unsigned long of_sample = 1;
+    return e->axes == of_sample && !(e->operands & n->varying) &&
+           !expression_contains(e, EXPRESSION_RANDOM);
 }
 
 /* select(c, x * a + b, 0), b or 0 */

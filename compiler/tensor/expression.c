@@ -78,6 +78,7 @@ static struct expression *make(struct arena *arena, enum expression_operator op,
     for (int k = 0; k < 3 && e->in[k]; k++) {
         e->operands |= e->in[k]->operands;
         e->operators |= e->in[k]->operators;
+        e->axes |= e->in[k]->axes;
     }
     return e;
 }
@@ -102,7 +103,9 @@ const struct expression *expression_operand(struct arena *arena, int index) {
 }
 
 const struct expression *expression_index(struct arena *arena, int axis) {
-    return make_indexed(arena, EXPRESSION_INDEX, axis);
+    struct expression *e = make_indexed(arena, EXPRESSION_INDEX, axis);
+    e->axes = bit(axis);
+    return e;
 }
 
 const struct expression *expression_random(struct arena *arena, int stream) {
@@ -249,6 +252,10 @@ bool expression_uses(const struct expression *e, int operand) {
 
 bool expression_contains(const struct expression *e, enum expression_operator op) {
     return e->operators & bit((int)op);
+}
+
+bool expression_reads_axis(const struct expression *e, int axis) {
+    return e->axes & bit(axis);
 }
 
 int expression_cost(const struct expression *e) {

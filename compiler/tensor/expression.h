@@ -55,6 +55,7 @@ struct expression {
     const struct expression *in[3];
     unsigned long operands;          /* bit i: reads operand i; the last bit: one beyond the others */
     unsigned long operators;         /* bit i: contains operator i */
+    unsigned long axes;              /* bit i: contains INDEX of axis i */
 };
 
 /** Builders. They fold constants and the identities x+0, x-0, x*1, x*0, x/1, neg(neg x),
@@ -98,6 +99,9 @@ bool expression_contains(const struct expression *e, enum expression_operator op
 
 /** Structural equality. */
 bool expression_equal(const struct expression *a, const struct expression *b);
+
+/** True if e reads its position along the axis. */
+bool expression_reads_axis(const struct expression *e, int axis);
 
 /** Number of operators evaluated for one element (shared nodes count once). */
 int expression_cost(const struct expression *e);
