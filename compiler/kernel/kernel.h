@@ -304,6 +304,8 @@ struct program_plan {
     struct view **views;  /* by tensor number; NULL: not in memory */
     struct kernel **kernels;
     int kernel_count, kernel_capacity;
+    const char **names; /* of all kernels there ever were: a hash table with open addressing */
+    int name_count, name_size; /* the size is a power of 2, or 0 */
     struct buffer **buffers;
     int buffer_count, buffer_capacity;
     bool generic_products;

@@ -88,10 +88,31 @@ const struct view *scratch_new(struct program_plan *plan, const struct kernel *k
     return view_new(plan, buffer, 0, &shape, LAYOUT_PLAIN);
 }
 
+/* Where the name is in the table, or would go. */
+static int name_place(const struct program_plan *plan, const char *name) {
+    unsigned hash = 2166136261u; /* FNV-1a */
+    for (const char *c = name; *c; c++) hash = (hash ^ (unsigned char)*c) * 16777619u;
+    int place = (int)(hash & (unsigned)(plan->name_size - 1));
+    while (plan->names[place] && strcmp(plan->names[place], name))
+        place = (place + 1) & (plan->name_size - 1);
+    return place;
+}
+
 static bool name_is_taken(const struct program_plan *plan, const char *name) {
-    for (int i = 0; i < plan->kernel_count; i++)
-        if (!strcmp(plan->kernels[i]->name, name)) return true;
-    return false;
+    return plan->name_size && plan->names[name_place(plan, name)];
+}
+
+static void take_name(struct program_plan *plan, const char *name) {
+    if (2 * (plan->name_count + 1) > plan->name_size) {
+        const char **old = plan->names;
+        int old_size = plan->name_size;
+        plan->name_size = old_size ? 2 * old_size : 64;
+        plan->names = ARENA_ARRAY(plan->arena, const char *, plan->name_size);
+        for (int i = 0; i < old_size; i++)
+            if (old[i]) plan->names[name_place(plan, old[i])] = old[i];
+    }
+    plan->names[name_place(plan, name)] = name;
+    plan->name_count++;
 }
 
 struct kernel *kernel_new(struct program_plan *plan, enum kernel_kind kind, const char *name,
@@ -106,6 +127,7 @@ struct kernel *kernel_new(struct program_plan *plan, enum kernel_kind kind, cons
     const char *unique = name;
     for (int i = 2; name_is_taken(plan, unique); i++)
         unique = arena_format(plan->arena, "%s_%d", name, i);
+    take_name(plan, unique);
     kernel->kind = kind;
     kernel->name = unique;
     kernel->tensor = tensor;
