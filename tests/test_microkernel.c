@@ -135,37 +135,48 @@ static void try_point(microkernel_function *function, const char *name, int T, i
     check(name);
 }
 
+typedef void row_of_pixels(const float *x, const float *w, const float *bias, float *y,
+                           const float *mask, const long *taps, long tap_count, long rows,
+                           long outside, long w_tap, long x_row, long x_step, long y_row,
+                           long y_step, long flags);
+
+/* As many kernel rows as there are taps, or any number of them. */
 static void try_row(microkernel_function *function, const char *name, int K, int P, int L) {
-    long taps[2 * 5], rows = (long)random_below(6), flags = (long)random_below(8);
+    long taps[2 * 7], tap_count = random_below(2) ? K : (long)random_below(6);
+    long rows = (long)random_below(6), flags = (long)random_below(8);
+    long outside = (long)random_below(16);
     long x_step = L * (1 + (long)random_below(2)), y_step = L * (1 + (long)random_below(2));
-    long w_step = random_below(2) ? 1 + (long)random_below(4) : -1 - (long)random_below(4);
-    long border = random_below(2) ? K / 2 : 0;
+    long x_row = L * (long)random_below(50), y_row = P * y_step + L * (long)random_below(3);
+    long w_tap = random_below(2) ? 1 + (long)random_below(4) : -1 - (long)random_below(4);
     const float *bias = random_below(2) ? w_memory + PAGE - 16 : NULL;
     const float *x = x_memory + 8 * L, *w = w_memory + 40;
     float *y = y_memory + L;
-    for (long r = 0; r < rows; r++) {
+    for (long r = 0; r < tap_count; r++) {
         taps[2 * r] = L * ((long)random_below(16) - 8);
         taps[2 * r + 1] = 9 * r;
     }
     fill(y_memory);
     expect_nothing_else();
-    for (long p = 0; p < P; p++)
-        for (long n = 0; n < L; n++) {
-            long at = p * y_step + n;
-            double sum = flags & MICROKERNEL_FIRST ? (bias ? bias[0] : 0) : y[at], size = 1;
-            for (long r = 0; r < rows; r++)
-                for (long k = 0; k < K; k++) {
-                    long pixel = p + k - border;
-                    if (pixel < 0 || pixel >= P + K - 1 - 2 * border) continue;
-                    double product = (double)w[taps[2 * r + 1] + k * w_step] *
-                                     x[taps[2 * r] + pixel * x_step + n];
-                    sum += product;
-                    size += fabs(product);
-                }
-            finish(at + L, sum, size, flags);
-        }
-    ((convolution *)function)(x, w, bias, y, flags & MICROKERNEL_MASK ? mask_memory + L : NULL,
-                              taps, rows, border, 0, w_step, x_step, y_step, 0, flags);
+    for (long i = 0; i < rows * P * L; i++) {
+        long row = i / (P * L), p = i / L % P, n = i % L;
+        double sum = bias ? bias[0] : 0, size = 1;
+        for (long r = 0; r < tap_count; r++)
+            for (long k = 0; k < K; k++) {
+                if ((outside & MICROKERNEL_LEFT) && p + k < K / 2) continue;
+                if ((outside & MICROKERNEL_RIGHT) && p + k >= P + K / 2) continue;
+                if ((outside & MICROKERNEL_ABOVE) && row + r < tap_count / 2) continue;
+                if ((outside & MICROKERNEL_BELOW) && row + r >= rows + tap_count - 1 - tap_count / 2)
+                    continue;
+                double product = (double)w[taps[2 * r + 1] + k * w_tap] *
+                                 x[taps[2 * r] + row * x_row + (p + k) * x_step + n];
+                sum += product;
+                size += fabs(product);
+            }
+        finish(row * y_row + p * y_step + n + L, sum, size, flags);
+    }
+    ((row_of_pixels *)function)(x, w, bias, y, flags & MICROKERNEL_MASK ? mask_memory + L : NULL,
+                                taps, tap_count, rows, outside, w_tap, x_row, x_step, y_row, y_step,
+                                flags);
     check(name);
 }
 

@@ -49,6 +49,14 @@ static void find_tiles(struct writer *w, const struct convolution_kernel *c, con
             *(find_row_tile(w, c, r, pixels.size + !i, &tile) ? has_rows : has_others) = true;
 }
 
+/* Lines of pixels that the tiles of a region take in one call. */
+static long lines_at_once(struct writer *w, const struct convolution_kernel *c,
+                          const struct region *r) {
+    bool has_rows, has_others;
+    find_tiles(w, c, r, &has_rows, &has_others);
+    return has_others || c->prefetches ? 1 : r->outer->count;
+}
+
 static int tap_count(const struct region *r) {
     return r->rows->tap_count * r->columns->tap_count;
 }
@@ -69,20 +77,33 @@ static void write_taps(struct writer *w, const struct kernel *kernel, const stru
                list.length ? text_string(&list) : "0");
 }
 
-/* Pairs for row tiles: of the lowest tap along the tile, for each tap across. */
+/* Pairs for row tiles: of the lowest tap along the tile, for each tap across, of those from the
+ * lowest up, if they are neighbors. */
 static void write_row_taps(struct writer *w, const struct kernel *kernel, const struct region *r) {
     const struct convolution_kernel *c = &kernel->convolution;
     struct text list = {.arena = w->arena};
     const struct axis_class *rows = r->rows, *columns = r->columns;
-    int count = r->outer->tap_count;
+    int count = r->outer->tap_count, lowest = r->outer->lowest;
     for (int i = 0; i < count; i++) {
-        int row = r->is_upright ? rows->lowest : i, column = r->is_upright ? i : columns->lowest;
+        int across = lowest ? lowest - i : i;
+        int row = r->is_upright ? rows->lowest : across,
+            column = r->is_upright ? across : columns->lowest;
         long in =
             (rows->in_start[row] * c->in_size[1] + columns->in_start[column]) * w->plan->lanes;
         text_add(&list, "%s%ld, %ld", i ? ", " : "", in,
                  rows->tap[row] * c->kernel_size[1] + columns->tap[column]);
     }
     write_line(w, "static const long row_taps_%d[] = {%s};", r->number, text_string(&list));
+}
+
+/* The edges of the image that a tile of so many pixels from pixel `q` on goes to. */
+static const char *outside_text(struct writer *w, const struct convolution_kernel *c,
+                                const struct region *r, long pixels) {
+    enum { SIDES = MICROKERNEL_LEFT | MICROKERNEL_RIGHT };
+    long sides = c->outside & SIDES, others = c->outside - sides;
+    if (!sides || pixels == r->inner->count) return arena_format(w->arena, "%ld", c->outside);
+    return arena_format(w->arena, "%ld | (q == 0 ? %d : 0) | (q == %ld ? %d : 0)", others,
+                        MICROKERNEL_LEFT, r->inner->count - pixels, MICROKERNEL_RIGHT);
 }
 
 static void write_row_call(struct writer *w, const struct kernel *kernel, const struct region *r,
@@ -93,9 +114,11 @@ static void write_row_call(struct writer *w, const struct kernel *kernel, const 
                c->epilogue.bias ? "bc" : "0", r->inner_out);
     const char *mask =
         c->epilogue.mask ? arena_format(w->arena, "mc + q * %ld", r->inner_out) : "0";
-    write_line(w, "    %s, row_taps_%d, %d, %ld, 0, %ld, %ld, %ld, 0, flags);", mask, r->number,
-               r->outer->tap_count, c->border,
-               r->inner->run * (r->is_upright ? c->kernel_size[1] : 1), r->inner_in, r->inner_out);
+    write_line(w, "    %s, row_taps_%d, %d, %ld, %s,", mask, r->number, r->outer->tap_count,
+               lines_at_once(w, c, r), outside_text(w, c, r, tile->b));
+    write_line(w, "    %ld, %ld, %ld, %ld, %ld, flags);",
+               r->inner->run * (r->is_upright ? c->kernel_size[1] : 1), r->outer_in, r->inner_in,
+               r->outer_out, r->inner_out);
 }
 
 /* One call of a microkernel: `t` channels from channel variable `o`, `p` pixels from pixel `q`, or
@@ -260,9 +283,9 @@ static void write_region(struct writer *w, const struct kernel *kernel, const st
     struct split tiles = split_evenly(c->out_channels, c->tile_channels);
     write_comment(w, "%ld x %ld pixels from row %ld, column %ld: %d taps", r->rows->count,
                   r->columns->count, r->rows->start, r->columns->start, tap_count(r));
-    write_open(w, "for (long i = 0; i < %ld; i++)", r->outer->count);
     bool has_rows, has_others;
     find_tiles(w, c, r, &has_rows, &has_others);
+    write_open(w, "for (long i = 0; i < %ld; i++)", r->outer->count / lines_at_once(w, c, r));
     if (has_others && tiles.big) write_taps(w, kernel, r, tiles.size + 1);
     if (has_others && tiles.small) write_taps(w, kernel, r, tiles.size);
     if (has_rows) write_row_taps(w, kernel, r);
@@ -336,7 +359,7 @@ static void write_row_tile_table(struct writer *w, const struct convolution_kern
             text_add(&list, "%s%s", list.length ? "," : "",
                      has_tile ? use_tile(w, tile.kind, tile.a, tile.b, tile.lanes) : "0");
         }
-    write_line(w, "static convolution_tile *const row_tiles[]={%s};", text_string(&list));
+    write_line(w, "static row_tile *const row_tiles[]={%s};", text_string(&list));
 }
 
 static void write_tiles(struct writer *w, const struct convolution_kernel *c) {
@@ -370,7 +393,7 @@ static void write_drive(struct writer *w, const struct kernel *kernel) {
                w->plan->lanes, c->groups, c->in_channels, c->out_channels, c->in_size[0],
                c->in_size[1], c->out_size[0], c->out_size[1], c->kernel_size[0], c->kernel_size[1],
                c->tile_channels, c->tile_pixels, c->channel_block, c->weights != NULL,
-               epilogue_flags(c), c->prefetches, c->blocks_at_once, c->border, c->row_count,
+               epilogue_flags(c), c->prefetches, c->blocks_at_once, c->outside, c->row_count,
                c->column_count, views[c->image->number]->stride[0], kernel->out->stride[0],
                e->mask ? views[e->mask->number]->stride[0] : 0, c->by_rows ? "row_tiles" : "0");
     write_line(w, "long taps[%ld];", 4 * c->kernel_size[0] * c->kernel_size[1]);

@@ -160,16 +160,28 @@ static void write_prototype(struct writer *w, const char *name) {
         write_line(w, "real %s(const real *x);", name);
 }
 
-/* The drivers' types name those of tiles. */
+static bool has_symbol(const struct writer *w, const char *name) {
+    for (int i = 0; i < w->symbol_count; i++)
+        if (!strcmp(w->symbols[i], name)) return true;
+    return false;
+}
+
+/* The types of the tiles, and those that a driver's type names, are printed once each. */
+static void write_tiles(struct writer *w) {
+    unsigned kinds = has_symbol(w, "convolution_drive") ? 1u << MICROKERNEL_ROW : 0;
+    for (int i = 0; i < w->tile_count; i++) kinds |= 1u << w->tiles[i].kind;
+    for (int kind = 0; kinds >> kind; kind++)
+        if (kinds >> kind & 1) microkernel_print_type(&w->text, (enum microkernel_kind)kind);
+    for (int i = 0; i < w->tile_count; i++) microkernel_print_prototype(&w->text, &w->tiles[i]);
+}
+
 static void write_drivers(struct writer *w) {
     static const char *const drivers[][3] = {
         {"convolution_drive", DRIVER_TEXT(CONVOLUTION_DRIVER), DRIVER_TEXT(CONVOLUTION_DRIVE)},
         {"winograd_drive", DRIVER_TEXT(WINOGRAD_DRIVER), DRIVER_TEXT(WINOGRAD_DRIVE)},
     };
-    for (int i = 0; i < w->symbol_count; i++)
-        for (size_t k = 0; k < sizeof drivers / sizeof *drivers; k++)
-            if (!strcmp(w->symbols[i], drivers[k][0]))
-                write_line(w, "%s;\n%s;", drivers[k][1], drivers[k][2]);
+    for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++)
+        if (has_symbol(w, drivers[i][0])) write_line(w, "%s;\n%s;", drivers[i][1], drivers[i][2]);
 }
 
 static void write_tcc_prelude(struct writer *w) {
@@ -184,13 +196,7 @@ static void write_tcc_prelude(struct writer *w) {
     write_line(w, "double pow(double, double);");
     write_line(w, "void *memset(void *, int, size_t);");
     for (int i = 0; i < w->symbol_count; i++) write_prototype(w, w->symbols[i]);
-    unsigned printed = 0; /* kinds of tiles */
-    for (int i = 0; i < w->tile_count; i++) {
-        enum microkernel_kind kind = w->tiles[i].kind;
-        if (!(printed >> kind & 1)) microkernel_print_type(&w->text, kind);
-        printed |= 1u << kind;
-        microkernel_print_prototype(&w->text, &w->tiles[i]);
-    }
+    write_tiles(w);
     write_drivers(w);
     if (w->uses_sgemm) write_line(w, "%s", sgemm_prototype);
 }

@@ -9,11 +9,16 @@
 #define DRIVER_TEXT(...) DRIVER_TEXT_OF(__VA_ARGS__)
 #define DRIVER_TEXT_OF(...) #__VA_ARGS__
 
-/** The type of convolution_tile_TxP and row_tile_KxP (microkernel.h). */
+/** The type of convolution_tile_TxP (microkernel.h). */
 typedef void convolution_tile(const float *x, const float *w, const float *bias, float *y,
                               const float *mask, const long *taps, long tap_count, long channels,
                               long x_plane, long w_channel, long x_step, long y_step, long y_plane,
                               long flags);
+
+/** The type of row_tile_KxP (microkernel.h). */
+typedef void row_tile(const float *x, const float *w, const float *bias, float *y,
+                      const float *mask, const long *taps, long tap_count, long rows, long outside,
+                      long w_tap, long x_row, long x_step, long y_row, long y_step, long flags);
 
 /** The type of point_tile_TxP (microkernel.h). */
 typedef void point_tile(const float *x, const float *w, float *y, long channels, long x_plane,
@@ -30,11 +35,12 @@ typedef void point_tile(const float *x, const float *w, float *y, long channels,
     struct convolution_driver {                                                  \
         long lanes, groups, in_channels, out_channels, in[2], out[2], kernel[2]; \
         long tile_channels, tile_pixels, channel_block, has_weights, flags;      \
-        long prefetches, blocks_at_once, border;                                 \
+        long prefetches, blocks_at_once, outside;                                \
         long row_classes, column_classes;                                        \
         long x_block, y_block, mask_block;                                       \
         const long *rows, *columns;                                              \
-        convolution_tile *const *tiles, *const *row_tiles;                       \
+        convolution_tile *const *tiles;                                          \
+        row_tile *const *row_tiles;                                              \
     }
 CONVOLUTION_DRIVER;
 

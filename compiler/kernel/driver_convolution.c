@@ -19,9 +19,10 @@ struct region {
     long outer_in, inner_in, outer_out, inner_out;
     long tap_count;
     const long *taps[2]; /* for tiles of the larger and of the smaller number of channels */
-    convolution_tile *const *row_tiles; /* by pixels - 1, or NULL */
+    row_tile *const *row_tiles; /* by pixels - 1, or NULL */
     const long *row_taps;
     long row_tap_count, run;
+    long lines; /* of pixels, `outer` of them in all, that tiles take in one call */
     long ahead, rows_ahead; /* rows that only the next line of pixels reads: where, and how many */
 };
 
@@ -40,8 +41,19 @@ static void find_taps(const struct convolution_driver *c, const long *row, const
         }
 }
 
+/* Pixels of an image that a tile holds at most. */
+static long image_pixels(const struct convolution_driver *c) {
+    return c->blocks_at_once > 1 ? 1 : c->tile_pixels;
+}
+
+static bool are_row_tiles(const struct convolution_driver *c, const struct region *r) {
+    struct split pixels = split_evenly(r->inner, image_pixels(c));
+    return r->row_tiles && (!pixels.big || r->row_tiles[pixels.size]) &&
+           (!pixels.small || r->row_tiles[pixels.size - 1]);
+}
+
 /* Where one channel's tiles reach all taps of the kernel along them, and these read neighbors:
- * pairs of the lowest one for each tap across. */
+ * pairs of the lowest one for each tap across, of those from the lowest up, if they are neighbors. */
 static void find_rows(const struct convolution_driver *c, const long *row, const long *column,
                       bool is_upright, struct region *r, long *taps) {
     const long *inner = is_upright ? row : column, *outer = is_upright ? column : row;
@@ -52,12 +64,13 @@ static void find_rows(const struct convolution_driver *c, const long *row, const
     r->row_tap_count = outer[TAP_COUNT];
     r->run = inner[RUN] * (is_upright ? c->kernel[1] : 1);
     for (long i = 0; i < outer[TAP_COUNT]; i++) {
-        const long *across = outer + TAPS + 2 * i;
+        const long *across = outer + TAPS + 2 * (outer[LOWEST] ? outer[LOWEST] - i : i);
         const long *of_row = is_upright ? lowest : across,
                    *of_column = is_upright ? across : lowest;
         *taps++ = (of_row[1] * c->in[1] + of_column[1]) * c->lanes;
         *taps++ = of_row[0] * c->kernel[1] + of_column[0];
     }
+    if (are_row_tiles(c, r) && !c->prefetches) r->lines = r->outer;
 }
 
 /* In the middle of the columns that the taps of a pixel read. */
@@ -78,11 +91,6 @@ static void find_rows_ahead(const struct convolution_driver *c, const long *row,
     r->rows_ahead = row[IN_STEP];
 }
 
-/* Pixels of an image that a tile holds at most. */
-static long image_pixels(const struct convolution_driver *c) {
-    return c->blocks_at_once > 1 ? 1 : c->tile_pixels;
-}
-
 static struct region region_of(const struct convolution_driver *c, const long *row,
                                const long *column, long *taps) {
     long in_row = c->in[1] * c->lanes * row[IN_STEP], in_column = c->lanes * column[IN_STEP];
@@ -101,6 +109,7 @@ static struct region region_of(const struct convolution_driver *c, const long *r
                        NULL,
                        0,
                        0,
+                       1,
                        0,
                        0};
     if (is_upright) {
@@ -113,7 +122,14 @@ static struct region region_of(const struct convolution_driver *c, const long *r
     return r;
 }
 
-/* All tiles of some input channels over a line of pixels. */
+/* The edges of the image that a tile of so many pixels from q on goes to. */
+static long outside_of(const struct convolution_driver *c, const struct region *r, long q,
+                       long pixels) {
+    return c->outside & ~((q > 0 ? MICROKERNEL_LEFT : 0) |
+                          (q + pixels < r->inner ? MICROKERNEL_RIGHT : 0));
+}
+
+/* All tiles of some input channels over a line of pixels, or the lines that they take at once. */
 static void run_line(const struct convolution_driver *c, const struct region *r, struct block b,
                      long channels, long flags) {
     struct split pixels = split_evenly(r->inner, image_pixels(c));
@@ -139,7 +155,8 @@ static void run_line(const struct convolution_driver *c, const struct region *r,
             if (r->row_tiles && r->row_tiles[p - 1]) {
                 r->row_tiles[p - 1](b.x + q * r->inner_in, b.w, b.bias, b.y + at,
                                     b.mask ? b.mask + at : NULL, r->row_taps, r->row_tap_count,
-                                    c->border, 0, r->run, r->inner_in, r->inner_out, 0, flags);
+                                    r->lines, outside_of(c, r, q, p), r->run, r->outer_in,
+                                    r->inner_in, r->outer_out, r->inner_out, flags);
                 continue;
             }
             c->tiles[is_small * c->tile_pixels + (is_one_block ? p : c->blocks_at_once) - 1](
@@ -155,7 +172,7 @@ static void run_region(const struct convolution_driver *c, const struct region *
                        const struct block *block) {
     struct split parts = split_evenly(c->in_channels, c->channel_block);
     long count = parts.big + parts.small, in_plane = c->in[0] * c->in[1] * c->lanes;
-    for (long i = 0; i < r->outer; i++)
+    for (long i = 0; i < r->outer; i += r->lines)
         for (long part = 0, first = 0, channels; part < count; part++, first += channels) {
             struct block b = *block;
             channels = parts.size + (part < parts.big);

@@ -151,8 +151,8 @@ struct convolution_kernel {
     int row_count, column_count;
     int tile_channels, tile_pixels;
     bool by_rows;             /* one channel of each: tiles take a kernel row at once (row_tile) */
-    long border;              /* above 0: a row tile is a whole row, and so many pixels that it would
-                                 read at either end lie outside */
+    long outside;             /* of row tiles: the edges of the image that they go to, leaving out the
+                                 taps beyond (MICROKERNEL_LEFT ...); 0: the edges have other tiles */
     long blocks_at_once;      /* above 1: a tile's pixels are the same one of so many sample blocks */
     long channel_block;       /* input channels whose pixels stay in the L1 cache */
     bool prefetches;          /* the rows of the image that come next are asked for ahead */

@@ -36,9 +36,8 @@ static const char *parameters(enum microkernel_kind kind) {
                "        long x_plane, long y_plane, long is_first";
     case MICROKERNEL_ROW:
         return "const real *x, const real *w, const real *bias, real *y,\n"
-               "        const real *mask, const long *taps, long tap_count, long border,\n"
-               "        long x_plane, long w_tap, long x_step, long y_step, long y_plane,\n"
-               "        long flags";
+               "        const real *mask, const long *taps, long tap_count, long rows, long outside,\n"
+               "        long w_tap, long x_row, long x_step, long y_row, long y_step, long flags";
     case MICROKERNEL_GRADIENT_ROW:
         return "const real *x, const real *g, real *acc, long rows, long columns,\n"
                "        long x_row, long x_column, long g_row, long g_column, long border";
@@ -237,7 +236,7 @@ void microkernel_print(struct text *text, const struct microkernel *kernel,
     switch (tile.kind) {
     case MICROKERNEL_CONVOLUTION: microkernel_print_convolution(text, &tile, qualifiers); return;
     case MICROKERNEL_POINT: microkernel_print_point(text, &tile, qualifiers); return;
-    case MICROKERNEL_ROW: microkernel_print_row(text, &tile, qualifiers); return;
+    case MICROKERNEL_ROW: microkernel_print_row(text, &tile, target, qualifiers); return;
     case MICROKERNEL_GRADIENT: microkernel_print_gradient(text, &tile, qualifiers); return;
     case MICROKERNEL_GRADIENT_ROW: microkernel_print_gradient_row(text, &tile, qualifiers); return;
     case MICROKERNEL_MATMUL: microkernel_print_matmul(text, &tile, qualifiers); return;

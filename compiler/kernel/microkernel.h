@@ -26,12 +26,16 @@
  *       acc[t][p] += w[c * T + t] * x[c * x_plane + p * L]
  *     y[t * y_plane + p * L] = acc, which starts at 0 if is_first, else at the stored y.
  *
- *   void row_tile_KxP(the same types: border in place of channels, w_tap of w_channel):
+ *   void row_tile_KxP(const real *x, const real *w, const real *bias, real *y,
+ *       const real *mask, const long *taps, long tap_count, long rows, long outside,
+ *       long w_tap, long x_row, long x_step, long y_row, long y_step, long flags);
  *     K taps of a kernel row x P pixels of one channel, the pixels of neighboring taps x_step apart:
- *     for each r < tap_count:
- *       acc[p] += w[taps[2r+1] + k * w_tap] * x[taps[2r] + (p + k - border) * x_step]
- *     It reads each pixel once for all K taps. border is 0, or K / 2: then the P pixels are a whole
- *     row, and taps that reach out of it are left out. x_plane and y_plane are not used.
+ *     for each row < rows, each kernel row r < tap_count:
+ *       acc[p] += w[taps[2r+1] + k * w_tap] * x[row * x_row + taps[2r] + (p + k) * x_step]
+ *     y[row * y_row + p * y_step] = epilogue(acc), which starts at the bias whatever the flags.
+ *     It reads each pixel once for all K taps. `outside` says at which edges of the image, LEFT, RIGHT,
+ *     ABOVE or BELOW, the first or last pixels (or rows) are: the K / 2 (tap_count / 2) pixels beyond
+ *     are left out.
  *
  *   void gradient_tile_OxI(const real *x, const real *g, real *acc, long rows, long columns,
  *       long x_row, long x_column, long x_plane, long g_row, long g_column, long g_plane);
@@ -133,6 +137,14 @@
 #include <stdbool.h>
 
 enum { MICROKERNEL_FIRST = 1, MICROKERNEL_RELU = 2, MICROKERNEL_MASK = 4 };
+
+/* `outside` of a row tile. */
+enum {
+    MICROKERNEL_LEFT = 1,
+    MICROKERNEL_RIGHT = 2,
+    MICROKERNEL_ABOVE = 4,
+    MICROKERNEL_BELOW = 8
+};
 
 enum microkernel_kind {
     MICROKERNEL_CONVOLUTION, /* a = T, b = P */

@@ -1,9 +1,7 @@
-/* microkernel_convolution.c: the text of convolution_tile_TxP and row_tile_KxP.
+/* microkernel_convolution.c: the text of convolution_tile_TxP.
  *
  * T output channels x P pixels stay in registers while the loops run over input channels and taps;
- * each tap reads P pixels and broadcasts T weights. The smaller side is held, the other streams.
- * With one channel each product would read a pixel, as many as the processor can: a row tile holds
- * the K weights of a kernel row and gives each pixel that it reads to all of them. */
+ * each tap reads P pixels and broadcasts T weights. The smaller side is held, the other streams. */
 #include "microkernel_text.h"
 
 #include <stdio.h>
@@ -179,62 +177,5 @@ void microkernel_print_convolution(struct text *text, const struct microkernel *
     print_finish(text, kernel);
     text_put(text, "#else\n");
     print_plain(text, kernel);
-    text_put(text, "#endif\n}\n\n");
-}
-
-static void print_plain_row(struct text *text, const struct microkernel *tile, int taps) {
-    open_plain(text, tile);
-    text_add(text,
-             "            for (long r = 0; r < tap_count; r++)\n"
-             "                for (long k = 0; k < %d; k++) {\n"
-             "                    if (p + k < border || p + k >= %d - border) continue;\n"
-             "                    const real *xk = x + taps[2 * r] + (p + k - border) * x_step;\n"
-             "                    const real wk = w[taps[2 * r + 1] + k * w_tap];\n"
-             "                    for (long i = 0; i < %d; i++) sum[i] += wk * xk[i];\n"
-             "                }\n",
-             taps, tile->b + taps - 1, tile->lanes);
-    close_plain(text, tile);
-}
-
-/* The weights of a kernel row, then its pixels, each to all of them. Those of a border of half a
- * kernel may not be there: the first one is then behind it. */
-static void print_kernel_row(struct text *text, const struct microkernel *kernel) {
-    int taps = kernel->a, pixels = kernel->b;
-    text_put(text, "    for (long r = 0; r < tap_count; r++) {\n"
-                   "        const real *xk = x + taps[2 * r], *wk = w + taps[2 * r + 1];\n");
-    for (int k = 0; k < taps; k++)
-        text_add(text, "        const vector%d w%d = wk[%d * w_tap] - zero;\n", kernel->lanes, k,
-                 k);
-    for (int i = 0; i < pixels + taps - 1; i++) {
-        struct text name = {.arena = text->arena}, address = {.arena = text->arena};
-        text_add(&name, "x%d", i);
-        text_add(&address, "xk + (%d - border) * x_step", i);
-        bool is_border = i < taps / 2 || i >= pixels + taps - 1 - taps / 2;
-        text_put(text, is_border ? "        if (!border) {\n        " : "        ");
-        microkernel_print_load(text, kernel->lanes, text_string(&name), text_string(&address),
-                               taps);
-        text_put(text, "       ");
-        for (int k = taps - 1; k >= 0; k--)
-            if (i - k >= 0 && i - k < pixels) text_add(text, " a0_%d += x%d * w%d;", i - k, i, k);
-        text_put(text, is_border ? "\n        }\n" : "\n");
-    }
-    text_put(text, "    }\n");
-}
-
-void microkernel_print_row(struct text *text, const struct microkernel *kernel,
-                           const char *qualifiers) {
-    struct microkernel tile = {MICROKERNEL_CONVOLUTION, 1, kernel->b, kernel->lanes};
-    text_add(text,
-             "/* %d taps of a kernel row x %d pixels of %d samples of one channel: y += w * x over\n"
-             " * kernel rows (pairs: offset into x, offset into w). Of a whole row, a border of %d\n"
-             " * pixels at either end may lie outside. */\n",
-             kernel->a, kernel->b, kernel->lanes, kernel->a / 2);
-    open_tile(text, kernel, qualifiers, "    (void)x_plane, (void)y_plane;\n");
-    microkernel_print_accumulators(text, &tile);
-    print_start(text, &tile);
-    print_kernel_row(text, kernel);
-    print_finish(text, &tile);
-    text_put(text, "#else\n");
-    print_plain_row(text, &tile, kernel->a);
     text_put(text, "#endif\n}\n\n");
 }

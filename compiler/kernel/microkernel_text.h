@@ -11,7 +11,7 @@ void microkernel_print_convolution(struct text *text, const struct microkernel *
 void microkernel_print_point(struct text *text, const struct microkernel *kernel,
                              const char *qualifiers);
 void microkernel_print_row(struct text *text, const struct microkernel *kernel,
-                           const char *qualifiers);
+                           const struct target *target, const char *qualifiers);
 void microkernel_print_gradient(struct text *text, const struct microkernel *kernel,
                                 const char *qualifiers);
 void microkernel_print_gradient_row(struct text *text, const struct microkernel *kernel,

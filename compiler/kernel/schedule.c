@@ -111,42 +111,65 @@ static void choose_blocks(const struct program_plan *plan, struct convolution_ke
     if (c->tile_pixels == BLOCKS) c->blocks_at_once = BLOCKS;
 }
 
-/* Where a tile holds a whole row, it leaves out what lies outside at either end: the border columns
- * would be tiles of their own, with a fifth of the products of a depthwise row of seven pixels. */
-static bool take_whole_rows(const struct program_plan *plan, struct convolution_kernel *c) {
-    long taps = c->kernel_size[1], width = c->out_size[1];
-    if (!c->by_rows || taps % 2 == 0 || c->in_size[1] != width ||
-        !tile_exists(plan, MICROKERNEL_ROW, taps, width, plan->lanes))
-        return false;
-    for (int i = 0; i < c->column_count; i++) {
-        struct axis_class *columns = &c->columns[i];
-        bool is_inner = columns->tap_count == taps && columns->step == 1 && columns->in_step == 1 &&
-                        columns->run && columns->start == taps / 2 &&
-                        columns->count == width - taps / 2 * 2;
-        if (!is_inner) continue;
-        columns->start = 0;
-        columns->count = width;
-        c->columns = columns;
-        c->column_count = 1;
-        c->border = taps / 2;
-        c->tile_channels = 1;
-        c->tile_pixels = (int)width;
-        c->channel_block = 1;
-        return true;
+/* The class of positions along an axis that all taps reach, if a tile can take those at both edges
+ * along: they read the same, but for the taps that lie outside. */
+static struct axis_class *inner_class(struct axis_class *classes, int count, long size, long in_size,
+                                      long taps) {
+    for (int i = 0; i < count; i++) {
+        struct axis_class *class = &classes[i];
+        if (class->tap_count == taps && class->step == 1 && class->in_step == 1 && class->run &&
+            class->start == taps / 2 && class->count == size - taps / 2 * 2)
+            return taps % 2 && in_size == size ? class : NULL;
     }
-    return false;
+    return NULL;
+}
+
+static struct axis_class *take_edges(struct axis_class *class) {
+    for (int i = 0; i < class->tap_count; i++) class->in_start[i] -= class->start;
+    class->count += 2 * class->start;
+    class->start = 0;
+    return class;
+}
+
+/* The columns at the edges would be tiles of their own, with a fifth of the products of a depthwise
+ * row of seven pixels, and the rows at the edges calls of their own. */
+static bool take_whole_rows(const struct program_plan *plan, struct convolution_kernel *c) {
+    const long taps = c->kernel_size[1], width = c->out_size[1];
+    struct axis_class *rows = inner_class(c->rows, c->row_count, c->out_size[0], c->in_size[0],
+                                          c->kernel_size[0]);
+    struct axis_class *columns =
+        inner_class(c->columns, c->column_count, width, c->in_size[1], taps);
+    if (!c->by_rows || !columns) return false;
+    struct split pixels = split_evenly(width, most_row_pixels(plan, c, taps));
+    for (int i = 0; i < 2; i++)
+        if ((i ? pixels.small : pixels.big) &&
+            (pixels.size + !i < taps / 2 ||
+             !tile_exists(plan, MICROKERNEL_ROW, taps, pixels.size + !i, plan->lanes)))
+            return false;
+    c->columns = take_edges(columns);
+    c->column_count = 1;
+    c->outside = MICROKERNEL_LEFT | MICROKERNEL_RIGHT;
+    if (rows && !c->prefetches) {
+        c->rows = take_edges(rows);
+        c->row_count = 1;
+        c->outside |= MICROKERNEL_ABOVE | MICROKERNEL_BELOW;
+    }
+    c->tile_channels = 1;
+    c->tile_pixels = (int)(pixels.size + (pixels.big > 0));
+    c->channel_block = 1;
+    return true;
 }
 
 static void schedule_convolution(struct program_plan *plan, struct kernel *kernel) {
     struct convolution_kernel *c = &kernel->convolution;
     c->by_rows =
         c->in_channels == 1 && c->out_channels == 1 && c->weights && !plan->target->even_tiles;
-    if (!take_whole_rows(plan, c))
-        schedule_convolution_tile(plan, c, main_length(c), c->kernel_size);
     /* A tile's few pixels of each channel are as many streams, and hardware does not follow so
      * many. */
     c->prefetches = plan_image_is_far(plan, c->groups * c->in_channels, c->in_size) ||
                     plan_image_is_far(plan, c->groups * c->out_channels, c->out_size);
+    if (!take_whole_rows(plan, c))
+        schedule_convolution_tile(plan, c, main_length(c), c->kernel_size);
     choose_blocks(plan, c);
     kernel->units = plan->rows / plan->lanes / c->blocks_at_once;
     kernel->by_block = c->blocks_at_once == 1;
