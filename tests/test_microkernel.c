@@ -143,7 +143,7 @@ typedef void row_of_pixels(const float *x, const float *w, const float *bias, fl
 /* As many kernel rows as there are taps, or any number of them. */
 static void try_row(microkernel_function *function, const char *name, int K, int P, int L) {
     long taps[2 * 7], tap_count = random_below(2) ? K : (long)random_below(6);
-    long rows = (long)random_below(6), flags = (long)random_below(8);
+    long rows = (long)random_below(6), flags = (long)random_below(16);
     long outside = (long)random_below(16);
     long x_step = L * (1 + (long)random_below(2)), y_step = L * (1 + (long)random_below(2));
     long x_row = L * (long)random_below(50), y_row = P * y_step + L * (long)random_below(3);

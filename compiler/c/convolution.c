@@ -54,7 +54,7 @@ static long lines_at_once(struct writer *w, const struct convolution_kernel *c,
                           const struct region *r) {
     bool has_rows, has_others;
     find_tiles(w, c, r, &has_rows, &has_others);
-    return has_others || c->prefetches ? 1 : r->outer->count;
+    return has_others ? 1 : r->outer->count;
 }
 
 static int tap_count(const struct region *r) {
@@ -116,9 +116,10 @@ static void write_row_call(struct writer *w, const struct kernel *kernel, const 
         c->epilogue.mask ? arena_format(w->arena, "mc + q * %ld", r->inner_out) : "0";
     write_line(w, "    %s, row_taps_%d, %d, %ld, %s,", mask, r->number, r->outer->tap_count,
                lines_at_once(w, c, r), outside_text(w, c, r, tile->b));
-    write_line(w, "    %ld, %ld, %ld, %ld, %ld, flags);",
+    write_line(w, "    %ld, %ld, %ld, %ld, %ld, flags%s);",
                r->inner->run * (r->is_upright ? c->kernel_size[1] : 1), r->outer_in, r->inner_in,
-               r->outer_out, r->inner_out);
+               r->outer_out, r->inner_out,
+               c->prefetches ? arena_format(w->arena, " | %d", MICROKERNEL_AHEAD) : "");
 }
 
 /* One call of a microkernel: `t` channels from channel variable `o`, `p` pixels from pixel `q`, or
@@ -203,7 +204,6 @@ static void write_channel_tiles(struct writer *w, const struct kernel *kernel,
     long big = tiles.big * (tiles.size + 1);
     struct microkernel row_tile;
     if (find_row_tile(w, c, r, pixels, &row_tile)) {
-        write_prefetches(w, kernel, r, c->out_channels, pixels);
         write_row_call(w, kernel, r, &row_tile);
         return;
     }

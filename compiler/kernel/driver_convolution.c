@@ -70,7 +70,7 @@ static void find_rows(const struct convolution_driver *c, const long *row, const
         *taps++ = (of_row[1] * c->in[1] + of_column[1]) * c->lanes;
         *taps++ = of_row[0] * c->kernel[1] + of_column[0];
     }
-    if (are_row_tiles(c, r) && !c->prefetches) r->lines = r->outer;
+    if (are_row_tiles(c, r)) r->lines = r->outer;
 }
 
 /* In the middle of the columns that the taps of a pixel read. */
@@ -129,6 +129,16 @@ static long outside_of(const struct convolution_driver *c, const struct region *
                           (q + pixels < r->inner ? MICROKERNEL_RIGHT : 0));
 }
 
+/* A tile of p pixels from q on, over all lines that it takes at once. */
+static void run_row_tile(const struct convolution_driver *c, const struct region *r, struct block b,
+                         long q, long p, long flags) {
+    r->row_tiles[p - 1](b.x + q * r->inner_in, b.w, b.bias, b.y + q * r->inner_out,
+                        b.mask ? b.mask + q * r->inner_out : NULL, r->row_taps, r->row_tap_count,
+                        r->lines, outside_of(c, r, q, p), r->run, r->outer_in, r->inner_in,
+                        r->outer_out, r->inner_out,
+                        flags | (c->prefetches ? MICROKERNEL_AHEAD : 0));
+}
+
 /* All tiles of some input channels over a line of pixels, or the lines that they take at once. */
 static void run_line(const struct convolution_driver *c, const struct region *r, struct block b,
                      long channels, long flags) {
@@ -142,6 +152,10 @@ static void run_line(const struct convolution_driver *c, const struct region *r,
     long wide_pixels = pixels.big * (pixels.size + 1), wide_outs = outs.big * (outs.size + 1);
     for (long q = 0, p; q < r->inner; q += p) {
         p = pixels.size + (q < wide_pixels);
+        if (r->row_tiles && r->row_tiles[p - 1]) {
+            run_row_tile(c, r, b, q, p, flags);
+            continue;
+        }
         for (long o = 0, t; o < c->out_channels; o += t) {
             bool is_small = o >= wide_outs;
             long at = o * out_plane + q * r->inner_out;
@@ -152,13 +166,6 @@ static void run_line(const struct convolution_driver *c, const struct region *r,
                 for (long row = 0; row < r->rows_ahead; row++)
                     for (long i = 0; i < p * r->inner_in; i += LINE)
                         __builtin_prefetch(next + k * in_plane + row * c->in[1] * c->lanes + i);
-            if (r->row_tiles && r->row_tiles[p - 1]) {
-                r->row_tiles[p - 1](b.x + q * r->inner_in, b.w, b.bias, b.y + at,
-                                    b.mask ? b.mask + at : NULL, r->row_taps, r->row_tap_count,
-                                    r->lines, outside_of(c, r, q, p), r->run, r->outer_in,
-                                    r->inner_in, r->outer_out, r->inner_out, flags);
-                continue;
-            }
             c->tiles[is_small * c->tile_pixels + (is_one_block ? p : c->blocks_at_once) - 1](
                 b.x + q * r->inner_in, c->has_weights ? b.w + o * channels * taps : b.w,
                 b.bias ? b.bias + o : NULL, b.y + at, b.mask ? b.mask + at : NULL,

@@ -35,7 +35,7 @@
  *     y[row * y_row + p * y_step] = epilogue(acc), which starts at the bias whatever the flags.
  *     It reads each pixel once for all K taps. `outside` says at which edges of the image, LEFT, RIGHT,
  *     ABOVE or BELOW, the first or last pixels (or rows) are: the K / 2 (tap_count / 2) pixels beyond
- *     are left out.
+ *     are left out. With the flag AHEAD it asks for pixels of later rows.
  *
  *   void gradient_tile_OxI(const real *x, const real *g, real *acc, long rows, long columns,
  *       long x_row, long x_column, long x_plane, long g_row, long g_column, long g_plane);
@@ -137,6 +137,9 @@
 #include <stdbool.h>
 
 enum { MICROKERNEL_FIRST = 1, MICROKERNEL_RELU = 2, MICROKERNEL_MASK = 4 };
+
+/* Of a row tile's flags: images come from memory. */
+enum { MICROKERNEL_AHEAD = 8 };
 
 /* `outside` of a row tile. */
 enum {

@@ -11,13 +11,6 @@ static bool holds_kernel(const struct microkernel *kernel, const struct target *
     return kernel->a * kernel->a + kernel->b + 3 <= target->registers;
 }
 
-/* "y + 3 * y_step" */
-static const char *pixel_of(struct text *text, const char *base, int p) {
-    if (p == 0) return base;
-    if (p == 1) return arena_format(text->arena, "%s + y_step", base);
-    return arena_format(text->arena, "%s + %d * y_step", base, p);
-}
-
 /* The weights of kernel row r, `w` its offset in them. */
 static void print_weights(struct text *text, const struct microkernel *kernel, const char *indent,
                           const char *declares, const char *r, const char *w) {
@@ -25,18 +18,23 @@ static void print_weights(struct text *text, const struct microkernel *kernel, c
         text_add(text, "%s%sw%s_%d = w[%s + %d * w_tap] - zero;\n", indent, declares, r, k, w, k);
 }
 
-/* The pixels that kernel row r reads, from x + at on, each times all weights. */
+/* The pixels that kernel row r reads, from x + at on, each times all weights. A pointer that goes
+ * along takes one register, where there are not enough for all distances. */
 static void print_products(struct text *text, const struct microkernel *kernel, const char *indent,
                            const char *r, const char *at) {
-    int taps = kernel->a, pixels = kernel->b;
+    int taps = kernel->a, pixels = kernel->b, inside = taps / 2;
+    text_add(text, "%sconst real *xk = x + (%s + %d * x_step);\n", indent, at, inside);
     for (int i = 0; i < pixels + taps - 1; i++) {
-        int edge = i < taps / 2             ? MICROKERNEL_LEFT
-                   : i >= pixels + taps / 2 ? MICROKERNEL_RIGHT
-                                            : 0;
+        int edge = i < inside             ? MICROKERNEL_LEFT
+                   : i >= pixels + inside ? MICROKERNEL_RIGHT
+                                          : 0;
+        const char *address = i < inside ? arena_format(text->arena, "xk - %d * x_step", inside - i)
+                              : i == inside ? "xk"
+                                            : "xk += x_step";
         if (edge) text_add(text, "%sif (!(outside & %d)) {\n", indent, edge);
         text_add(text, "%s%s", indent, edge ? "    " : "");
-        microkernel_print_load(text, kernel->lanes, arena_format(text->arena, "x%d", i),
-                               arena_format(text->arena, "x + (%s + %d * x_step)", at, i), taps);
+        microkernel_print_load(text, kernel->lanes, arena_format(text->arena, "x%d", i), address,
+                               taps);
         text_add(text, "%s%s", indent, edge ? "   " : "");
         for (int k = taps - 1; k >= 0; k--)
             if (i - k >= 0 && i - k < pixels)
@@ -44,6 +42,19 @@ static void print_products(struct text *text, const struct microkernel *kernel, 
         text_put(text, "\n");
         if (edge) text_add(text, "%s}\n", indent);
     }
+}
+
+/* The pixels of a later row. Measured with 256 channels of 7 x 7: from 76 to 82 % of the peak, and no
+ * more with those of y, too. */
+static void print_ahead(struct text *text, const struct microkernel *kernel) {
+    enum { ROWS = 6 };
+    text_add(text,
+             "        if (flags & %d) {\n"
+             "            const real *ahead = x + %d * x_row;\n",
+             MICROKERNEL_AHEAD, ROWS);
+    for (int p = 0; p < kernel->b; p++)
+        text_add(text, "            LATHE_PREFETCH(ahead + %d * x_step);\n", p);
+    text_put(text, "        }\n");
 }
 
 /* Where the kernel has K rows, too: their weights and offsets into x, all but the loop over rows. */
@@ -88,19 +99,20 @@ static void print_kernel_row(struct text *text, const struct microkernel *kernel
 static void print_finish(struct text *text, const struct microkernel *kernel) {
     for (int is_mask = 0; is_mask < 2; is_mask++) {
         text_add(text, "        if (flags & %d) {\n", is_mask ? MICROKERNEL_MASK : MICROKERNEL_RELU);
+        if (is_mask) text_put(text, "            const real *mk = mask + row * y_row;\n");
         for (int p = 0; p < kernel->b; p++) {
             const char *sum = arena_format(text->arena, "a0_%d", p);
-            const char *mask = arena_format(text->arena, "*(const memory%d *)(%s)", kernel->lanes,
-                                            pixel_of(text, "mask + row * y_row", p));
+            const char *mask = arena_format(text->arena, "*(const memory%d *)mk", kernel->lanes);
             text_put(text, "            ");
             microkernel_print_select(text, kernel->lanes, sum, is_mask ? mask : sum);
-            text_put(text, "\n");
+            text_put(text, is_mask && p + 1 < kernel->b ? " mk += y_step;\n" : "\n");
         }
         text_put(text, "        }\n");
     }
+    text_put(text, "        real *yk = y;\n");
     for (int p = 0; p < kernel->b; p++)
-        text_add(text, "        *(memory%d *)(%s) = a0_%d;\n", kernel->lanes,
-                 pixel_of(text, "y", p), p);
+        text_add(text, "        *(memory%d *)yk = a0_%d;%s\n", kernel->lanes, p,
+                 p + 1 < kernel->b ? " yk += y_step;" : "");
 }
 
 static void print_rows(struct text *text, const struct microkernel *kernel,
@@ -116,6 +128,7 @@ static void print_rows(struct text *text, const struct microkernel *kernel,
         text_add(text, "%s a0_%d = start%s",
                  p ? "" : arena_format(text->arena, "        vector%d", kernel->lanes), p,
                  p + 1 < kernel->b ? "," : ";\n");
+    print_ahead(text, kernel);
     if (holds) print_held_rows(text, kernel);
     print_kernel_row(text, kernel);
     print_finish(text, kernel);

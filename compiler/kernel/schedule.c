@@ -149,7 +149,7 @@ static bool take_whole_rows(const struct program_plan *plan, struct convolution_
     c->columns = take_edges(columns);
     c->column_count = 1;
     c->outside = MICROKERNEL_LEFT | MICROKERNEL_RIGHT;
-    if (rows && !c->prefetches) {
+    if (rows) {
         c->rows = take_edges(rows);
         c->row_count = 1;
         c->outside |= MICROKERNEL_ABOVE | MICROKERNEL_BELOW;
@@ -164,12 +164,12 @@ static void schedule_convolution(struct program_plan *plan, struct kernel *kerne
     struct convolution_kernel *c = &kernel->convolution;
     c->by_rows =
         c->in_channels == 1 && c->out_channels == 1 && c->weights && !plan->target->even_tiles;
+    if (!take_whole_rows(plan, c))
+        schedule_convolution_tile(plan, c, main_length(c), c->kernel_size);
     /* A tile's few pixels of each channel are as many streams, and hardware does not follow so
      * many. */
     c->prefetches = plan_image_is_far(plan, c->groups * c->in_channels, c->in_size) ||
                     plan_image_is_far(plan, c->groups * c->out_channels, c->out_size);
-    if (!take_whole_rows(plan, c))
-        schedule_convolution_tile(plan, c, main_length(c), c->kernel_size);
     choose_blocks(plan, c);
     kernel->units = plan->rows / plan->lanes / c->blocks_at_once;
     kernel->by_block = c->blocks_at_once == 1;
