@@ -137,16 +137,14 @@ static void try_point(microkernel_function *function, const char *name, int T, i
 
 typedef void row_of_pixels(const float *x, const float *w, const float *bias, float *y,
                            const float *mask, const long *taps, long tap_count, long rows,
-                           long outside, long w_tap, long x_row, long x_step, long y_row,
-                           long y_step, long flags);
+                           long outside, long w_tap, long x_row, long y_row, long flags);
 
 /* As many kernel rows as there are taps, or any number of them. */
 static void try_row(microkernel_function *function, const char *name, int K, int P, int L) {
     long taps[2 * 7], tap_count = random_below(2) ? K : (long)random_below(6);
     long rows = (long)random_below(6), flags = (long)random_below(16);
     long outside = (long)random_below(16);
-    long x_step = L * (1 + (long)random_below(2)), y_step = L * (1 + (long)random_below(2));
-    long x_row = L * (long)random_below(50), y_row = P * y_step + L * (long)random_below(3);
+    long x_row = L * (long)random_below(50), y_row = L * (P + (long)random_below(3));
     long w_tap = random_below(2) ? 1 + (long)random_below(4) : -1 - (long)random_below(4);
     const float *bias = random_below(2) ? w_memory + PAGE - 16 : NULL;
     const float *x = x_memory + 8 * L, *w = w_memory + 40;
@@ -168,15 +166,14 @@ static void try_row(microkernel_function *function, const char *name, int K, int
                 if ((outside & MICROKERNEL_BELOW) && row + r >= rows + tap_count - 1 - tap_count / 2)
                     continue;
                 double product = (double)w[taps[2 * r + 1] + k * w_tap] *
-                                 x[taps[2 * r] + row * x_row + (p + k) * x_step + n];
+                                 x[taps[2 * r] + row * x_row + (p + k) * L + n];
                 sum += product;
                 size += fabs(product);
             }
-        finish(row * y_row + p * y_step + n + L, sum, size, flags);
+        finish(row * y_row + p * L + n + L, sum, size, flags);
     }
     ((row_of_pixels *)function)(x, w, bias, y, flags & MICROKERNEL_MASK ? mask_memory + L : NULL,
-                                taps, tap_count, rows, outside, w_tap, x_row, x_step, y_row, y_step,
-                                flags);
+                                taps, tap_count, rows, outside, w_tap, x_row, y_row, flags);
     check(name);
 }
 

@@ -28,33 +28,27 @@ static struct region region_of(const struct convolution_kernel *c, long lanes, i
     return r;
 }
 
-/* The tile of so many pixels of a region that takes a kernel row at once, if there is one and the
- * taps along it are all of the kernel's and read neighbors. */
-static bool find_row_tile(struct writer *w, const struct convolution_kernel *c,
-                          const struct region *r, long pixels, struct microkernel *tile) {
-    long taps = c->kernel_size[!r->is_upright];
-    *tile = (struct microkernel){MICROKERNEL_ROW, (int)taps, (int)pixels, w->plan->lanes};
-    return c->by_rows && r->inner->run && r->inner->tap_count == taps &&
-           microkernel_in_library(tile, w->target);
+static struct microkernel row_tile(const struct writer *w, const struct convolution_kernel *c,
+                                   long pixels) {
+    return (struct microkernel){MICROKERNEL_ROW, (int)c->kernel_size[1], (int)pixels,
+                                w->plan->lanes};
 }
 
-/* Whether tiles of a region, of both sizes, are row tiles or not. */
-static void find_tiles(struct writer *w, const struct convolution_kernel *c, const struct region *r,
-                       bool *has_rows, bool *has_others) {
-    struct split pixels = split_evenly(r->inner->count, tile_image_pixels(c));
-    struct microkernel tile;
-    *has_rows = *has_others = false;
-    for (int i = 0; i < 2; i++)
-        if (i ? pixels.small : pixels.big)
-            *(find_row_tile(w, c, r, pixels.size + !i, &tile) ? has_rows : has_others) = true;
-}
-
-/* Lines of pixels that the tiles of a region take in one call. */
-static long lines_at_once(struct writer *w, const struct convolution_kernel *c,
-                          const struct region *r) {
-    bool has_rows, has_others;
-    find_tiles(w, c, r, &has_rows, &has_others);
-    return has_others ? 1 : r->outer->count;
+/* Whether the tiles of a region take a kernel row at once, and all lines of pixels in one call: the
+ * taps along them are all of the kernel's and read neighbors. */
+static bool takes_rows(const struct writer *w, const struct convolution_kernel *c,
+                       const struct region *r) {
+    const struct axis_class *columns = r->columns;
+    if (!c->by_rows || r->is_upright || !columns->run || columns->step != 1 ||
+        columns->in_step != 1 || columns->tap_count != c->kernel_size[1])
+        return false;
+    struct split pixels = split_evenly(columns->count, tile_image_pixels(c));
+    for (int i = 0; i < 2; i++) {
+        struct microkernel tile = row_tile(w, c, pixels.size + !i);
+        if ((i ? pixels.small : pixels.big) && !microkernel_in_library(&tile, w->target))
+            return false;
+    }
+    return true;
 }
 
 static int tap_count(const struct region *r) {
@@ -77,17 +71,14 @@ static void write_taps(struct writer *w, const struct kernel *kernel, const stru
                list.length ? text_string(&list) : "0");
 }
 
-/* Pairs for row tiles: of the lowest tap along the tile, for each tap across, of those from the
- * lowest up, if they are neighbors. */
+/* Pairs for row tiles: of the leftmost tap of each kernel row, from the top down, if these read
+ * neighbors. */
 static void write_row_taps(struct writer *w, const struct kernel *kernel, const struct region *r) {
     const struct convolution_kernel *c = &kernel->convolution;
     struct text list = {.arena = w->arena};
     const struct axis_class *rows = r->rows, *columns = r->columns;
-    int count = r->outer->tap_count, lowest = r->outer->lowest;
-    for (int i = 0; i < count; i++) {
-        int across = lowest ? lowest - i : i;
-        int row = r->is_upright ? rows->lowest : across,
-            column = r->is_upright ? across : columns->lowest;
+    for (int i = 0; i < rows->tap_count; i++) {
+        int row = rows->lowest ? rows->lowest - i : i, column = columns->lowest;
         long in =
             (rows->in_start[row] * c->in_size[1] + columns->in_start[column]) * w->plan->lanes;
         text_add(&list, "%s%ld, %ld", i ? ", " : "", in,
@@ -106,19 +97,19 @@ static const char *outside_text(struct writer *w, const struct convolution_kerne
                         MICROKERNEL_LEFT, r->inner->count - pixels, MICROKERNEL_RIGHT);
 }
 
+/* Pixels from pixel `q` on of all rows of a region. */
 static void write_row_call(struct writer *w, const struct kernel *kernel, const struct region *r,
-                           const struct microkernel *tile) {
+                           long pixels) {
     const struct convolution_kernel *c = &kernel->convolution;
-    const char *name = use_tile(w, tile->kind, tile->a, tile->b, tile->lanes);
+    struct microkernel tile = row_tile(w, c, pixels);
+    const char *name = use_tile(w, tile.kind, tile.a, tile.b, tile.lanes);
     write_line(w, "%s(xc + q * %ld, wc, %s, yc + q * %ld,", name, r->inner_in,
                c->epilogue.bias ? "bc" : "0", r->inner_out);
     const char *mask =
         c->epilogue.mask ? arena_format(w->arena, "mc + q * %ld", r->inner_out) : "0";
-    write_line(w, "    %s, row_taps_%d, %d, %ld, %s,", mask, r->number, r->outer->tap_count,
-               lines_at_once(w, c, r), outside_text(w, c, r, tile->b));
-    write_line(w, "    %ld, %ld, %ld, %ld, %ld, flags%s);",
-               r->inner->run * (r->is_upright ? c->kernel_size[1] : 1), r->outer_in, r->inner_in,
-               r->outer_out, r->inner_out,
+    write_line(w, "    %s, row_taps_%d, %d, %ld, %s,", mask, r->number, r->rows->tap_count,
+               r->rows->count, outside_text(w, c, r, pixels));
+    write_line(w, "    %ld, %ld, %ld, flags%s);", r->columns->run, r->outer_in, r->outer_out,
                c->prefetches ? arena_format(w->arena, " | %d", MICROKERNEL_AHEAD) : "");
 }
 
@@ -202,9 +193,8 @@ static void write_channel_tiles(struct writer *w, const struct kernel *kernel,
     const struct convolution_kernel *c = &kernel->convolution;
     struct split tiles = split_evenly(c->out_channels, c->tile_channels);
     long big = tiles.big * (tiles.size + 1);
-    struct microkernel row_tile;
-    if (find_row_tile(w, c, r, pixels, &row_tile)) {
-        write_row_call(w, kernel, r, &row_tile);
+    if (takes_rows(w, c, r)) {
+        write_row_call(w, kernel, r, pixels);
         return;
     }
     if (tiles.big) {
@@ -283,12 +273,13 @@ static void write_region(struct writer *w, const struct kernel *kernel, const st
     struct split tiles = split_evenly(c->out_channels, c->tile_channels);
     write_comment(w, "%ld x %ld pixels from row %ld, column %ld: %d taps", r->rows->count,
                   r->columns->count, r->rows->start, r->columns->start, tap_count(r));
-    bool has_rows, has_others;
-    find_tiles(w, c, r, &has_rows, &has_others);
-    write_open(w, "for (long i = 0; i < %ld; i++)", r->outer->count / lines_at_once(w, c, r));
-    if (has_others && tiles.big) write_taps(w, kernel, r, tiles.size + 1);
-    if (has_others && tiles.small) write_taps(w, kernel, r, tiles.size);
-    if (has_rows) write_row_taps(w, kernel, r);
+    bool is_by_rows = takes_rows(w, c, r);
+    write_open(w, "for (long i = 0; i < %ld; i++)", is_by_rows ? 1 : r->outer->count);
+    if (is_by_rows)
+        write_row_taps(w, kernel, r);
+    else if (tiles.big)
+        write_taps(w, kernel, r, tiles.size + 1);
+    if (!is_by_rows && tiles.small) write_taps(w, kernel, r, tiles.size);
     write_channel_blocks(w, kernel, r);
     write_close(w);
 }
@@ -348,17 +339,15 @@ void write_tile_table(struct writer *w, const struct convolution_kernel *c,
     write_line(w, "static %s *const tiles[]={%s};", microkernel_type(kind), text_string(&list));
 }
 
-/* [along columns, along rows][pixels - 1] */
+/* [pixels - 1] */
 static void write_row_tile_table(struct writer *w, const struct convolution_kernel *c) {
     struct text list = {.arena = w->arena};
-    for (int is_upright = 0; is_upright < 2; is_upright++)
-        for (int p = 1; p <= c->tile_pixels; p++) {
-            struct microkernel tile = {MICROKERNEL_ROW, (int)c->kernel_size[!is_upright], p,
-                                       w->plan->lanes};
-            bool has_tile = microkernel_in_library(&tile, w->target);
-            text_add(&list, "%s%s", list.length ? "," : "",
-                     has_tile ? use_tile(w, tile.kind, tile.a, tile.b, tile.lanes) : "0");
-        }
+    for (int p = 1; p <= c->tile_pixels; p++) {
+        struct microkernel tile = row_tile(w, c, p);
+        bool has_tile = microkernel_in_library(&tile, w->target);
+        text_add(&list, "%s%s", list.length ? "," : "",
+                 has_tile ? use_tile(w, tile.kind, tile.a, tile.b, tile.lanes) : "0");
+    }
     write_line(w, "static row_tile *const row_tiles[]={%s};", text_string(&list));
 }
 

@@ -18,7 +18,7 @@ typedef void convolution_tile(const float *x, const float *w, const float *bias,
 /** The type of row_tile_KxP (microkernel.h). */
 typedef void row_tile(const float *x, const float *w, const float *bias, float *y,
                       const float *mask, const long *taps, long tap_count, long rows, long outside,
-                      long w_tap, long x_row, long x_step, long y_row, long y_step, long flags);
+                      long w_tap, long x_row, long y_row, long flags);
 
 /** The type of point_tile_TxP (microkernel.h). */
 typedef void point_tile(const float *x, const float *w, float *y, long channels, long x_plane,
@@ -29,8 +29,8 @@ typedef void point_tile(const float *x, const float *w, float *y, long channels,
  * (MICROKERNEL_RELU, MICROKERNEL_MASK). rows, columns: so many classes of positions, each: start,
  * count, step, in_step, run, lowest tap (kernel.h: axis_class), number of taps, and for each tap its
  * kernel index and the input position that the first one reads. tiles: [of the larger, of the
- * smaller number of channels][pixels - 1]. row_tiles: of one channel, [along a row, along a
- * column][pixels - 1], NULL where there is none; or NULL. */
+ * smaller number of channels][pixels - 1]. row_tiles: of one channel,
+ * [pixels - 1], NULL where there is none; or NULL. */
 #define CONVOLUTION_DRIVER                                                       \
     struct convolution_driver {                                                  \
         long lanes, groups, in_channels, out_channels, in[2], out[2], kernel[2]; \

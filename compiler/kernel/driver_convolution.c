@@ -19,10 +19,9 @@ struct region {
     long outer_in, inner_in, outer_out, inner_out;
     long tap_count;
     const long *taps[2]; /* for tiles of the larger and of the smaller number of channels */
-    row_tile *const *row_tiles; /* by pixels - 1, or NULL */
+    row_tile *const *row_tiles; /* by pixels - 1; or NULL: these have other tiles */
     const long *row_taps;
     long row_tap_count, run;
-    long lines; /* of pixels, `outer` of them in all, that tiles take in one call */
     long ahead, rows_ahead; /* rows that only the next line of pixels reads: where, and how many */
 };
 
@@ -46,31 +45,30 @@ static long image_pixels(const struct convolution_driver *c) {
     return c->blocks_at_once > 1 ? 1 : c->tile_pixels;
 }
 
+/* Whether there are row tiles for all pixels of a region's rows. */
 static bool are_row_tiles(const struct convolution_driver *c, const struct region *r) {
     struct split pixels = split_evenly(r->inner, image_pixels(c));
-    return r->row_tiles && (!pixels.big || r->row_tiles[pixels.size]) &&
-           (!pixels.small || r->row_tiles[pixels.size - 1]);
+    return (!pixels.big || c->row_tiles[pixels.size]) &&
+           (!pixels.small || c->row_tiles[pixels.size - 1]);
 }
 
-/* Where one channel's tiles reach all taps of the kernel along them, and these read neighbors:
- * pairs of the lowest one for each tap across, of those from the lowest up, if they are neighbors. */
+/* Where one channel's tiles reach all taps of a kernel row, and these read neighbors: pairs of the
+ * leftmost one of each kernel row, from the top down, if these read neighbors. */
 static void find_rows(const struct convolution_driver *c, const long *row, const long *column,
                       bool is_upright, struct region *r, long *taps) {
-    const long *inner = is_upright ? row : column, *outer = is_upright ? column : row;
-    const long *lowest = inner + TAPS + 2 * inner[LOWEST];
-    if (!c->row_tiles || !inner[RUN] || inner[TAP_COUNT] != c->kernel[!is_upright]) return;
-    r->row_tiles = c->row_tiles + is_upright * c->tile_pixels;
+    const long *leftmost = column + TAPS + 2 * column[LOWEST];
+    if (!c->row_tiles || is_upright || !column[RUN] || column[STEP] != 1 || column[IN_STEP] != 1 ||
+        column[TAP_COUNT] != c->kernel[1] || !are_row_tiles(c, r))
+        return;
+    r->row_tiles = c->row_tiles;
     r->row_taps = taps;
-    r->row_tap_count = outer[TAP_COUNT];
-    r->run = inner[RUN] * (is_upright ? c->kernel[1] : 1);
-    for (long i = 0; i < outer[TAP_COUNT]; i++) {
-        const long *across = outer + TAPS + 2 * (outer[LOWEST] ? outer[LOWEST] - i : i);
-        const long *of_row = is_upright ? lowest : across,
-                   *of_column = is_upright ? across : lowest;
-        *taps++ = (of_row[1] * c->in[1] + of_column[1]) * c->lanes;
-        *taps++ = of_row[0] * c->kernel[1] + of_column[0];
+    r->row_tap_count = row[TAP_COUNT];
+    r->run = column[RUN];
+    for (long i = 0; i < row[TAP_COUNT]; i++) {
+        const long *of_row = row + TAPS + 2 * (row[LOWEST] ? row[LOWEST] - i : i);
+        *taps++ = (of_row[1] * c->in[1] + leftmost[1]) * c->lanes;
+        *taps++ = of_row[0] * c->kernel[1] + leftmost[0];
     }
-    if (are_row_tiles(c, r)) r->lines = r->outer;
 }
 
 /* In the middle of the columns that the taps of a pixel read. */
@@ -109,7 +107,6 @@ static struct region region_of(const struct convolution_driver *c, const long *r
                        NULL,
                        0,
                        0,
-                       1,
                        0,
                        0};
     if (is_upright) {
@@ -129,17 +126,16 @@ static long outside_of(const struct convolution_driver *c, const struct region *
                           (q + pixels < r->inner ? MICROKERNEL_RIGHT : 0));
 }
 
-/* A tile of p pixels from q on, over all lines that it takes at once. */
+/* A tile of p pixels from q on, of all rows. */
 static void run_row_tile(const struct convolution_driver *c, const struct region *r, struct block b,
                          long q, long p, long flags) {
     r->row_tiles[p - 1](b.x + q * r->inner_in, b.w, b.bias, b.y + q * r->inner_out,
                         b.mask ? b.mask + q * r->inner_out : NULL, r->row_taps, r->row_tap_count,
-                        r->lines, outside_of(c, r, q, p), r->run, r->outer_in, r->inner_in,
-                        r->outer_out, r->inner_out,
+                        r->outer, outside_of(c, r, q, p), r->run, r->outer_in, r->outer_out,
                         flags | (c->prefetches ? MICROKERNEL_AHEAD : 0));
 }
 
-/* All tiles of some input channels over a line of pixels, or the lines that they take at once. */
+/* All tiles of some input channels over a line of pixels; row tiles go over all lines. */
 static void run_line(const struct convolution_driver *c, const struct region *r, struct block b,
                      long channels, long flags) {
     struct split pixels = split_evenly(r->inner, image_pixels(c));
@@ -152,7 +148,7 @@ static void run_line(const struct convolution_driver *c, const struct region *r,
     long wide_pixels = pixels.big * (pixels.size + 1), wide_outs = outs.big * (outs.size + 1);
     for (long q = 0, p; q < r->inner; q += p) {
         p = pixels.size + (q < wide_pixels);
-        if (r->row_tiles && r->row_tiles[p - 1]) {
+        if (r->row_tiles) {
             run_row_tile(c, r, b, q, p, flags);
             continue;
         }
@@ -179,7 +175,7 @@ static void run_region(const struct convolution_driver *c, const struct region *
                        const struct block *block) {
     struct split parts = split_evenly(c->in_channels, c->channel_block);
     long count = parts.big + parts.small, in_plane = c->in[0] * c->in[1] * c->lanes;
-    for (long i = 0; i < r->outer; i += r->lines)
+    for (long i = 0; i < (r->row_tiles ? 1 : r->outer); i++)
         for (long part = 0, first = 0, channels; part < count; part++, first += channels) {
             struct block b = *block;
             channels = parts.size + (part < parts.big);

@@ -37,7 +37,7 @@ static const char *parameters(enum microkernel_kind kind) {
     case MICROKERNEL_ROW:
         return "const real *x, const real *w, const real *bias, real *y,\n"
                "        const real *mask, const long *taps, long tap_count, long rows, long outside,\n"
-               "        long w_tap, long x_row, long x_step, long y_row, long y_step, long flags";
+               "        long w_tap, long x_row, long y_row, long flags";
     case MICROKERNEL_GRADIENT_ROW:
         return "const real *x, const real *g, real *acc, long rows, long columns,\n"
                "        long x_row, long x_column, long g_row, long g_column, long border";
@@ -263,7 +263,7 @@ bool microkernel_in_library(const struct microkernel *kernel, const struct targe
         return (a <= 8 && b <= 8) || (a == 12 && b <= 2) || (a == 1 && b <= MOST_PIXELS);
     case MICROKERNEL_ROW: /* the sums, the weights of a row and a pixel stay in registers */
         if (lanes != target->block_lanes || (a != 3 && a != 5 && a != 7)) return false;
-        return b > 1 && b <= MOST_PIXELS && a + b + 2 <= target->registers;
+        return b <= MOST_PIXELS && a + b + 2 <= target->registers;
     case MICROKERNEL_GRADIENT:
         if (lanes != target->block_lanes) return false;
         return (a <= target->gradient_out && b <= target->gradient_in) || (a <= 8 && b == 1) ||

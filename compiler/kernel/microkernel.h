@@ -28,11 +28,11 @@
  *
  *   void row_tile_KxP(const real *x, const real *w, const real *bias, real *y,
  *       const real *mask, const long *taps, long tap_count, long rows, long outside,
- *       long w_tap, long x_row, long x_step, long y_row, long y_step, long flags);
- *     K taps of a kernel row x P pixels of one channel, the pixels of neighboring taps x_step apart:
+ *       long w_tap, long x_row, long y_row, long flags);
+ *     K taps of a kernel row, which read neighbors, x P pixels of one channel:
  *     for each row < rows, each kernel row r < tap_count:
- *       acc[p] += w[taps[2r+1] + k * w_tap] * x[row * x_row + taps[2r] + (p + k) * x_step]
- *     y[row * y_row + p * y_step] = epilogue(acc), which starts at the bias whatever the flags.
+ *       acc[p] += w[taps[2r+1] + k * w_tap] * x[row * x_row + taps[2r] + (p + k) * L]
+ *     y[row * y_row + p * L] = epilogue(acc), which starts at the bias whatever the flags.
  *     It reads each pixel once for all K taps. `outside` says at which edges of the image, LEFT, RIGHT,
  *     ABOVE or BELOW, the first or last pixels (or rows) are: the K / 2 (tap_count / 2) pixels beyond
  *     are left out. With the flag AHEAD it asks for pixels of later rows.

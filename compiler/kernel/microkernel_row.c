@@ -6,6 +6,8 @@
  * registers hold the weights of all kernel rows, these are read once. */
 #include "microkernel_text.h"
 
+#include <stdlib.h>
+
 /* The sums, the weights of K kernel rows, a pixel, the bias and a zero. */
 static bool holds_kernel(const struct microkernel *kernel, const struct target *target) {
     return kernel->a * kernel->a + kernel->b + 3 <= target->registers;
@@ -18,27 +20,30 @@ static void print_weights(struct text *text, const struct microkernel *kernel, c
         text_add(text, "%s%sw%s_%d = w[%s + %d * w_tap] - zero;\n", indent, declares, r, k, w, k);
 }
 
-/* The pixels that kernel row r reads, from x + at on, each times all weights. A pointer that goes
- * along takes one register, where there are not enough for all distances. */
+/* "xk + 32" */
+static const char *pixel_of(struct text *text, const struct microkernel *kernel, const char *base,
+                            int p) {
+    if (p == 0) return base;
+    return arena_format(text->arena, "%s %c %d", base, p < 0 ? '-' : '+', abs(p) * kernel->lanes);
+}
+
+/* The pixels that kernel row r reads, from x + at on, each times all weights. */
 static void print_products(struct text *text, const struct microkernel *kernel, const char *indent,
                            const char *r, const char *at) {
     int taps = kernel->a, pixels = kernel->b, inside = taps / 2;
-    text_add(text, "%sconst real *xk = x + (%s + %d * x_step);\n", indent, at, inside);
+    text_add(text, "%sconst real *xk = x + (%s + %d);\n", indent, at, inside * kernel->lanes);
     for (int i = 0; i < pixels + taps - 1; i++) {
         int edge = i < inside             ? MICROKERNEL_LEFT
                    : i >= pixels + inside ? MICROKERNEL_RIGHT
                                           : 0;
-        const char *address = i < inside ? arena_format(text->arena, "xk - %d * x_step", inside - i)
-                              : i == inside ? "xk"
-                                            : "xk += x_step";
         if (edge) text_add(text, "%sif (!(outside & %d)) {\n", indent, edge);
         text_add(text, "%s%s", indent, edge ? "    " : "");
-        microkernel_print_load(text, kernel->lanes, arena_format(text->arena, "x%d", i), address,
-                               taps);
+        microkernel_print_load(text, kernel->lanes, arena_format(text->arena, "x%d", i),
+                               pixel_of(text, kernel, "xk", i - inside), taps);
         text_add(text, "%s%s", indent, edge ? "   " : "");
         for (int k = taps - 1; k >= 0; k--)
             if (i - k >= 0 && i - k < pixels)
-                text_add(text, " a0_%d += x%d * w%s_%d;", i - k, i, r, k);
+                text_add(text, " a%d += x%d * w%s_%d;", i - k, i, r, k);
         text_put(text, "\n");
         if (edge) text_add(text, "%s}\n", indent);
     }
@@ -53,7 +58,7 @@ static void print_ahead(struct text *text, const struct microkernel *kernel) {
              "            const real *ahead = x + %d * x_row;\n",
              MICROKERNEL_AHEAD, ROWS);
     for (int p = 0; p < kernel->b; p++)
-        text_add(text, "            LATHE_PREFETCH(ahead + %d * x_step);\n", p);
+        text_add(text, "            LATHE_PREFETCH(%s);\n", pixel_of(text, kernel, "ahead", p));
     text_put(text, "        }\n");
 }
 
@@ -101,18 +106,18 @@ static void print_finish(struct text *text, const struct microkernel *kernel) {
         text_add(text, "        if (flags & %d) {\n", is_mask ? MICROKERNEL_MASK : MICROKERNEL_RELU);
         if (is_mask) text_put(text, "            const real *mk = mask + row * y_row;\n");
         for (int p = 0; p < kernel->b; p++) {
-            const char *sum = arena_format(text->arena, "a0_%d", p);
-            const char *mask = arena_format(text->arena, "*(const memory%d *)mk", kernel->lanes);
+            const char *sum = arena_format(text->arena, "a%d", p);
+            const char *mask = arena_format(text->arena, "*(const memory%d *)(%s)", kernel->lanes,
+                                            pixel_of(text, kernel, "mk", p));
             text_put(text, "            ");
             microkernel_print_select(text, kernel->lanes, sum, is_mask ? mask : sum);
-            text_put(text, is_mask && p + 1 < kernel->b ? " mk += y_step;\n" : "\n");
+            text_put(text, "\n");
         }
         text_put(text, "        }\n");
     }
-    text_put(text, "        real *yk = y;\n");
     for (int p = 0; p < kernel->b; p++)
-        text_add(text, "        *(memory%d *)yk = a0_%d;%s\n", kernel->lanes, p,
-                 p + 1 < kernel->b ? " yk += y_step;" : "");
+        text_add(text, "        *(memory%d *)(%s) = a%d;\n", kernel->lanes,
+                 pixel_of(text, kernel, "y", p), p);
 }
 
 static void print_rows(struct text *text, const struct microkernel *kernel,
@@ -125,7 +130,7 @@ static void print_rows(struct text *text, const struct microkernel *kernel,
                    "        const long first = row < top ? top - row : 0;\n"
                    "        const long last = tap_count - 1 - (row < end ? 0 : row - end + 1);\n");
     for (int p = 0; p < kernel->b; p++)
-        text_add(text, "%s a0_%d = start%s",
+        text_add(text, "%s a%d = start%s",
                  p ? "" : arena_format(text->arena, "        vector%d", kernel->lanes), p,
                  p + 1 < kernel->b ? "," : ";\n");
     print_ahead(text, kernel);
@@ -142,20 +147,20 @@ static void print_plain(struct text *text, const struct microkernel *kernel) {
              "        for (long p = 0; p < %d; p++) {\n"
              "            const long first = row < top ? top - row : 0;\n"
              "            const long last = tap_count - 1 - (row < end ? 0 : row - end + 1);\n"
-             "            const long at = row * y_row + p * y_step;\n"
+             "            const long at = row * y_row + p * %d;\n"
              "            real sum[%d];\n"
              "            for (long i = 0; i < %d; i++) sum[i] = bias ? bias[0] : 0;\n",
-             pixels, lanes, lanes);
+             pixels, lanes, lanes, lanes);
     text_add(text,
              "            for (long r = first; r <= last; r++)\n"
              "                for (long k = 0; k < %d; k++) {\n"
-             "                    const long in = taps[2 * r] + row * x_row + (p + k) * x_step;\n"
+             "                    const long in = taps[2 * r] + row * x_row + (p + k) * %d;\n"
              "                    const real wk = w[taps[2 * r + 1] + k * w_tap];\n"
              "                    if ((outside & %d) && p + k < %d) continue;\n"
              "                    if ((outside & %d) && p + k >= %d) continue;\n"
              "                    for (long i = 0; i < %d; i++) sum[i] += wk * x[in + i];\n"
              "                }\n",
-             taps, MICROKERNEL_LEFT, taps / 2, MICROKERNEL_RIGHT, pixels + taps / 2, lanes);
+             taps, lanes, MICROKERNEL_LEFT, taps / 2, MICROKERNEL_RIGHT, pixels + taps / 2, lanes);
     text_add(text,
              "            for (long i = 0; i < %d; i++) {\n"
              "                if ((flags & %d) && !(sum[i] > 0)) sum[i] = 0;\n"

@@ -48,9 +48,15 @@ static double split_cost(struct split a, struct split b) {
     return cost;
 }
 
-/* The longer side of the largest region of constant taps: tiles run along it. */
+/* The longer side of the largest region of constant taps: tiles run along it; row tiles, along rows
+ * of neighbors. */
 static long main_length(const struct convolution_kernel *c) {
     long height = 1, width = 1;
+    for (int i = 0; c->by_rows && i < c->column_count; i++) {
+        const struct axis_class *class = &c->columns[i];
+        bool is_whole = class->tap_count == c->kernel_size[1] && class->run;
+        if (is_whole && class->step == 1 && class->in_step == 1) return class->count;
+    }
     for (int i = 0; i < c->row_count; i++) height = larger(height, c->rows[i].count);
     for (int i = 0; i < c->column_count; i++) width = larger(width, c->columns[i].count);
     return larger(height, width);
