@@ -15,6 +15,7 @@ struct block {
 
 /* Pixels with the same taps. Tiles run along the inner direction. */
 struct region {
+    long start;        /* where it begins in the output */
     long outer, inner; /* pixels */
     long outer_in, inner_in, outer_out, inner_out;
     long tap_count;
@@ -95,7 +96,8 @@ static struct region region_of(const struct convolution_driver *c, const long *r
     long out_row = c->out[1] * c->lanes * row[STEP], out_column = c->lanes * column[STEP];
     long taps_of_kernel = c->kernel[0] * c->kernel[1];
     bool is_upright = column[COUNT] < image_pixels(c) && row[COUNT] > column[COUNT];
-    struct region r = {row[COUNT],
+    struct region r = {(row[START] * c->out[1] + column[START]) * c->lanes,
+                       row[COUNT],
                        column[COUNT],
                        in_row,
                        in_column,
@@ -115,7 +117,11 @@ static struct region region_of(const struct convolution_driver *c, const long *r
         r.outer_out = out_column, r.inner_out = out_row;
     }
     find_rows_ahead(c, row, column, is_upright, &r);
-    find_rows(c, row, column, is_upright, &r, taps); /* one channel has tiles of one size only */
+    find_rows(c, row, column, is_upright, &r, taps);
+    if (r.row_tiles) return r;
+    struct split outs = split_evenly(c->out_channels, c->tile_channels);
+    if (outs.big) find_taps(c, row, column, outs.size + 1, taps);
+    if (outs.small) find_taps(c, row, column, outs.size, taps + 2 * taps_of_kernel);
     return r;
 }
 
@@ -126,16 +132,22 @@ static long outside_of(const struct convolution_driver *c, const struct region *
                           (q + pixels < r->inner ? MICROKERNEL_RIGHT : 0));
 }
 
-/* A tile of p pixels from q on, of all rows. */
-static void run_row_tile(const struct convolution_driver *c, const struct region *r, struct block b,
-                         long q, long p, long flags) {
-    r->row_tiles[p - 1](b.x + q * r->inner_in, b.w, b.bias, b.y + q * r->inner_out,
-                        b.mask ? b.mask + q * r->inner_out : NULL, r->row_taps, r->row_tap_count,
-                        r->outer, outside_of(c, r, q, p), r->run, r->outer_in, r->outer_out,
-                        flags | (c->prefetches ? MICROKERNEL_AHEAD : 0));
+/* Row tiles: over all rows in one call. */
+static void run_rows(const struct convolution_driver *c, const struct region *r,
+                     const struct block *b) {
+    struct split pixels = split_evenly(r->inner, c->tile_pixels);
+    long wide_pixels = pixels.big * (pixels.size + 1);
+    long flags = c->flags | (c->prefetches ? MICROKERNEL_AHEAD : 0);
+    for (long q = 0, p; q < r->inner; q += p) {
+        p = pixels.size + (q < wide_pixels);
+        r->row_tiles[p - 1](b->x + q * r->inner_in, b->w, b->bias, b->y + q * r->inner_out,
+                            b->mask ? b->mask + q * r->inner_out : NULL, r->row_taps,
+                            r->row_tap_count, r->outer, outside_of(c, r, q, p), r->run, r->outer_in,
+                            r->outer_out, flags);
+    }
 }
 
-/* All tiles of some input channels over a line of pixels; row tiles go over all lines. */
+/* All tiles of some input channels over a line of pixels. */
 static void run_line(const struct convolution_driver *c, const struct region *r, struct block b,
                      long channels, long flags) {
     struct split pixels = split_evenly(r->inner, image_pixels(c));
@@ -148,10 +160,6 @@ static void run_line(const struct convolution_driver *c, const struct region *r,
     long wide_pixels = pixels.big * (pixels.size + 1), wide_outs = outs.big * (outs.size + 1);
     for (long q = 0, p; q < r->inner; q += p) {
         p = pixels.size + (q < wide_pixels);
-        if (r->row_tiles) {
-            run_row_tile(c, r, b, q, p, flags);
-            continue;
-        }
         for (long o = 0, t; o < c->out_channels; o += t) {
             bool is_small = o >= wide_outs;
             long at = o * out_plane + q * r->inner_out;
@@ -172,12 +180,18 @@ static void run_line(const struct convolution_driver *c, const struct region *r,
 }
 
 static void run_region(const struct convolution_driver *c, const struct region *r,
-                       const struct block *block) {
+                       struct block block) {
+    block.y += r->start;
+    if (block.mask) block.mask += r->start;
+    if (r->row_tiles) {
+        run_rows(c, r, &block);
+        return;
+    }
     struct split parts = split_evenly(c->in_channels, c->channel_block);
     long count = parts.big + parts.small, in_plane = c->in[0] * c->in[1] * c->lanes;
-    for (long i = 0; i < (r->row_tiles ? 1 : r->outer); i++)
+    for (long i = 0; i < r->outer; i++)
         for (long part = 0, first = 0, channels; part < count; part++, first += channels) {
-            struct block b = *block;
+            struct block b = block;
             channels = parts.size + (part < parts.big);
             b.x += first * in_plane + i * r->outer_in;
             if (c->has_weights) b.w += first * c->out_channels * c->kernel[0] * c->kernel[1];
@@ -190,28 +204,24 @@ static void run_region(const struct convolution_driver *c, const struct region *
 
 /* All regions of a block. */
 static void run_block(const struct convolution_driver *c, const struct block *block, long *taps) {
-    struct split outs = split_evenly(c->out_channels, c->tile_channels);
     const long *row = c->rows;
     for (long i = 0; i < c->row_classes; i++, row = next_class(row)) {
         const long *column = c->columns;
         for (long j = 0; j < c->column_classes; j++, column = next_class(column)) {
             struct region r = region_of(c, row, column, taps);
-            struct block b = *block;
-            long start = (row[START] * c->out[1] + column[START]) * c->lanes;
-            if (outs.big) find_taps(c, row, column, outs.size + 1, taps);
-            if (outs.small)
-                find_taps(c, row, column, outs.size, taps + 2 * c->kernel[0] * c->kernel[1]);
-            b.y += start;
-            if (b.mask) b.mask += start;
-            run_region(c, &r, &b);
+            run_region(c, &r, *block);
         }
     }
 }
 
+/* With one region its numbers are found once for all: they took longer than the products of a
+ * channel of 7 x 7. */
 CONVOLUTION_DRIVE {
     long in = c->in_channels * c->in[0] * c->in[1] * c->lanes;
     long out = c->out_channels * c->out[0] * c->out[1] * c->lanes;
     long weights = c->in_channels * c->out_channels * c->kernel[0] * c->kernel[1];
+    bool is_one = c->row_classes * c->column_classes == 1;
+    struct region all = region_of(c, c->rows, c->columns, taps);
     for (long n = begin * c->blocks_at_once; n < end * c->blocks_at_once; n += c->blocks_at_once)
         for (long group = 0; group < c->groups; group++) {
             struct block b = {x + n * c->x_block + group * in,
@@ -219,6 +229,9 @@ CONVOLUTION_DRIVE {
                               bias ? bias + group * c->out_channels : NULL,
                               mask ? mask + n * c->mask_block + group * out : NULL,
                               y + n * c->y_block + group * out};
-            run_block(c, &b, taps);
+            if (is_one)
+                run_region(c, &all, b);
+            else
+                run_block(c, &b, taps);
         }
 }
