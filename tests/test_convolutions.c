@@ -58,6 +58,47 @@ static const struct kernel_case depthwise_whole_rows = {
     "conv2d { 4, kernel_size = 7, groups = 4, padding = 'same', activation = 'relu' }, "
     "max_pool2d { 2 }, conv2d { 4, kernel_size = 3, groups = 4, padding = 'same' }, " TAIL,
     LOSS};
+/* Images of one row to three: kernels that reach out above and below, at once too; rows of two
+ * tiles, each at one edge; a kernel wider than half a tile's pixels. */
+static const struct kernel_case depthwise_one_row = {
+    18, false,
+    "input { 1, 10, 1 }, conv2d { 3, kernel_size = 1, activation = 'relu' }, "
+    "conv2d { 3, kernel_size = 3, groups = 3, padding = 'same', activation = 'relu' }, "
+    "conv2d { 3, kernel_size = { 1, 7 }, groups = 3, padding = 'same' }, " TAIL,
+    LOSS};
+static const struct kernel_case depthwise_two_rows = {
+    16, false,
+    "input { 2, 16, 1 }, conv2d { 2, kernel_size = 1, activation = 'relu' }, "
+    "conv2d { 2, kernel_size = 3, groups = 2, padding = 'same', activation = 'relu' }, "
+    "conv2d { 2, kernel_size = 5, groups = 2, padding = 'same', activation = 'relu' }, "
+    "conv2d { 2, kernel_size = { 2, 3 }, groups = 2 }, " TAIL,
+    LOSS};
+static const struct kernel_case depthwise_three_rows = {
+    17, false,
+    "input { 3, 15, 1 }, conv2d { 2, kernel_size = 1, activation = 'relu' }, "
+    "conv2d { 2, kernel_size = 3, groups = 2, padding = 'same', activation = 'relu' }, "
+    "conv2d { 2, kernel_size = { 3, 7 }, groups = 2, padding = 'same', activation = 'relu' }, "
+    "conv2d { 2, kernel_size = { 3, 1 }, groups = 2, padding = 'same', activation = 'relu' }, "
+    "max_pool2d { { 1, 5 } }, "
+    "conv2d { 2, kernel_size = 3, groups = 2, padding = 'same' }, " TAIL,
+    LOSS};
+/* Three tiles a row: the middle one is at no edge. Whole rows of a kernel without a border. */
+static const struct kernel_case depthwise_wide = {
+    16, false,
+    "input { 9, 31, 1 }, conv2d { 2, kernel_size = 1, activation = 'relu' }, "
+    "conv2d { 2, kernel_size = 3, groups = 2, padding = 'same', activation = 'relu' }, "
+    "conv2d { 2, kernel_size = { 7, 5 }, groups = 2, padding = 'same', activation = 'relu' }, "
+    "conv2d { 2, kernel_size = 3, groups = 2, activation = 'relu' }, "
+    "conv2d { 2, kernel_size = { 5, 3 }, groups = 2, padding = 'same' }, max_pool2d { 3 }, " TAIL,
+    LOSS};
+/* Higher than wide, and of a width of one tile less the border. */
+static const struct kernel_case depthwise_high = {
+    16, false,
+    "input { 17, 6, 1 }, conv2d { 2, kernel_size = 1, activation = 'relu' }, "
+    "conv2d { 2, kernel_size = { 5, 3 }, groups = 2, activation = 'relu' }, "
+    "conv2d { 2, kernel_size = 3, groups = 2, padding = 'same', activation = 'relu' }, "
+    "conv2d { 2, kernel_size = 3, groups = 2, strides = { 2, 1 }, padding = 'same' }, " TAIL,
+    LOSS};
 /* Backwards, strides leave every second tap; a dilated kernel's taps are no neighbors, but for
  * strides as wide. */
 static const struct kernel_case depthwise_strides = {
@@ -101,6 +142,13 @@ static const struct kernel_case far = {
     "input { 24, 24, 1 }, conv2d { 16, kernel_size = 1 }, "
     "conv2d { 16, kernel_size = 3, groups = 16, padding = 'same' }, "
     "conv2d { 14, kernel_size = 3, strides = 2, padding = 'same' }, "
+    "global_average_pool2d {}, dense { 3, activation = 'softmax' }",
+    LOSS};
+/* Row tiles ask ahead by themselves, back for the mask, too (AVX2). */
+static const struct kernel_case far_rows = {
+    8, false,
+    "input { 16, 17, 1 }, conv2d { 16, kernel_size = 1, activation = 'relu' }, "
+    "conv2d { 16, kernel_size = 3, groups = 16, padding = 'same' }, "
     "global_average_pool2d {}, dense { 3, activation = 'softmax' }",
     LOSS};
 static const struct kernel_case far_masked = {
@@ -152,12 +200,18 @@ int main(void) {
         KERNEL_CASE(depthwise_rows),
         KERNEL_CASE(depthwise_whole_rows),
         KERNEL_CASE(depthwise_strides),
+        KERNEL_CASE(depthwise_one_row),
+        KERNEL_CASE(depthwise_two_rows),
+        KERNEL_CASE(depthwise_three_rows),
+        KERNEL_CASE(depthwise_wide),
+        KERNEL_CASE(depthwise_high),
         KERNEL_CASE(two_channels),
         KERNEL_CASE(pairs_in_groups),
         KERNEL_CASE(two_channels_to_one),
         KERNEL_CASE(panels),
         KERNEL_CASE(few_pixels),
         KERNEL_CASE(far),
+        KERNEL_CASE(far_rows),
         KERNEL_CASE(far_masked),
         KERNEL_CASE(far_gradients),
     };

@@ -19,7 +19,7 @@ struct region {
     long outer, inner; /* pixels */
     long outer_in, inner_in, outer_out, inner_out;
     long tap_count;
-    const long *taps[2]; /* for tiles of the larger and of the smaller number of channels */
+    const long *taps[2];        /* for tiles of the larger and of the smaller number of channels */
     row_tile *const *row_tiles; /* by pixels - 1; or NULL: these have other tiles */
     const long *row_taps;
     long row_tap_count, run;
@@ -128,8 +128,8 @@ static struct region region_of(const struct convolution_driver *c, const long *r
 /* The edges of the image that a tile of so many pixels from q on goes to. */
 static long outside_of(const struct convolution_driver *c, const struct region *r, long q,
                        long pixels) {
-    return c->outside & ~((q > 0 ? MICROKERNEL_LEFT : 0) |
-                          (q + pixels < r->inner ? MICROKERNEL_RIGHT : 0));
+    return c->outside &
+           ~((q > 0 ? MICROKERNEL_LEFT : 0) | (q + pixels < r->inner ? MICROKERNEL_RIGHT : 0));
 }
 
 /* Row tiles: over all rows in one call. */

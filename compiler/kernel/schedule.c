@@ -119,8 +119,8 @@ static void choose_blocks(const struct program_plan *plan, struct convolution_ke
 
 /* The class of positions along an axis that all taps reach, if a tile can take those at both edges
  * along: they read the same, but for the taps that lie outside. */
-static struct axis_class *inner_class(struct axis_class *classes, int count, long size, long in_size,
-                                      long taps) {
+static struct axis_class *inner_class(struct axis_class *classes, int count, long size,
+                                      long in_size, long taps) {
     for (int i = 0; i < count; i++) {
         struct axis_class *class = &classes[i];
         if (class->tap_count == taps && class->step == 1 && class->in_step == 1 && class->run &&
@@ -141,8 +141,8 @@ static struct axis_class *take_edges(struct axis_class *class) {
  * row of seven pixels, and the rows at the edges calls of their own. */
 static bool take_whole_rows(const struct program_plan *plan, struct convolution_kernel *c) {
     const long taps = c->kernel_size[1], width = c->out_size[1];
-    struct axis_class *rows = inner_class(c->rows, c->row_count, c->out_size[0], c->in_size[0],
-                                          c->kernel_size[0]);
+    struct axis_class *rows =
+        inner_class(c->rows, c->row_count, c->out_size[0], c->in_size[0], c->kernel_size[0]);
     struct axis_class *columns =
         inner_class(c->columns, c->column_count, width, c->in_size[1], taps);
     if (!c->by_rows || !columns) return false;
@@ -362,8 +362,7 @@ static void schedule_matmul(struct program_plan *plan, struct kernel *kernel) {
     m->tile_vectors = (int)(vectors.size + (vectors.big > 0));
     /* A large b is read once, column tile by column tile; a small one stays in the L2 cache. */
     bool is_large = m->columns * m->depth * REAL_SIZE > target->l2 / 2;
-    m->by_columns = is_large ||
-                    vectors.big + vectors.small > rows.big + rows.small;
+    m->by_columns = is_large || vectors.big + vectors.small > rows.big + rows.small;
     m->use_generic = plan->generic_products && m->columns * m->depth >= 100000 && m->rows >= 16 &&
                      !m->epilogue.bias && !m->epilogue.relu && !m->epilogue.mask;
     bool is_narrow = schedule_narrow(plan, m);
