@@ -48,7 +48,8 @@ static const struct kernel_case depthwise_rows = {
     "conv2d { 3, kernel_size = { 5, 3 }, groups = 3, activation = 'relu' }, "
     "conv2d { 3, kernel_size = 7, groups = 3, padding = 'same' }, " TAIL,
     LOSS};
-/* Tiles that are whole rows, as wide as there are and as narrow, of which the border is left out. */
+/* Tiles that are whole rows, as wide as there are and as narrow, of which the border is left out.
+ */
 static const struct kernel_case depthwise_whole_rows = {
     21, false,
     "input { 6, 14, 1 }, conv2d { 4, kernel_size = 1 }, "
@@ -130,7 +131,8 @@ static const struct kernel_case pairs_in_groups = {
 /* One output channel of two: its tile is the columns of one channel, not of both. */
 static const struct kernel_case two_channels_to_one = {
     18, false,
-    "input { 6, 9, 2 }, conv2d { 1, kernel_size = { 4, 3 }, padding = 'same', activation = 'elu' }, "
+    "input { 6, 9, 2 }, conv2d { 1, kernel_size = { 4, 3 }, padding = 'same', activation = 'elu' "
+    "}, "
     "conv2d { 6, kernel_size = 1, activation = 'relu' }, "
     "conv2d { 3, kernel_size = 3, groups = 3, padding = 'same' }, " TAIL,
     LOSS};
@@ -186,6 +188,14 @@ static const struct kernel_case few_pixels = {
     "conv2d { 6, kernel_size = 2, groups = 2 }, " TAIL,
     LOSS};
 
+/* Windows that reach far beyond the image: most of their taps read nothing. */
+static const struct kernel_case far_reach = {
+    33, false,
+    "input { 3, 2, 2 }, conv2d { 3, kernel_size = { 20, 71 }, padding = 'same' }, average_pool2d "
+    "{ { "
+    "300, 5 }, strides = 1, padding = 'same' }, flatten {}, dense { 3, activation = 'softmax' }",
+    "'sparse_categorical_crossentropy'"};
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         KERNEL_CASE(same),
@@ -211,6 +221,7 @@ int main(void) {
         KERNEL_CASE(panels),
         KERNEL_CASE(few_pixels),
         KERNEL_CASE(far),
+        KERNEL_CASE(far_reach),
         KERNEL_CASE(far_rows),
         KERNEL_CASE(far_masked),
         KERNEL_CASE(far_gradients),

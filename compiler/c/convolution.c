@@ -368,6 +368,18 @@ static void write_tiles(struct writer *w, const struct convolution_kernel *c) {
     if (c->by_rows) write_row_tile_table(w, c);
 }
 
+static long most_taps(const struct axis_class *classes, int count) {
+    long most = 0;
+    for (int i = 0; i < count; i++)
+        if (classes[i].tap_count > most) most = classes[i].tap_count;
+    return most;
+}
+
+/* Numbers for the driver: 4 for each tap of a pixel, on the stack. */
+static long driver_numbers(const struct convolution_kernel *c) {
+    return 4 * most_taps(c->rows, c->row_count) * most_taps(c->columns, c->column_count);
+}
+
 static void write_drive(struct writer *w, const struct kernel *kernel) {
     const struct convolution_kernel *c = &kernel->convolution;
     struct view *const *views = w->plan->views;
@@ -385,7 +397,7 @@ static void write_drive(struct writer *w, const struct kernel *kernel) {
                epilogue_flags(c), c->prefetches, c->blocks_at_once, c->outside, c->row_count,
                c->column_count, views[c->image->number]->stride[0], kernel->out->stride[0],
                e->mask ? views[e->mask->number]->stride[0] : 0, c->by_rows ? "row_tiles" : "0");
-    write_line(w, "long taps[%ld];", 4 * c->kernel_size[0] * c->kernel_size[1]);
+    write_line(w, "long taps[%ld];", driver_numbers(c));
     write_line(
         w, "%s(&c,%s,%s,%s,%s,%s,taps,begin,end);", use_symbol(w, "convolution_drive"),
         view_address(w, views[c->image->number]), c->weights ? view_address(w, c->packed) : "ones",
@@ -394,10 +406,11 @@ static void write_drive(struct writer *w, const struct kernel *kernel) {
 }
 
 void write_convolution(struct writer *w, struct kernel *kernel) {
+    enum { MOST_NUMBERS = 16384 };
     const struct convolution_kernel *c = &kernel->convolution;
     const struct program_plan *plan = w->plan;
     write_kernel_open(w, kernel);
-    if (w->dialect == DIALECT_TCC) {
+    if (w->dialect == DIALECT_TCC && driver_numbers(c) <= MOST_NUMBERS) {
         write_drive(w, kernel);
         write_close(w);
         return;

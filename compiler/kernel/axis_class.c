@@ -7,11 +7,20 @@ struct taps {
     long *tap, *in;
 };
 
-/* The taps of one position, and the input position each reads. */
+static long clamp(long value, long least, long most) {
+    return value < least ? least : value > most ? most : value;
+}
+
+/* The taps of one position, and the input position each reads. A kernel may reach far beyond the
+ * input: only taps near it are looked at. */
 static void find_taps(struct taps *taps, bool is_backward, long position, long in_size,
                       long kernel_size, long stride, long dilation, long pad) {
+    const long zero = is_backward ? position + pad : pad - position * stride; /* tap at input 0 */
+    const long reach = is_backward ? (in_size - 1) * stride : in_size - 1;
+    const long first = (is_backward ? zero - reach : zero) / dilation;
+    const long last = (is_backward ? zero : zero + reach) / dilation;
     taps->count = 0;
-    for (long k = 0; k < kernel_size; k++) {
+    for (long k = clamp(first, 0, kernel_size); k <= clamp(last, -1, kernel_size - 1); k++) {
         long in =
             is_backward ? position + pad - k * dilation : position * stride + k * dilation - pad;
         if (is_backward) {
@@ -49,8 +58,8 @@ struct axis_class *axis_classes(struct arena *arena, bool is_backward, long out_
                                 long kernel_size, long stride, long dilation, long pad,
                                 int *count) {
     struct axis_class *classes = ARENA_ARRAY(arena, struct axis_class, out_size);
-    struct taps taps = {0, ARENA_ARRAY(arena, long, kernel_size),
-                        ARENA_ARRAY(arena, long, kernel_size)};
+    const long most = clamp(kernel_size, 0, in_size); /* each reads another position */
+    struct taps taps = {0, ARENA_ARRAY(arena, long, most), ARENA_ARRAY(arena, long, most)};
     long step = is_backward ? stride : 1;
     *count = 0;
     for (long residue = 0; residue < step && residue < out_size; residue++) {
@@ -70,8 +79,8 @@ struct axis_class *axis_classes(struct arena *arena, bool is_backward, long out_
             class->tap = taps.tap;
             class->in_start = taps.in;
             find_run(class);
-            taps.tap = ARENA_ARRAY(arena, long, kernel_size);
-            taps.in = ARENA_ARRAY(arena, long, kernel_size);
+            taps.tap = ARENA_ARRAY(arena, long, most);
+            taps.in = ARENA_ARRAY(arena, long, most);
         }
     }
     return classes;

@@ -45,7 +45,7 @@ typedef void point_tile(const float *x, const float *w, float *y, long channels,
 CONVOLUTION_DRIVER;
 
 /** Runs the units from `begin` to before `end`: sample blocks, or some at once. w: packed (without weights: a one); bias
- * and mask may be NULL; taps: room for 4 longs a tap of the kernel. */
+ * and mask may be NULL; taps: room for 4 longs for each tap of a pixel. */
 #define CONVOLUTION_DRIVE                                                                          \
     void convolution_drive(const struct convolution_driver *c, const float *x, const float *w,     \
                            const float *bias, float *y, const float *mask, long *taps, long begin, \

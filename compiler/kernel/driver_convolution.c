@@ -94,7 +94,7 @@ static struct region region_of(const struct convolution_driver *c, const long *r
                                const long *column, long *taps) {
     long in_row = c->in[1] * c->lanes * row[IN_STEP], in_column = c->lanes * column[IN_STEP];
     long out_row = c->out[1] * c->lanes * row[STEP], out_column = c->lanes * column[STEP];
-    long taps_of_kernel = c->kernel[0] * c->kernel[1];
+    long tap_count = row[TAP_COUNT] * column[TAP_COUNT];
     bool is_upright = column[COUNT] < image_pixels(c) && row[COUNT] > column[COUNT];
     struct region r = {(row[START] * c->out[1] + column[START]) * c->lanes,
                        row[COUNT],
@@ -103,8 +103,8 @@ static struct region region_of(const struct convolution_driver *c, const long *r
                        in_column,
                        out_row,
                        out_column,
-                       row[TAP_COUNT] * column[TAP_COUNT],
-                       {taps, taps + 2 * taps_of_kernel},
+                       tap_count,
+                       {taps, taps + 2 * tap_count},
                        NULL,
                        NULL,
                        0,
@@ -121,7 +121,7 @@ static struct region region_of(const struct convolution_driver *c, const long *r
     if (r.row_tiles) return r;
     struct split outs = split_evenly(c->out_channels, c->tile_channels);
     if (outs.big) find_taps(c, row, column, outs.size + 1, taps);
-    if (outs.small) find_taps(c, row, column, outs.size, taps + 2 * taps_of_kernel);
+    if (outs.small) find_taps(c, row, column, outs.size, taps + 2 * tap_count);
     return r;
 }
 

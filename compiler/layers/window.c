@@ -23,9 +23,14 @@ struct window layer_window(const struct layer *layer) {
 }
 
 bool infer_window(struct layer *layer, struct error *error) {
+    enum { MOST_EXTENT = 1 << 16 }; /* else padded rows could take all memory */
     const struct shape *in = &layer->inputs[0]->output;
     for (int i = 0; i < 2; i++) {
         long extent = window_extent(layer, i);
+        if (extent > MOST_EXTENT)
+            return layer_error(layer, error,
+                               "its window of %ldx%ld is longer than %d pixels; use a smaller one",
+                               window_extent(layer, 0), window_extent(layer, 1), MOST_EXTENT);
         if (layer->padding == PADDING_SAME) {
             layer->output.size[i] = (in->size[i] + layer->strides[i] - 1) / layer->strides[i];
             continue;
