@@ -363,7 +363,8 @@ local function size_of(value)
   return type(value) == "number" and 1 or private[value].size
 end
 
-local tracing -- while a function is traced: how a message about it begins
+local tracing         -- while a function is traced: how a message about it begins
+local trace_count = 0 -- the number of the function that is traced, or was last; its symbols have it
 
 local function wrong_function(message)
   if not tracing then fail_here("its function " .. message) end -- a symbol that was kept
@@ -377,6 +378,8 @@ local function check_operand(value)
     end
   elseif kind_of(value) ~= "symbol" then
     wrong_function(format("computes with %s; use numbers and its arguments", described(value)))
+  elseif private[value].trace ~= trace_count then
+    wrong_function("uses the argument of another function, which was kept; use numbers and its own arguments")
   end
 end
 
@@ -389,7 +392,7 @@ local function node(op, ...)
   if size > MOST_NODES then
     wrong_function("is too large; it may have " .. MOST_NODES .. " operations")
   end
-  return object(Symbol, { type = "symbol", op = op, inputs = inputs, size = size })
+  return object(Symbol, { type = "symbol", op = op, inputs = inputs, size = size, trace = trace_count })
 end
 
 local function is_symbol(value) return kind_of(value) == "symbol" end
@@ -458,12 +461,14 @@ end, function(condition, a, b)
   return node("select", condition, a, b)
 end)
 
--- Calls a function with `count` symbols (`title` begins messages about it); returns its expression as a list of nodes in which inputs
--- come first: { { op = "operand", value = 0 }, { op = "neg", 1 }, ... }.
+-- Calls a function with `count` symbols (`title` begins messages about it); returns its expression
+-- as a list of nodes in which inputs come first: { { op = "operand", value = 0 }, { op = "neg", 1 }, ... }.
 local function trace(f, count, title)
   local arguments = {}
+  trace_count = trace_count + 1
   for i = 1, count do
-    arguments[i] = object(Symbol, { type = "symbol", op = "operand", inputs = {}, value = i - 1, size = 1 })
+    arguments[i] = object(Symbol, { type = "symbol", op = "operand", inputs = {}, value = i - 1, size = 1,
+      trace = trace_count })
   end
   tracing = title
   local result = f(unpack(arguments))

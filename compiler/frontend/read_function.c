@@ -24,8 +24,10 @@ static bool find_operator(const char *name, enum expression_operator *op, int *a
     return false;
 }
 
-/* The node on top of the stack: { op = "+", 1, 2 }; its inputs are nodes before it. */
-static expression read_node(const struct reader *reader, const expression *nodes, int count) {
+/* The node on top of the stack: { op = "+", 1, 2 }; its inputs are nodes before it, its operands
+ * below `operands`. */
+static expression read_node(const struct reader *reader, const expression *nodes, int count,
+                            int operands) {
     lua_State *L = reader->L;
     enum expression_operator op;
     int arity;
@@ -35,8 +37,9 @@ static expression read_node(const struct reader *reader, const expression *nodes
         lua_getfield(L, -1, "value");
         double value = lua_tonumber(L, -1);
         lua_pop(L, 1);
-        if (op == EXPRESSION_OPERAND) return expression_operand(reader->arena, (int)value);
-        return expression_constant(reader->arena, value);
+        if (op == EXPRESSION_CONSTANT) return expression_constant(reader->arena, value);
+        if (!(value >= 0 && value < operands)) return NULL;
+        return expression_operand(reader->arena, (int)value);
     }
     for (int i = 0; i < arity; i++) {
         lua_rawgeti(L, -1, i + 1);
@@ -67,7 +70,7 @@ static bool trace(const struct reader *reader, const struct subject *subject, co
     expression *nodes = ARENA_ARRAY(reader->arena, expression, count);
     for (int i = 0; i < count; i++) {
         lua_rawgeti(L, -1, i + 1);
-        nodes[i] = read_node(reader, nodes, i);
+        nodes[i] = read_node(reader, nodes, i, operands);
         lua_pop(L, 1);
         if (!nodes[i]) return subject_error(reader, subject, "%s cannot be traced", option);
     }
