@@ -158,6 +158,24 @@ static void training_ends_with_json(void **state) {
 
 /* Units that a high rate has killed get no gradient, so that Adam's first moments decay: to 0, not
  * to numbers that many processors take a hundred times as long for. */
+/* What a model file prints is not on standard output, which is for the command's own JSON. */
+static void a_model_may_print(void **state) {
+    char *printing = path_in(folder, "printing.lua");
+    static const char text[] =
+        "print(\"two\", 2, nil, dense { 1 })\n"
+        "return model \"m\" { input { 8, 8, 1 }, flatten {}, dense { 3, activation = \"softmax\" "
+        "},\n"
+        "  training = { loss = \"sparse_categorical_crossentropy\", epochs = 1 } }\n";
+    (void)state;
+    write_file(printing, text, sizeof text - 1);
+    assert_int_equal(RUN("summary", printing, "--json"), 0);
+    assert_string_equal(errors, "two\t2\tnil\tthe layer dense\n");
+    assert_true(number(output, "parameters") == 195);
+    assert_int_equal(RUN("train", printing, "--data", data_folder, "--json"), 0);
+    assert_string_equal(errors, "two\t2\tnil\tthe layer dense\n");
+    assert_true(number(output, "parameters") == 195);
+}
+
 static void denormal_numbers_are_zeros(void **state) {
     static const char text[] =
         "return model \"dead_units\" {\n"
@@ -517,6 +535,7 @@ int main(void) {
         cmocka_unit_test(wrong_input_exits_with_2),
         cmocka_unit_test(summary_shows_layers),
         cmocka_unit_test(training_ends_with_json),
+        cmocka_unit_test(a_model_may_print),
         cmocka_unit_test(denormal_numbers_are_zeros),
         cmocka_unit_test(callbacks_of_the_command_line_run),
         cmocka_unit_test(augmentation_has_the_same_bits),

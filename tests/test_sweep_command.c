@@ -215,6 +215,33 @@ static void halving_goes_on_with_the_best(void **state) {
     cJSON_free(point);
 }
 
+/* The figures of a training are read from its standard output, where nothing of the file stands. */
+static void a_sweep_file_may_print(void **state) {
+    static const char text[] =
+        "print(\"0\")\n"
+        "return sweep \"printing\" { space = { units = { 4, 8 } }, epochs = 1, model = "
+        "function(p)\n"
+        "  print(p.units)\n"
+        "  return model \"tiny\" { input { 8, 8, 1 }, flatten {},\n"
+        "    dense { p.units, activation = \"relu\" }, dense { 3, activation = \"softmax\" },\n"
+        "    training = { loss = \"sparse_categorical_crossentropy\", validation_split = 0.2 } } "
+        "end }";
+    char *words[] = SWEEP("printing", "--json", "--no-plots", );
+    (void)state;
+    write_file(file, text, strlen(text));
+    assert_int_equal(run_words(words), 0);
+    cJSON *json = cJSON_Parse(output), *points = cJSON_GetObjectItem(json, "points");
+    assert_int_equal(cJSON_GetArraySize(points), 2);
+    for (int i = 0; i < 2; i++) {
+        const cJSON *point = cJSON_GetArrayItem(points, i), *values;
+        values = cJSON_GetObjectItem(point, "values");
+        int units = cJSON_GetObjectItem(values, "units")->valueint;
+        assert_int_equal(cJSON_GetObjectItem(point, "parameters")->valueint,
+                         65 * units + (units + 1) * 3);
+    }
+    cJSON_Delete(json);
+}
+
 /* The score of a point is the mean over its folds, and --folds alone gives the same figures. */
 static void folds_stand_for_a_validation_split(void **state) {
     static const char text[] =
@@ -250,6 +277,7 @@ int main(void) {
         cmocka_unit_test(a_dying_training_is_waited_for),
         cmocka_unit_test(the_journal_is_checked),
         cmocka_unit_test(halving_goes_on_with_the_best),
+        cmocka_unit_test(a_sweep_file_may_print),
         cmocka_unit_test(folds_stand_for_a_validation_split),
     };
     return cmocka_run_group_tests(tests, set_up, remove_files);

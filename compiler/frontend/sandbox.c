@@ -117,6 +117,21 @@ static int host_where(lua_State *L) {
     return 2;
 }
 
+/* Lua's print, to standard error: standard output belongs to the command, and may be read as JSON.
+ */
+static int host_print(lua_State *L) {
+    int count = lua_gettop(L);
+    for (int i = 1; i <= count; i++) {
+        size_t length;
+        const char *text = luaL_tolstring(L, i, &length);
+        if (i > 1) fputc('\t', stderr);
+        fwrite(text, 1, length, stderr);
+        lua_pop(L, 1);
+    }
+    fputc('\n', stderr);
+    return 0;
+}
+
 /* host.find_key(file, line, key) */
 static int host_find_key(lua_State *L) {
     lua_pushinteger(L, sandbox_find_key(sandbox_of(L), luaL_checkstring(L, 1),
@@ -219,8 +234,13 @@ void sandbox_open(lua_State *L) {
         {LUA_UTF8LIBNAME, luaopen_utf8}, {LUA_COLIBNAME, luaopen_coroutine},
     };
     static const luaL_Reg host[] = {
-        {"charge", host_charge}, {"check", host_check},       {"load", host_load},
-        {"where", host_where},   {"find_key", host_find_key}, {NULL, NULL},
+        {"charge", host_charge},
+        {"check", host_check},
+        {"load", host_load},
+        {"where", host_where},
+        {"find_key", host_find_key},
+        {"print", host_print},
+        {NULL, NULL},
     };
     for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
         luaL_requiref(L, libraries[i].name, libraries[i].func, 1);

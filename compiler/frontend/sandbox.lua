@@ -4,6 +4,7 @@
 --   host.charge(n)   takes n from the instruction budget; an error when it is used up
 --   host.check()     raises that error again, so that a model cannot catch it
 --   host.load(name)  reads NAME.lua beside the model file or above it: a function, or an error
+--   host.print(...)  prints as Lua does, but to standard error
 -- What runs long inside one library call is charged here, because the budget counts instructions
 -- of Lua only. Absent from the start are io, os, debug and package.
 local host = ...
@@ -14,6 +15,7 @@ local charge, check = host.charge, host.check
 
 for _, name in ipairs { "load", "loadfile", "dofile", "collectgarbage" } do _G[name] = nil end
 string.dump = nil
+print = host.print
 
 -- A budget error passes through every handler.
 local function checked(...)
