@@ -21,6 +21,7 @@
 --   learning_rate = function(step) return 0.1 / (1 + 0.01 * step) end      -- step: from 0
 -- Symbols know + - * / ^ // % and unary minus, and the functions
 --   exp log sqrt tanh sin cos abs erf floor max min sigmoid relu    (also as math.exp, ...)
+--   log(x, base)
 --   less(a, b) less_equal(a, b) greater(a, b) greater_equal(a, b) equal(a, b)      1 or 0
 --   where(condition, a, b)                                         a where condition is not 0
 -- They cannot be compared with < or ==, nor decide an if: the result must be one expression for
@@ -416,13 +417,16 @@ end
 Symbol.__lt, Symbol.__le, Symbol.__eq = no_branch, no_branch, no_branch
 Symbol.__concat, Symbol.__len, Symbol.__call = no_branch, no_branch, nil
 
--- A function of numbers and symbols.
-local function define(name, of_numbers, of_symbols)
+-- A function of numbers and symbols, with at most `most` arguments.
+local function define(name, most, of_numbers, of_symbols)
   local function apply(...)
-    for i = 1, select("#", ...) do
-      if is_symbol((select(i, ...))) then return of_symbols(...) end
+    local count, symbolic = select("#", ...), false
+    for i = 1, count do symbolic = symbolic or is_symbol((select(i, ...))) end
+    if not symbolic then return of_numbers(...) end
+    if count > most then
+      wrong_function(format("gives %s %d arguments; it takes %d", name, count, most))
     end
-    return of_numbers(...)
+    return of_symbols(...)
   end
   _G[name] = apply
   math[name] = apply
@@ -436,24 +440,31 @@ local function fold(op) -- max(a, b, c) is max(max(a, b), c)
     return result
   end
 end
-for _, name in ipairs { "exp", "log", "sqrt", "sin", "cos", "abs", "floor" } do
-  define(name, math[name], unary(name))
+local log_of_number = math.log
+local function log_of(a) return type(a) == "number" and log_of_number(a) or node("log", a) end
+local function logarithm(a, ...) -- log(a), or log(a, base)
+  if select("#", ...) == 0 then return log_of(a) end
+  return node("/", log_of(a), log_of((...)))
 end
-define("tanh", host.tanh, unary "tanh")
-define("erf", host.erf, unary "erf")
-define("max", math.max, fold "max")
-define("min", math.min, fold "min")
-define("sigmoid", function(x) return 0.5 * host.tanh(0.5 * x) + 0.5 end,
+for _, name in ipairs { "exp", "sqrt", "sin", "cos", "abs", "floor" } do
+  define(name, 1, math[name], unary(name))
+end
+define("log", 2, log_of_number, logarithm)
+define("tanh", 1, host.tanh, unary "tanh")
+define("erf", 1, host.erf, unary "erf")
+define("max", math.huge, math.max, fold "max")
+define("min", math.huge, math.min, fold "min")
+define("sigmoid", 1, function(x) return 0.5 * host.tanh(0.5 * x) + 0.5 end,
   function(x) return node("tanh", x * 0.5) * 0.5 + 0.5 end)
-define("relu", function(x) return larger(x, 0) end, function(x) return node("max", x, 0) end)
+define("relu", 1, function(x) return larger(x, 0) end, function(x) return node("max", x, 0) end)
 
 local function bit(condition) return condition and 1 or 0 end
-define("less", function(a, b) return bit(a < b) end, binary "<")
-define("less_equal", function(a, b) return bit(a <= b) end, binary "<=")
-define("greater", function(a, b) return bit(a > b) end, function(a, b) return node("<", b, a) end)
-define("greater_equal", function(a, b) return bit(a >= b) end, function(a, b) return node("<=", b, a) end)
-define("equal", function(a, b) return bit(a == b) end, binary "==")
-define("where", function(condition, a, b)
+define("less", 2, function(a, b) return bit(a < b) end, binary "<")
+define("less_equal", 2, function(a, b) return bit(a <= b) end, binary "<=")
+define("greater", 2, function(a, b) return bit(a > b) end, function(a, b) return node("<", b, a) end)
+define("greater_equal", 2, function(a, b) return bit(a >= b) end, function(a, b) return node("<=", b, a) end)
+define("equal", 2, function(a, b) return bit(a == b) end, binary "==")
+define("where", 3, function(condition, a, b)
   if condition and condition ~= 0 then return a end
   return b
 end, function(condition, a, b)
