@@ -81,8 +81,10 @@ static void test_long_path(void **state) {
 static void test_control_characters(void **state) {
     struct fixture *f = *state;
     const char *text = "error('\\27[31mred', 0)";
+    char expected[200];
     write_file(f->path, text, strlen(text));
-    expect_error(f, f->path, "?[31mred");
+    snprintf(expected, sizeof expected, "%s:1: ?[31mred", f->path);
+    expect_error(f, f->path, expected);
 }
 
 /* --- the sandbox --- */

@@ -35,8 +35,9 @@
 local host = ...
 
 local type, error, next, rawget, tostring = type, error, next, rawget, tostring
-local ipairs, select, setmetatable = ipairs, select, setmetatable
-local math_type, larger, format, sort, unpack = math.type, math.max, string.format, table.sort, table.unpack
+local ipairs, select, setmetatable, tonumber = ipairs, select, setmetatable, tonumber
+local math_type, larger, smaller = math.type, math.max, math.min
+local format, sort, unpack = string.format, table.sort, table.unpack
 local where_am_i = host.where
 
 -- What the compiler knows of an object of the language; the object itself is empty.
@@ -432,6 +433,20 @@ local function define(name, most, of_numbers, of_symbols)
   math[name] = apply
 end
 
+-- The same for a function that takes numbers only: messages of Lua's own functions would name what
+-- calls them here.
+local function define_numeric(name, most, of_numbers, of_symbols)
+  define(name, most, function(...)
+    for i = 1, smaller(most, larger(1, select("#", ...))) do
+      local value = select(i, ...)
+      if not tonumber(value) then
+        fail_here(format("%s: its argument %d is %s; give it a number", name, i, described(value)))
+      end
+    end
+    return of_numbers(...)
+  end, of_symbols)
+end
+
 local function unary(op) return function(a) return node(op, a) end end
 local function fold(op) -- max(a, b, c) is max(max(a, b), c)
   return function(first, ...)
@@ -447,16 +462,16 @@ local function logarithm(a, ...) -- log(a), or log(a, base)
   return node("/", log_of(a), log_of((...)))
 end
 for _, name in ipairs { "exp", "sqrt", "sin", "cos", "abs", "floor" } do
-  define(name, 1, math[name], unary(name))
+  define_numeric(name, 1, math[name], unary(name))
 end
-define("log", 2, log_of_number, logarithm)
-define("tanh", 1, host.tanh, unary "tanh")
-define("erf", 1, host.erf, unary "erf")
-define("max", math.huge, math.max, fold "max")
-define("min", math.huge, math.min, fold "min")
-define("sigmoid", 1, function(x) return 0.5 * host.tanh(0.5 * x) + 0.5 end,
+define_numeric("log", 2, log_of_number, logarithm)
+define_numeric("tanh", 1, host.tanh, unary "tanh")
+define_numeric("erf", 1, host.erf, unary "erf")
+define_numeric("max", math.huge, larger, fold "max")
+define_numeric("min", math.huge, smaller, fold "min")
+define_numeric("sigmoid", 1, function(x) return 0.5 * host.tanh(0.5 * x) + 0.5 end,
   function(x) return node("tanh", x * 0.5) * 0.5 + 0.5 end)
-define("relu", 1, function(x) return larger(x, 0) end, function(x) return node("max", x, 0) end)
+define_numeric("relu", 1, function(x) return larger(x, 0) end, function(x) return node("max", x, 0) end)
 
 local function bit(condition) return condition and 1 or 0 end
 define("less", 2, function(a, b) return bit(a < b) end, binary "<")

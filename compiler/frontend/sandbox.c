@@ -253,14 +253,21 @@ void sandbox_open(lua_State *L) {
     lua_call(L, 1, 0);
 }
 
-/* The name in front of a message is one of our files': give it its whole path. */
+static bool has_prefix(const char *message, const char *file) {
+    size_t length = strlen(file);
+    return length && strncmp(message, file, length) == 0 && message[length] == ':';
+}
+
+/* The message with the whole path of our file in front of it; NULL if no file of ours stands there,
+ * as in error("text", 0). */
 static const char *with_whole_path(struct sandbox *sandbox, lua_State *L, const char *message) {
+    if (has_prefix(message, sandbox->path)) return message;
     for (struct source *source = sandbox->sources; source; source = source->next) {
-        size_t length = strlen(source->shown);
-        if (length && strncmp(message, source->shown, length) == 0 && message[length] == ':')
-            return lua_pushfstring(L, "%s%s", source->path, message + length);
+        if (has_prefix(message, source->path)) return message;
+        if (has_prefix(message, source->shown))
+            return lua_pushfstring(L, "%s%s", source->path, message + strlen(source->shown));
     }
-    return message;
+    return NULL;
 }
 
 /* Turns what was raised into a message that begins with a place in the model's files. */
@@ -272,17 +279,17 @@ static int handle_message(lua_State *L) {
         message = luaL_tolstring(L, 1, NULL);
     else if (!message)
         message = lua_pushfstring(L, "the file raises a %s as its error", luaL_typename(L, 1));
-    bool inside = strncmp(message, ours, strlen(ours)) == 0;
-    if (inside) {
+    if (strncmp(message, ours, strlen(ours)) == 0) {
         const char *text = strstr(message + strlen(ours), ": ");
         message = text ? text + 2 : message;
     }
-    if (inside || lua_type(L, 1) != LUA_TSTRING) {
+    const char *placed = with_whole_path(sandbox, L, message);
+    if (placed) {
+        lua_pushstring(L, placed);
+    } else {
         int line;
         const char *file = sandbox_where(sandbox, L, &line);
         lua_pushfstring(L, "%s:%d: %s", file, line, message);
-    } else {
-        lua_pushstring(L, with_whole_path(sandbox, L, message));
     }
     return 1;
 }
