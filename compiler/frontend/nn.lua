@@ -106,6 +106,15 @@ local function connect(layer, inputs)
   fields.inputs, fields.serial = inputs, serial
 end
 
+-- The last place of a list; calls `other` with each key that is none of 1, 2, ...
+local function last_place(list, other)
+  local last = 0
+  for key in next, list do
+    if math_type(key) == "integer" and key > 0 then last = larger(last, key) else other(key) end
+  end
+  return last
+end
+
 -- `conv2d { ... } (x)` and `add {} { x, y }`: gives the layer its inputs.
 function Layer.__call(self, argument, ...)
   local fields = private[self]
@@ -125,8 +134,15 @@ function Layer.__call(self, argument, ...)
     wrong(format("its input is %s; call it with a layer, or with a list of layers", described(argument)))
   end
   local list = {}
-  for i = 1, #inputs do
-    local input = inputs[i]
+  local last = last_place(inputs, function(key)
+    if math_type(key) then
+      wrong(format("its list of inputs has the key %s; write the inputs one after the other", tostring(key)))
+    end
+    wrong(format("its list of inputs has the option %s; options stand in the braces before it: "
+      .. "%s { ... } { x, y }", tostring(key), fields.kind))
+  end)
+  for i = 1, last do
+    local input = rawget(inputs, i)
     if kind_of(input) ~= "layer" then
       wrong(format("its input %d is %s; call it with a layer, or with a list of layers", i, described(input)))
     end
@@ -197,17 +213,17 @@ end
 
 -- The layers of a list, and of the lists in it.
 local function collect(header, list, layers, depth)
-  local last = 0
-  for key in next, list do
-    if math_type(key) == "integer" and key > last then last = key end
-    if depth > 0 and math_type(key) ~= "integer" then
-      fail(header.file, header.line, format("model %q: a list inside it has the option %s, but no layer's name "
-        .. "in front; write for example dense { ... }", header.name, tostring(key)))
+  local function wrong(message) fail(header.file, header.line, format("model %q: %s", header.name, message)) end
+  local last = last_place(list, function(key)
+    if math_type(key) then
+      wrong(format("a list of its layers has the key %s; write the layers one after the other", tostring(key)))
     end
-  end
-  if depth > 50 then
-    fail(header.file, header.line, format("model %q: its lists of layers are nested too deeply", header.name))
-  end
+    if depth > 0 then
+      wrong(format("a list inside it has the option %s, but no layer's name in front; write for example "
+        .. "dense { ... }", tostring(key)))
+    end
+  end)
+  if depth > 50 then wrong("its lists of layers are nested too deeply") end
   for i = 1, last do
     local item = rawget(list, i)
     if type(item) == "table" and not private[item] then
@@ -291,7 +307,7 @@ local function build(header, body)
     wrong(format("it is given %s; write its layers in braces", described(body)))
   end
   for key in next, body do
-    if math_type(key) ~= "integer" and key ~= "inputs" and key ~= "outputs" and key ~= "training" then
+    if not math_type(key) and key ~= "inputs" and key ~= "outputs" and key ~= "training" then
       wrong(host.unknown_option(key, { "inputs", "outputs", "training" }))
     end
   end
