@@ -116,6 +116,8 @@ static void mistakes_are_told(void **state) {
     REFUSED("lathe train: missing MODEL.lua; usage: lathe train MODEL.lua [options]", "--quiet");
     REFUSED("lathe train: unexpected argument \"b.lua\"; usage: lathe train MODEL.lua [options]",
             "a.lua", "b.lua");
+    REFUSED("lathe train: argument 1 is an empty path; usage: lathe train MODEL.lua [options]", "",
+            "--quiet");
 }
 
 static void help_comes_from_the_table(void **state) {

@@ -172,6 +172,10 @@ bool options_parse(const struct command_line *line, int argc, char **argv, void 
     if (line->most >= 0 && arguments->count > line->most)
         return error_set(error, "lathe %s: unexpected argument \"%s\"; usage: lathe %s %s",
                          line->name, argv[line->most], line->name, line->usage);
+    for (int i = 0; i < arguments->count; i++)
+        if (!*argv[i])
+            return error_set(error, "lathe %s: argument %d is an empty path; usage: lathe %s %s",
+                             line->name, i + 1, line->name, line->usage);
     return true;
 }
 
