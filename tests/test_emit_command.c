@@ -67,6 +67,34 @@ static void contradictions_are_refused(void **state) {
                        "armv7, riscv64, cortex-m, generic\n");
 }
 
+/* A header of one of these names would be included in place of the system's. */
+static void names_of_system_headers_are_refused(void **state) {
+    static const char model[] = "return model 'Math' { input { 4 }, dense { 2 } }";
+    static const char *const names[] = {"math",  "string", "stddef", "stdio",    "stdlib", "stdint",
+                                        "float", "limits", "time",   "features", "STDIO"};
+    char arguments[256], message[400], path[160];
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(arguments, sizeof arguments, "%s --prefix %s", micro, names[i]);
+        snprintf(message, sizeof message,
+                 "lathe emit: --prefix %s: %s.h would hide the system's header; choose another "
+                 "name\n",
+                 names[i], names[i]);
+        refuses(arguments, message);
+    }
+    snprintf(path, sizeof path, "%s/model.lua", folder);
+    assert_true(files_write(path, &(struct file_part){model, sizeof model - 1}, 1, NULL));
+    snprintf(arguments, sizeof arguments, "%s --weights-as none", path);
+    snprintf(message, sizeof message,
+             "%s:1: model \"Math\": Math.h would hide the system's header; choose another name, or "
+             "emit it with --prefix NAME\n",
+             path);
+    refuses(arguments, message);
+    strcat(arguments, " --prefix mathematics");
+    assert_int_equal(run_emit("mathematics", arguments), 0);
+    assert_true(exists("mathematics/mathematics.h"));
+}
+
 /* Where the source does not fit on the disk, there is no header either, and what stood there stays.
  */
 static void full_disk_leaves_nothing(void **state) {
@@ -318,6 +346,7 @@ static void the_demo_compares(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(contradictions_are_refused),
+        cmocka_unit_test(names_of_system_headers_are_refused),
         cmocka_unit_test(full_disk_leaves_nothing),
         cmocka_unit_test(locked_folder_is_told),
         cmocka_unit_test(json_tells_the_memory),

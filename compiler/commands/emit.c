@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct emit_options {
     const char *point, *weights, *target, *prefix, *output, *class_names;
@@ -88,6 +89,36 @@ static bool check_prefix(const char *prefix, struct error *error) {
                      "lathe emit: --prefix \"%s\" cannot begin names in C: letters, digits "
                      "and _, no digit first, at most 100",
                      prefix);
+}
+
+/* Headers of C, and those that they include on common systems. */
+static bool is_system_header(const char *name) {
+    static const char *const headers[] = {
+        "assert",      "complex",   "ctype",     "errno",    "fenv",      "float",     "inttypes",
+        "iso646",      "limits",    "locale",    "math",     "setjmp",    "signal",    "stdalign",
+        "stdarg",      "stdatomic", "stdbool",   "stddef",   "stdint",    "stdio",     "stdlib",
+        "stdnoreturn", "string",    "tgmath",    "threads",  "time",      "uchar",     "wchar",
+        "wctype",      "alloca",    "endian",    "features", "newlib",    "pthread",   "sched",
+        "strings",     "unistd",    "emmintrin", "mmintrin", "mm_malloc", "xmmintrin",
+    };
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
+        if (strcasecmp(headers[i], name) == 0) return true; /* some disks do not tell case apart */
+    return false;
+}
+
+/* With -I of its folder, the header that is written would be taken for the system's. */
+static bool check_header(const struct emit_options *o, const struct model *model,
+                         struct error *error) {
+    if (!is_system_header(o->prefix ? o->prefix : model->name)) return true;
+    if (o->prefix)
+        return error_set(error,
+                         "lathe emit: --prefix %s: %s.h would hide the system's header; choose "
+                         "another name",
+                         o->prefix, o->prefix);
+    return error_set(error,
+                     "%s:%d: model \"%s\": %s.h would hide the system's header; choose another "
+                     "name, or emit it with --prefix NAME",
+                     model->file, model->line, model->name, model->name);
 }
 
 /* Options that contradict each other. */
@@ -298,7 +329,7 @@ static int work(struct arena *arena, const struct arguments *arguments, void *va
 
     if (!check_options(o, error)) return STATUS_BAD_INPUT;
     const struct model *model = model_read_point(arena, arguments->positional[0], o->point, error);
-    if (!model) return STATUS_BAD_INPUT;
+    if (!model || !check_header(o, model, error)) return STATUS_BAD_INPUT;
     if (o->mode == EMIT_TRAINING && !command_needs_training(model, "--mode training", error))
         return STATUS_BAD_INPUT;
     if (o->mode == EMIT_TRAINING && !check_pieces(o, model, error)) return STATUS_BAD_INPUT;
