@@ -388,6 +388,7 @@ static void a_loss_that_is_not_finite_is_traced(void **state) {
     /* In float 1e-50 is 0: so is the value, but the derivative is 0 / 0. */
     train_overflowing("where(less(x, 0), 0, sqrt(x * x * 1e-50))", "sgd { 0.1 }",
                       "a gradient of the layer second (%s:4), in step 1\n");
+    train_overflowing("x", "sgd { 1e308 }", "a value of the optimizer (%s:");
 }
 
 static void evaluation_repeats_the_figures(void **state) {

@@ -147,6 +147,24 @@ static void a_loss_that_is_not_finite_stops(void **state) {
     trainer_free(trainer);
 }
 
+static double endless_rate(void *context, long step) {
+    (void)context;
+    return step < 2 ? 0.1 : INFINITY;
+}
+
+static void a_learning_rate_that_is_none_stops(void **state) {
+    struct trainer_options options = default_options();
+    struct error error = {.text = ""};
+
+    (void)state;
+    options.learning_rate = endless_rate;
+    struct trainer *trainer = start(&options);
+    assert_int_equal(trainer_run(trainer, &error), TRAINING_FAILED);
+    assert_string_equal(error.text, "the learning rate is inf in step 3 (epoch 1); it must be a "
+                                    "finite number");
+    trainer_free(trainer);
+}
+
 static void wrong_input_is_told(void **state) {
     struct trainer_options options = default_options();
     struct dataset other = data;
@@ -216,6 +234,7 @@ int main(void) {
         cmocka_unit_test_setup(validation_samples_are_not_trained, reset),
         cmocka_unit_test_setup(the_best_weights_are_kept, reset),
         cmocka_unit_test_setup(a_loss_that_is_not_finite_stops, reset),
+        cmocka_unit_test_setup(a_learning_rate_that_is_none_stops, reset),
         cmocka_unit_test_setup(wrong_input_is_told, reset),
         cmocka_unit_test_setup(a_signal_sets_the_flag, reset),
         cmocka_unit_test_setup(history_files_hold_the_figures, reset),

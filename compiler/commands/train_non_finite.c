@@ -4,17 +4,15 @@
 #include "../generic/generic_program.h"
 
 #include <stdio.h>
-#include <string.h>
 
 /* "the output of dense_1 (m.lua:7)" */
 static void describe(const struct tensor *tensor, bool backward, char *text, size_t size) {
     const struct origin *origin = &tensor->origin;
-    const char *optimizer = "optimizer";
 
     if (origin->layer)
         snprintf(text, size, "%s of the layer %s (%s:%d)", backward ? "a gradient" : "the output",
                  origin->layer, origin->file, origin->line);
-    else if (tensor->name && strncmp(tensor->name, optimizer, strlen(optimizer)) == 0)
+    else if (origin->is_optimizer)
         snprintf(text, size, "a value of the optimizer (%s:%d)", origin->file, origin->line);
     else
         snprintf(text, size, "%s (%s:%d)",

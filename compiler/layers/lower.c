@@ -4,12 +4,12 @@
 #include <stddef.h>
 
 static void enter_layer(struct graph *graph, const struct layer *layer) {
-    graph->origin = (struct origin){layer->name, layer->file, layer->line};
+    graph->origin = (struct origin){layer->name, layer->file, layer->line, false};
     graph->name = layer->name;
 }
 
 static void enter_training(struct graph *graph, const char *name, const char *file, int line) {
-    graph->origin = (struct origin){NULL, file, line};
+    graph->origin = (struct origin){NULL, file, line, false};
     graph->name = name;
 }
 
@@ -83,6 +83,7 @@ static struct gradients lower_gradients(struct graph *graph, struct tensor *loss
 
 static void enter_optimizer(struct graph *graph, const struct training *training) {
     enter_training(graph, "optimizer", training->optimizer.file, training->optimizer.line);
+    graph->origin.is_optimizer = true;
 }
 
 /* A dense layer's weights have a step of their own: it can go with the sums of their gradient,
@@ -186,7 +187,7 @@ struct graph *lower_model(const struct model *model, enum mode mode, long batch,
     }
     if (mode == MODE_EVALUATION || mode == MODE_PREDICTION)
         graph_output(graph, "predictions", ends.predictions);
-    graph->origin = (struct origin){NULL, NULL, 0};
+    graph->origin = (struct origin){NULL, NULL, 0, false};
     graph->name = NULL;
     if (!graph_verify(graph, mode_names[mode], error)) return NULL;
     return graph;

@@ -93,6 +93,7 @@ struct origin {
     const char *layer; /* "conv2d_1", or NULL */
     const char *file;
     int line;
+    bool is_optimizer; /* no layer's, and not the loss's */
 };
 
 struct tensor {
