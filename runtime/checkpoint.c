@@ -84,7 +84,7 @@ static bool write_checkpoint(const char *path, const struct program *program,
                              const char *callbacks, const struct tensor_view *tensors, int count,
                              struct error *error) {
     char texts[FIELDS][TEXT_BYTES], batch_size[TEXT_BYTES];
-    struct metadata metadata[FIELDS + 6];
+    struct metadata metadata[FIELDS + 7];
     int used = 0;
     snprintf(batch_size, sizeof batch_size, "%ld", program_step_samples(program));
     metadata[used++] = (struct metadata){"format", format_name};
@@ -96,6 +96,7 @@ static bool write_checkpoint(const char *path, const struct program *program,
     }
     metadata[used++] = (struct metadata){"history", history};
     metadata[used++] = (struct metadata){"callbacks", callbacks};
+    if (checkpoint->recipe) metadata[used++] = (struct metadata){"recipe", checkpoint->recipe};
     char checksum[TEXT_BYTES];
     snprintf(checksum, sizeof checksum, "%08lx", checksum_texts(metadata, used));
     metadata[used++] = (struct metadata){"state_crc32", checksum};
@@ -186,13 +187,22 @@ static bool parse_lists(const char *path, const struct safetensors *file,
                          error);
 }
 
+static bool copy_recipe(const char *path, const struct safetensors *file,
+                        struct checkpoint *checkpoint, struct error *error) {
+    const char *recipe = safetensors_metadata(file, "recipe");
+    if (!recipe) return true;
+    checkpoint->recipe = strdup(recipe);
+    return checkpoint->recipe || error_set(error, "%s: out of memory", path);
+}
+
 static bool check_texts(const char *path, const struct safetensors *file, struct error *error) {
-    struct metadata metadata[FIELDS + 5] = {
+    struct metadata metadata[FIELDS + 6] = {
         {.key = "format"}, {.key = "model"}, {.key = "batch_size"}};
     int used = 3;
     for (int i = 0; i < FIELDS; i++) metadata[used++].key = fields[i].name;
     metadata[used++].key = "history";
     metadata[used++].key = "callbacks";
+    if (safetensors_metadata(file, "recipe")) metadata[used++].key = "recipe";
     for (int i = 0; i < used; i++) {
         metadata[i].value = safetensors_metadata(file, metadata[i].key);
         if (!metadata[i].value)
@@ -245,7 +255,8 @@ bool checkpoint_load(const char *path, const struct program *program,
     bool fine = check_owner(path, file, program, error);
     for (int i = 0; fine && i < FIELDS; i++)
         fine = parse_field(path, file, &fields[i], &loaded, error);
-    fine = fine && parse_lists(path, file, &loaded, error);
+    fine =
+        fine && parse_lists(path, file, &loaded, error) && copy_recipe(path, file, &loaded, error);
     if (fine) {
         weights_copy(file, program, space);
         if (program->space_size[PROGRAM_OPTIMIZER] > 0)
@@ -261,6 +272,8 @@ bool checkpoint_load(const char *path, const struct program *program,
 void checkpoint_free(struct checkpoint *checkpoint) {
     free(checkpoint->history);
     free(checkpoint->callbacks);
+    free(checkpoint->recipe);
     checkpoint->history = checkpoint->callbacks = NULL;
+    checkpoint->recipe = NULL;
     checkpoint->history_rows = checkpoint->callback_numbers = 0;
 }

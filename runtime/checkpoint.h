@@ -34,6 +34,9 @@ struct checkpoint {
     /* What the callbacks remember; its meaning is theirs. NULL when callback_numbers is 0. */
     double *callbacks;
     long callback_numbers;
+    /* What decides the training, as its maker describes it: lines of "part: what it is". NULL, and
+     * in checkpoints of before there was one: not known. */
+    char *recipe;
 };
 
 /** Writes a checkpoint atomically. The batch size of the program is kept too. */
@@ -43,12 +46,13 @@ bool checkpoint_save(const char *path, const struct program *program,
 
 /** Reads one into the spaces and *checkpoint, after checking that the file is whole (CRC-32) and
  * that it belongs to this program: names, shapes, optimizer, batch size. Doubles come back with the
- * same bits. On failure nothing is changed. The caller frees the lists with checkpoint_free. */
+ * same bits. On failure nothing is changed. The caller frees the lists and the recipe with
+ * checkpoint_free. */
 bool checkpoint_load(const char *path, const struct program *program,
                      float *const space[PROGRAM_SPACES], struct checkpoint *checkpoint,
                      struct error *error);
 
-/** Frees the lists: history and callbacks. */
+/** Frees the lists, history and callbacks, and the recipe. */
 void checkpoint_free(struct checkpoint *checkpoint);
 
 #endif

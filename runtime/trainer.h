@@ -58,6 +58,9 @@ struct trainer_options {
 
     const char *directory; /* for checkpoints, weights and history; NULL: keep nothing */
     bool resume;           /* go on from the checkpoint in the directory */
+    /* What decides the training, lines of "part: what it is": a resumed run must have the same.
+     * NULL: not checked. */
+    const char *recipe;
     enum best_by best_by;
     const struct callback_options *callbacks; /* they run in this order at the end of an epoch */
     int callback_count;

@@ -92,6 +92,8 @@ bool trainer_save_checkpoint(struct trainer *trainer, struct error *error) {
     state->callbacks = malloc(((size_t)state->callback_numbers + 1) * sizeof(double));
     if (!state->callbacks) return error_set(error, "out of memory");
     callbacks_save(trainer->callbacks, state->callbacks);
+    if (trainer->options.recipe && !(state->recipe = strdup(trainer->options.recipe)))
+        return error_set(error, "out of memory");
     bool saved = checkpoint_save(trainer->checkpoint_path, trainer->program, trainer->memory.space,
                                  state, error);
     checkpoint_free(state);
@@ -125,6 +127,27 @@ static bool restore_history(struct trainer *trainer, struct error *error) {
     return true;
 }
 
+/* Slots of one optimizer mean nothing to another: what decides the training must be the same. Both
+ * recipes have their lines in the same order; the first that differs is told. */
+static bool check_recipe(const struct trainer *trainer, struct error *error) {
+    enum { TOLD = 400 }; /* of a line */
+    const char *saved = trainer->state.recipe, *present = trainer->options.recipe;
+
+    if (!saved || !present) return true; /* older versions did not save it */
+    while (*saved || *present) {
+        size_t length = strcspn(saved, "\n"), other = strcspn(present, "\n");
+        if (length != other || strncmp(saved, present, length) != 0)
+            return error_set(error,
+                             "%s: is of a training with %.*s, but this one has %.*s; a resumed run "
+                             "needs the same; without --resume training starts anew",
+                             trainer->checkpoint_path, (int)(length < TOLD ? length : TOLD), saved,
+                             (int)(other < TOLD ? other : TOLD), present);
+        saved += length + (saved[length] == '\n');
+        present += other + (present[other] == '\n');
+    }
+    return true;
+}
+
 bool trainer_validates(const struct split_options *split) {
     return split->fraction > 0 || split->folds;
 }
@@ -139,7 +162,8 @@ bool trainer_load_checkpoint(struct trainer *trainer, struct error *error) {
         return error_set(error, "%s: no such checkpoint; without --resume training starts anew",
                          trainer->checkpoint_path);
     if (!checkpoint_load(trainer->checkpoint_path, trainer->program, trainer->memory.space, state,
-                         error))
+                         error) ||
+        !check_recipe(trainer, error))
         return false;
     options->seed = state->seed;
     options->split = (struct split_options){.fraction = state->validation_split,

@@ -182,6 +182,33 @@ static void other_data_cannot_be_resumed(void **state) {
     assert_non_null(strstr(error.text, "/last.safetensors: was trained on other data than these"));
 }
 
+/* The memory of one optimizer means nothing to another. */
+static void another_recipe_cannot_be_resumed(void **state) {
+    struct trainer_options options = default_options();
+    struct error error = {.text = ""};
+
+    (void)state;
+    options.directory = folder;
+    options.epochs = 1;
+    options.recipe = "optimizer: rmsprop {\"rho\":0.9}\nloss: mse";
+    struct trainer *trainer = start(&options);
+    assert_int_equal(trainer_run(trainer, &error), TRAINING_FINISHED);
+    trainer_free(trainer);
+    options.resume = true;
+    trainer_free(start(&options));
+    options.recipe = "optimizer: sgd\nloss: mse";
+    assert_null(trainer_new(&options, &error));
+    assert_non_null(strstr(error.text,
+                           "/last.safetensors: is of a training with optimizer: rmsprop "
+                           "{\"rho\":0.9}, but this one has optimizer: sgd; a resumed run needs "
+                           "the same; without --resume training starts anew"));
+    options.recipe = "optimizer: rmsprop {\"rho\":0.9}\nloss: mae";
+    assert_null(trainer_new(&options, &error));
+    assert_non_null(strstr(error.text, "with loss: mse, but this one has loss: mae;"));
+    options.recipe = NULL; /* as a checkpoint of before recipes: not checked */
+    trainer_free(start(&options));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(resuming_gives_the_same_bits, reset),
@@ -189,6 +216,7 @@ int main(void) {
         cmocka_unit_test_setup(epochs_can_be_added, reset),
         cmocka_unit_test_setup(resuming_renews_the_history, reset),
         cmocka_unit_test_setup(other_data_cannot_be_resumed, reset),
+        cmocka_unit_test_setup(another_recipe_cannot_be_resumed, reset),
     };
     return cmocka_run_group_tests(tests, make_data, remove_data);
 }

@@ -1,5 +1,6 @@
 /* train.c: `lathe train`: trains a model on a data set, tests it and saves what came out. */
 #include "train.h"
+#include "../frontend/recipe.h"
 #include "../../runtime/interrupt.h"
 
 #include <stdio.h>
@@ -129,6 +130,7 @@ bool train_set_up(struct run *run, const char *directory, long fold, bool resume
         .pool = run->pool,
         .directory = directory,
         .resume = resume,
+        .recipe = recipe_text(run->arena, run->model, &run->split),
         .best_by = (enum best_by)o->best,
         .callbacks = run->callbacks.options,
         .callback_count = run->callbacks.count,

@@ -1,6 +1,7 @@
-/* recipe.c: writes as JSON what read_options read (see recipe.h). */
+/* recipe.c: writes as JSON, or as text, what read_options read (see recipe.h). */
 #include "recipe.h"
 #include "reader.h"
+#include "../base/text.h"
 
 #include <cjson/cJSON.h>
 #include <string.h>
@@ -9,6 +10,11 @@ static void add_numbers(cJSON *json, const char *name, const struct number_list 
     cJSON *list = cJSON_AddArrayToObject(json, name);
     for (int i = 0; i < numbers->count; i++)
         cJSON_AddItemToArray(list, cJSON_CreateNumber(numbers->value[i]));
+}
+
+static void add_pair(cJSON *json, const char *name, const long *pair) {
+    cJSON *list = cJSON_AddArrayToObject(json, name);
+    for (int i = 0; i < 2; i++) cJSON_AddItemToArray(list, cJSON_CreateNumber((double)pair[i]));
 }
 
 static void add_option(cJSON *json, const struct option *option, const void *record) {
@@ -52,9 +58,17 @@ static void add_option(cJSON *json, const struct option *option, const void *rec
         else
             cJSON_AddNumberToObject(json, option->name, (double)*(const long *)field);
         return;
+    case OPTION_AXIS:
+        cJSON_AddNumberToObject(json, option->name, (double)*(const long *)field);
+        return;
+    case OPTION_PAIR: add_pair(json, option->name, field); return;
+    case OPTION_PADDING:
+        cJSON_AddStringToObject(json, option->name,
+                                *(const enum padding *)field == PADDING_SAME ? "same" : "valid");
+        return;
     case OPTION_LETTER: cJSON_AddStringToObject(json, option->name, letter); return;
     case OPTION_NUMBERS: add_numbers(json, option->name, field); return;
-    default: return; /* of layers, or told below */
+    default: return; /* told below, or without a meaning once training has begun */
     }
 }
 
@@ -112,4 +126,89 @@ void recipe_add(cJSON *json, const struct training *training,
         add_options(cJSON_AddObjectToObject(json, "augmentation"), options, count,
                     &training->augmentation);
     }
+}
+
+/* --- as text --- */
+
+/* Appends the options in one line of JSON. */
+static void put_options(struct text *text, const struct option *options, int count,
+                        const void *record) {
+    cJSON *json = cJSON_CreateObject();
+    add_options(json, options, count, record);
+    char *line = cJSON_PrintUnformatted(json);
+    if (line && strcmp(line, "{}") != 0) text_add(text, " %s", line);
+    cJSON_free(line);
+    cJSON_Delete(json);
+}
+
+static void put_function(struct text *text, const struct function *function) {
+    if (function->expression)
+        expression_print(text, function->expression, NULL);
+    else
+        text_put(text, function->name);
+}
+
+static void put_optimizer(struct text *text, const struct optimizer *optimizer) {
+    const struct optimizer_type *type = optimizer_types();
+    const struct learning_rate *rate = &optimizer->learning_rate;
+
+    while (type->kind != optimizer->kind) type++;
+    text_add(text, "optimizer: %s", type->name);
+    put_options(text, type->options, type->option_count, optimizer);
+    text_put(text, "\nlearning rate: ");
+    if (rate->type) {
+        text_put(text, rate->type->name);
+        put_options(text, rate->type->options, rate->type->option_count, rate->schedule);
+    } else {
+        expression_print(text, rate->expression, (const char *const[]){"step"});
+    }
+}
+
+static void put_training(struct text *text, const struct training *training) {
+    put_optimizer(text, &training->optimizer);
+    text_put(text, "\nloss: ");
+    put_function(text, &training->loss);
+    if (training->from_logits) text_put(text, " from logits");
+    text_add(text, "\nmetrics: %s\naugmentation:", training->accuracy ? "accuracy" : "none");
+    if (training->augmentation.file) {
+        int count;
+        const struct option *options = augmentation_options(&count);
+        put_options(text, options, count, &training->augmentation);
+    } else {
+        text_put(text, " none");
+    }
+}
+
+static void put_split(struct text *text, const struct split_options *split) {
+    if (split->folds)
+        text_add(text, "\nvalidation: %ld folds", split->folds);
+    else
+        text_add(text, "\nvalidation: split %.17g", split->fraction);
+    if (split->folds || split->fraction > 0)
+        text_put(text, split->stratified ? ", stratified" : ", not stratified");
+}
+
+static void put_layer(struct text *text, const struct layer *layer) {
+    const struct layer_type *type = layer->type;
+
+    text_add(text, "\nlayer %s: %s", layer->name, type->name);
+    for (int i = 0; i < type->option_count; i++) {
+        const struct option *option = &type->options[i];
+        if (option->kind != OPTION_ACTIVATION) continue;
+        text_put(text, " ");
+        put_function(text, (const void *)((const char *)layer + option->field));
+    }
+    put_options(text, type->options, type->option_count, layer);
+    for (int i = 0; i < layer->input_count; i++)
+        text_add(text, "%s %s", i ? "," : " of", layer->inputs[i]->name);
+}
+
+const char *recipe_text(struct arena *arena, const struct model *model,
+                        const struct split_options *split) {
+    struct text text = {.arena = arena};
+
+    put_training(&text, &model->training);
+    put_split(&text, split);
+    for (int i = 0; i < model->layer_count; i++) put_layer(&text, model->layers[i]);
+    return text_string(&text);
 }

@@ -3,6 +3,7 @@
 #define LATHE_RECIPE_H
 
 #include "model.h"
+#include "../../runtime/dataset.h"
 
 struct cJSON;
 
@@ -11,5 +12,11 @@ struct cJSON;
  * the table; what Lua functions compute is "function". */
 void recipe_add(struct cJSON *json, const struct training *training,
                 const struct callback_list *callbacks);
+
+/** What decides how a training goes on, as lines of text, "optimizer: sgd {...}" and so on: two
+ * trainings with the same text can share a checkpoint. Batch size, data and callbacks are not among
+ * them; the split is that of the run. Lua functions are there as what they compute. */
+const char *recipe_text(struct arena *arena, const struct model *model,
+                        const struct split_options *split);
 
 #endif

@@ -1,0 +1,69 @@
+/* test_train_command.c: the folder of a run: what may go on in it, and who may. */
+#include "tests/command_run.h"
+
+static char model[256];
+
+/* A model whose activation and training table's entries are given. */
+static void write_model(const char *activation, const char *training) {
+    char text[1000];
+    int length = snprintf(text, sizeof text,
+                          "return model \"tiny\" { input { 8, 8, 1 }, flatten {},\n"
+                          "  dense { 5, activation = %s }, dense { 3, activation = \"softmax\" },\n"
+                          "  training = { loss = \"sparse_categorical_crossentropy\",\n"
+                          "               batch_size = 100, %s } }\n",
+                          activation, training);
+    write_file(model, text, (size_t)length);
+}
+
+static int make_files(void **state) {
+    (void)state;
+    if (make_data() != 0) return -1;
+    snprintf(model, sizeof model, "%s/tiny.lua", folder);
+    return 0;
+}
+
+#define TRAIN(directory, ...)                                                                 \
+    RUN("train", model, "--data", data_folder, "--backend", "tcc", "--no-plots", "--no-test", \
+        "--quiet", "--save", path_in(folder, directory), ##__VA_ARGS__)
+
+static void a_resumed_run_needs_the_same_recipe(void **state) {
+    static const struct {
+        const char *activation, *training, *message;
+    } cases[] = {
+        {"\"relu\"", "optimizer = sgd { 0.01, momentum = 0.9 }",
+         "is of a training with optimizer: rmsprop {\"rho\":0.9,\"momentum\":0,"
+         "\"epsilon\":1e-07,\"centered\":false}, but this one has optimizer: sgd "
+         "{\"momentum\":0.9,\"nesterov\":false}; a resumed run needs the same"},
+        {"\"relu\"", "optimizer = rmsprop { function(step) return 0.1 / (1 + step) end }",
+         "with learning rate: 0.001, but this one has learning rate: 0.1 / (1 + step);"},
+        {"\"relu\"", "optimizer = \"rmsprop\", metrics = {}",
+         "with metrics: accuracy, but this one has metrics: none;"},
+        {"\"relu\"", "optimizer = \"rmsprop\", validation_split = 0.5",
+         "with validation: split 0, but this one has validation: split 0.5, stratified;"},
+        {"\"relu\"", "optimizer = \"rmsprop\", augmentation = { height_shift_range = 1 }",
+         "with augmentation: none, but this one has augmentation: {"},
+        {"\"tanh\"", "optimizer = \"rmsprop\"",
+         "with layer dense: dense relu {\"units\":5,\"use_bias\":true} of flatten, but this one "
+         "has layer dense: dense tanh {"},
+        {"function(x) return x * 2 end", "optimizer = \"rmsprop\"",
+         "but this one has layer dense: dense x0 * 2 {"},
+    };
+
+    (void)state;
+    write_model("\"relu\"", "optimizer = \"rmsprop\"");
+    assert_int_equal(TRAIN("recipe", "--epochs", "1"), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_model(cases[i].activation, cases[i].training);
+        assert_int_equal(TRAIN("recipe", "--resume", "--epochs", "2"), 2);
+        if (!strstr(errors, cases[i].message)) fail_msg("%s\nnot in %s", cases[i].message, errors);
+    }
+    write_model("\"relu\"", "optimizer = \"rmsprop\"");
+    assert_int_equal(TRAIN("recipe", "--resume", "--epochs", "2"), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_resumed_run_needs_the_same_recipe),
+    };
+    return cmocka_run_group_tests(tests, make_files, remove_files);
+}
