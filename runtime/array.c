@@ -1,6 +1,7 @@
 /* array.c: arrays of any supported file as floats, for prediction (see dataset.h). */
 #include "dataset.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,18 @@ float *array_floats(const struct array *array) {
     return floats;
 }
 
+bool samples_are_finite(const char *path, const float *floats, long samples, long sample_size,
+                        struct error *error) {
+    for (long i = 0; i < samples * sample_size; i++)
+        if (!isfinite(floats[i]))
+            return error_set(error,
+                             "%s: number %ld of sample %ld (both from 0) is %s; samples must be "
+                             "finite numbers",
+                             path, i % sample_size, i / sample_size,
+                             isnan(floats[i]) ? "not a number (NaN)" : "infinite as a float");
+    return true;
+}
+
 /* Tells an array of one sample from an array of several; 0 samples: the shapes do not agree. */
 static long count_samples(const struct array *array, int rank, const long *shape) {
     if (shapes_agree(array->rank, array->size, rank, shape)) return 1;
@@ -81,7 +94,7 @@ static bool from_array(const char *path, const struct array *array, struct datas
     float *floats = array_floats(array);
     if (!floats) return error_set(error, "%s: out of memory", path);
     dataset->floats = dataset->owned[0] = floats;
-    return true;
+    return samples_are_finite(path, floats, dataset->count, dataset->sample_size, error);
 }
 
 static bool from_image(const char *path, const struct file_view *view, struct dataset *dataset,

@@ -45,8 +45,8 @@ void dataset_pair_close(struct dataset_pair *pair);
 /** The same for a single data set. */
 void dataset_close(struct dataset *dataset);
 
-/** Gives the memory of the samples back for a while: all else stays, nothing may be gathered. A data
- * set without a file of its own keeps them. */
+/** Gives the memory of the samples back for a while: all else stays, nothing may be gathered. A
+ * data set without a file of its own keeps them. */
 void dataset_unload(struct dataset *dataset);
 
 /** Reads the samples of an unloaded data set again; one that has them is left alone. Fails when the
@@ -122,6 +122,11 @@ bool npy_parse(const char *path, const struct file_view *view, struct array *arr
 /** All elements as floats, which the caller frees: bytes as value / 255 (array.c). NULL when memory
  * is out. */
 float *array_floats(const struct array *array);
+
+/** False + message that names the first number that is not finite (array.c): a loss and a
+ * prediction of it mean nothing. */
+bool samples_are_finite(const char *path, const float *floats, long samples, long sample_size,
+                        struct error *error);
 
 /** True if a value of this shape can be given to what takes the other: equal but for sizes of 1, or
  * as many elements where one axis is taken (array.c). */

@@ -39,7 +39,8 @@ static bool set_samples(const char *path, const struct array *array, struct data
         return true;
     }
     dataset->floats = dataset->owned[0] = array_floats(array);
-    return dataset->floats || error_set(error, "%s: out of memory", path);
+    if (!dataset->floats) return error_set(error, "%s: out of memory", path);
+    return samples_are_finite(path, dataset->floats, dataset->count, dataset->sample_size, error);
 }
 
 static bool open_samples(const char *path, struct dataset *dataset, struct error *error) {

@@ -129,6 +129,24 @@ static void wrong_numpy_arrays(void **state) {
     expect_failure(2, shape, "neither a PNG nor a NumPy (.npy) nor an IDX file");
 }
 
+static void numbers_that_are_not_finite(void **state) {
+    (void)state;
+    const long shape[] = {3};
+    const char *const header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }\n";
+    uint8_t bytes[24];
+    memcpy(bytes, little_f4, sizeof bytes);
+    memcpy(bytes + 16, "\0\0\xc0\x7f", 4);
+    write_npy(1, header, bytes, 24);
+    expect_failure(1, shape,
+                   "number 1 of sample 1 (both from 0) is not a number (NaN); samples must be "
+                   "finite numbers");
+    memcpy(bytes, "\0\0\x80\xff", 4);
+    write_npy(1, header, bytes, 24);
+    expect_failure(1, shape,
+                   "number 0 of sample 0 (both from 0) is infinite as a float; samples must be "
+                   "finite numbers");
+}
+
 static void idx_arrays(void **state) {
     (void)state;
     const uint8_t samples[] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 5, 10, 15, 255};
@@ -225,6 +243,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numpy_arrays),
         cmocka_unit_test(wrong_numpy_arrays),
+        cmocka_unit_test(numbers_that_are_not_finite),
         cmocka_unit_test(idx_arrays),
         cmocka_unit_test(pictures),
         cmocka_unit_test(damaged_files_never_crash),

@@ -275,6 +275,24 @@ static void one_hot_labels_are_class_numbers(void **state) {
     }
 }
 
+static void numbers_that_are_not_finite_are_named(void **state) {
+    uint8_t bytes[16 + COUNT * SIZE * 4] = {0, 0, 13, 3, 0, 0, 0, COUNT, 0, 0, 0, 3, 0, 0, 0, 4};
+    char path[256];
+    struct dataset_pair pair;
+
+    (void)state;
+    make_dataset("floats");
+    snprintf(path, sizeof path, "%s", path_of("floats/train-images-idx3-ubyte"));
+    write_bytes(path, bytes, sizeof bytes);
+    if (!dataset_open(path_of("floats"), &pair, &error)) fail_msg("%s", error.text);
+    dataset_pair_close(&pair);
+    put_big_endian(bytes + 16 + (7 * SIZE + 5) * 4, &(float){NAN}, 4);
+    put_big_endian(bytes + 16 + (8 * SIZE + 1) * 4, &(float){INFINITY}, 4);
+    write_bytes(path, bytes, sizeof bytes);
+    expect_failure("floats", "train-images-idx3-ubyte: number 5 of sample 7 (both from 0) is not a "
+                             "number (NaN); samples must be finite numbers");
+}
+
 static void wrong_rows_are_named(void **state) {
     static const char rule[] = " (from 0) is no one-hot label: a row has a 1 at its class and 3 "
                                "times 0";
@@ -554,6 +572,7 @@ int main(void) {
         cmocka_unit_test(names_are_searched),
         cmocka_unit_test(wrong_files_are_named),
         cmocka_unit_test(one_hot_labels_are_class_numbers),
+        cmocka_unit_test(numbers_that_are_not_finite_are_named),
         cmocka_unit_test(wrong_rows_are_named),
         cmocka_unit_test(a_folder_names_its_classes),
         cmocka_unit_test(damaged_files_never_crash),
