@@ -61,9 +61,39 @@ static void a_resumed_run_needs_the_same_recipe(void **state) {
     assert_int_equal(TRAIN("recipe", "--resume", "--epochs", "2"), 0);
 }
 
+/* A folder belongs to one training at a time; one that was killed has it no longer. */
+static void two_runs_do_not_share_a_folder(void **state) {
+    struct child child;
+    char *run = path_in(folder, "shared");
+    char *words[] = {"train",  model, "--data",   data_folder, "--backend",  "tcc",
+                     "--save", run,   "--epochs", "1000000",   "--no-plots", NULL};
+
+    (void)state;
+    write_model("\"relu\"", "optimizer = \"adam\"");
+    start(&child, words);
+    collect(&child, "epoch       3/");
+    assert_int_equal(kill(child.pid, SIGSTOP), 0);
+    char *before = files_read(path_in(run, "last.safetensors"), NULL, NULL);
+    struct child second;
+    char expected[700];
+    snprintf(expected, sizeof expected,
+             "%s: another process is training into this folder; --save another one\n", run);
+    start(&second, words);
+    assert_int_equal(finish(&second), 2);
+    assert_string_equal(errors, expected);
+    char *after = files_read(path_in(run, "last.safetensors"), NULL, NULL);
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+    kill(child.pid, SIGKILL);
+    assert_int_equal(finish(&child), 128 + SIGKILL);
+    assert_int_equal(TRAIN("shared", "--epochs", "1"), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_resumed_run_needs_the_same_recipe),
+        cmocka_unit_test(two_runs_do_not_share_a_folder),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
 }

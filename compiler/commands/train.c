@@ -189,6 +189,7 @@ static bool set_up(struct run *run, struct arena *arena, const char *path, struc
     if (!command_pool(o->backend.threads, training_operations(&run->cost, run->batch), &run->pool,
                       &run->threads, error))
         return false;
+    if (!train_take_folder(run, error)) return false;
     return o->folds || train_set_up(run, o->save, 0, o->resume, error);
 }
 
@@ -255,7 +256,7 @@ static int train(struct run *run, struct error *error) {
 static int work(struct arena *arena, const struct arguments *arguments, void *values,
                 struct error *error) {
     const char *path = arguments->positional[0];
-    struct run run = {.options = values, .arena = arena};
+    struct run run = {.options = values, .arena = arena, .lock = -1};
     int status = STATUS_BAD_INPUT;
 
     if (set_up(&run, arena, path, error)) {
@@ -269,6 +270,7 @@ static int work(struct arena *arena, const struct arguments *arguments, void *va
     jit_free(run.jit);
     dataset_pair_close(&run.data);
     confusion_free(&run.confusion);
+    train_release_folder(&run);
     free(run.losses);
     return status;
 }

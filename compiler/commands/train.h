@@ -36,6 +36,7 @@ struct run {
     int threads;
     struct trainer *trainer;
     const char *directory; /* where the present training, or all folds together, are saved */
+    int lock;              /* of the folder to save to; -1: none */
     long fold;             /* the present one, from 1; 0: no fold, or all of them */
     struct progress progress;
     double first_step_ms, seconds;
@@ -61,6 +62,14 @@ int train_folds(struct run *run, struct error *error);
 /** Says which layer was the first whose values are not finite; struct trainer_options.explain
  * (train_non_finite.c). context: the run. */
 bool train_explain(void *context, const struct program_call *call, char *text, size_t size);
+
+/* --- train_folder.c --- */
+
+/** Makes the folder that is saved to, if any, and keeps other processes from training into it.
+ * False
+ * + message when one does. */
+bool train_take_folder(struct run *run, struct error *error);
+void train_release_folder(struct run *run);
 
 /* --- train_report.c --- */
 

@@ -2,6 +2,7 @@
 #include "journal.h"
 #include "../../runtime/files.h"
 #include "../../runtime/json.h"
+#include "../../runtime/lock.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 struct journal {
@@ -83,17 +83,6 @@ static bool begin(struct journal *journal, const char *identity, bool resume, st
     return whole > 0 || append(journal, identity, error);
 }
 
-/* When a sweep is killed, a training that it was just starting has the journal, and its lock, for a
- * moment more. */
-static bool take_lock(int file) {
-    enum { TRIES = 100, MICROSECONDS = 10000 };
-    for (int i = 0; i < TRIES; i++) {
-        if (flock(file, LOCK_EX | LOCK_NB) == 0) return true;
-        usleep(MICROSECONDS);
-    }
-    return false;
-}
-
 struct journal *journal_open(const char *directory, const char *identity, bool resume,
                              struct error *error) {
     struct journal *journal = calloc(1, sizeof *journal);
@@ -112,7 +101,7 @@ struct journal *journal_open(const char *directory, const char *identity, bool r
     if (good && journal->file < 0)
         good = error_set(error, "%s: cannot open: %s%s", journal->path, strerror(errno),
                          resume ? "; without --resume the sweep starts anew" : "");
-    if (good && !take_lock(journal->file))
+    if (good && !lock_take(journal->file))
         good = error_set(error, "%s: another process is sweeping into this folder", journal->path);
     if (good && begin(journal, identity, resume, error)) return journal;
     journal_close(journal);
