@@ -1,8 +1,10 @@
 /* files.c: whole files in and out, folders and paths (see files.h). */
 #include "files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -228,12 +230,16 @@ static void synchronize_folder_of(const char *path) {
     close(file);
 }
 
-/* Creates "<path>.XXXXXX" with the permissions that a new file gets. */
+/* What the name of a temporary file has behind that of the file: nothing else is called so. */
+static const char temporary_mark[] = ".lathe-";
+enum { TEMPORARY_LETTERS = 6 };
+
+/* Creates "<path>.lathe-XXXXXX" with the permissions that a new file gets. */
 static int open_temporary(const char *path, char **name) {
-    size_t size = strlen(path) + 8;
+    size_t size = strlen(path) + sizeof temporary_mark + TEMPORARY_LETTERS;
     *name = malloc(size);
     if (!*name) return -1;
-    snprintf(*name, size, "%s.XXXXXX", path);
+    snprintf(*name, size, "%s%sXXXXXX", path, temporary_mark);
     int file = mkstemp(*name);
     if (file < 0) return -1;
     mode_t mask = umask(0);
@@ -308,4 +314,27 @@ bool files_write_together(const struct file_content *files, int count, struct er
 
 bool files_write(const char *path, const struct file_part *parts, int count, struct error *error) {
     return files_write_together(&(struct file_content){path, parts, count}, 1, error);
+}
+
+/* --- what killed writers leave --- */
+
+static bool is_temporary_of(const char *entry, const char *pattern) {
+    char name[256];
+    size_t length = strlen(entry), end = sizeof temporary_mark - 1 + TEMPORARY_LETTERS;
+    if (length <= end || length >= sizeof name) return false;
+    const char *mark = entry + length - end;
+    if (strncmp(mark, temporary_mark, sizeof temporary_mark - 1) != 0) return false;
+    snprintf(name, sizeof name, "%.*s", (int)(length - end), entry);
+    return fnmatch(pattern, name, 0) == 0;
+}
+
+void files_remove_temporary(const char *pattern) {
+    const char *slash = strrchr(pattern, '/');
+    char *folder = strndup(pattern, slash ? (size_t)(slash - pattern) : 0);
+    DIR *entries = folder ? opendir(*folder ? folder : slash ? "/" : ".") : NULL;
+    for (struct dirent *entry; entries && (entry = readdir(entries));)
+        if (is_temporary_of(entry->d_name, slash ? slash + 1 : pattern))
+            unlinkat(dirfd(entries), entry->d_name, 0);
+    if (entries) closedir(entries);
+    free(folder);
 }

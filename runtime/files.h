@@ -31,6 +31,10 @@ struct file_content {
 /** Writes files that belong together: none of them is replaced before all are on the disk. */
 bool files_write_together(const struct file_content *files, int count, struct error *error);
 
+/** Removes the temporary files of a file (the name behind the last '/' may hold * and other
+ * wildcards of fnmatch), which writers that were killed have left. No one may be writing it. */
+void files_remove_temporary(const char *pattern);
+
 /** Makes a folder and those above it; one that exists is fine. */
 bool files_make_folder(const char *path, struct error *error);
 

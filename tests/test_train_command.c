@@ -90,10 +90,37 @@ static void two_runs_do_not_share_a_folder(void **state) {
     assert_int_equal(TRAIN("shared", "--epochs", "1"), 0);
 }
 
+static void what_a_killed_run_has_left_is_removed(void **state) {
+    static const char *const left[] = {"best.safetensors.lathe-C95RMU", "history.csv.lathe-6l4NP5",
+                                       "model/tiny.lua.lathe-aaaaaa", "logs/a[1].csv.lathe-bbbbbb",
+                                       "01-0.5.safetensors.lathe-cccccc"};
+    static const char *const others[] = {"best.safetensors.backup", "notes.txt.lathe-C95RMU",
+                                         "best.safetensors.lathe-C95RM",
+                                         "03.safetensors.lathe-abcdef"};
+
+    (void)state;
+    write_model("\"relu\"", "optimizer = \"adam\"");
+    assert_true(files_make_folder(path_in(folder, "left/logs"), NULL));
+    assert_true(files_make_folder(path_in(folder, "left/model"), NULL));
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++)
+        write_file(path_in(path_in(folder, "left"), left[i]), "x", 1);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        write_file(path_in(path_in(folder, "left"), others[i]), "x", 1);
+    assert_int_equal(TRAIN("left", "--epochs", "1", "--callbacks",
+                           "csv_logger { \"logs/a[1].csv\" }, model_checkpoint { "
+                           "\"{epoch:02d}-{loss:.1f}.safetensors\", monitor = \"loss\" }"),
+                     0);
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++)
+        if (files_exist(path_in(path_in(folder, "left"), left[i]))) fail_msg("%s", left[i]);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (!files_exist(path_in(path_in(folder, "left"), others[i]))) fail_msg("%s", others[i]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_resumed_run_needs_the_same_recipe),
         cmocka_unit_test(two_runs_do_not_share_a_folder),
+        cmocka_unit_test(what_a_killed_run_has_left_is_removed),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
 }

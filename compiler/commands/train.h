@@ -65,9 +65,9 @@ bool train_explain(void *context, const struct program_call *call, char *text, s
 
 /* --- train_folder.c --- */
 
-/** Makes the folder that is saved to, if any, and keeps other processes from training into it.
- * False
- * + message when one does. */
+/** Makes the folder that is saved to, if any, keeps other processes from training into it and
+ * removes what a run that was killed has left half-written. False + message when another one has
+ * it. */
 bool train_take_folder(struct run *run, struct error *error);
 void train_release_folder(struct run *run);
 
