@@ -148,6 +148,17 @@ static bool check_recipe(const struct trainer *trainer, struct error *error) {
     return true;
 }
 
+static bool check_epochs(const struct trainer *trainer, struct error *error) {
+    const struct checkpoint *state = &trainer->state;
+    long begun = state->epoch + (state->batch > 0), epochs = trainer->options.epochs;
+
+    return begun <= epochs ||
+           error_set(error,
+                     "%s: has begun %ld epochs already, more than %ld; a resumed run needs as many "
+                     "at least",
+                     trainer->checkpoint_path, begun, epochs);
+}
+
 bool trainer_validates(const struct split_options *split) {
     return split->fraction > 0 || split->folds;
 }
@@ -163,7 +174,7 @@ bool trainer_load_checkpoint(struct trainer *trainer, struct error *error) {
                          trainer->checkpoint_path);
     if (!checkpoint_load(trainer->checkpoint_path, trainer->program, trainer->memory.space, state,
                          error) ||
-        !check_recipe(trainer, error))
+        !check_recipe(trainer, error) || !check_epochs(trainer, error))
         return false;
     options->seed = state->seed;
     options->split = (struct split_options){.fraction = state->validation_split,

@@ -61,6 +61,28 @@ static void a_resumed_run_needs_the_same_recipe(void **state) {
     assert_int_equal(TRAIN("recipe", "--resume", "--epochs", "2"), 0);
 }
 
+/* What a resumed run cannot do is told, not passed over. */
+static void a_resumed_run_keeps_its_seed_and_epochs(void **state) {
+    char expected[700];
+
+    (void)state;
+    write_model("\"relu\"", "optimizer = \"adam\"");
+    assert_int_equal(TRAIN("kept", "--epochs", "3", "--seed", "7"), 0);
+    assert_int_equal(TRAIN("kept", "--epochs", "4", "--seed", "8", "--resume"), 2);
+    snprintf(expected, sizeof expected,
+             "lathe train: --seed 8: the run in %s was begun with seed 7, which a resumed run "
+             "keeps; leave --seed out\n",
+             path_in(folder, "kept"));
+    assert_string_equal(errors, expected);
+    assert_int_equal(TRAIN("kept", "--epochs", "2", "--resume"), 2);
+    snprintf(expected, sizeof expected,
+             "%s: has begun 3 epochs already, more than 2; a resumed run needs as many at least\n",
+             path_in(folder, "kept/last.safetensors"));
+    assert_string_equal(errors, expected);
+    assert_int_equal(TRAIN("kept", "--epochs", "3", "--seed", "7", "--resume"), 0);
+    assert_int_equal(TRAIN("kept", "--epochs", "4", "--resume"), 0);
+}
+
 /* A folder belongs to one training at a time; one that was killed has it no longer. */
 static void two_runs_do_not_share_a_folder(void **state) {
     struct child child;
@@ -119,6 +141,7 @@ static void what_a_killed_run_has_left_is_removed(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_resumed_run_needs_the_same_recipe),
+        cmocka_unit_test(a_resumed_run_keeps_its_seed_and_epochs),
         cmocka_unit_test(two_runs_do_not_share_a_folder),
         cmocka_unit_test(what_a_killed_run_has_left_is_removed),
     };

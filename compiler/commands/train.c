@@ -113,6 +113,17 @@ static bool check_options(const struct train_options *o, struct error *error) {
     return true;
 }
 
+/* The random numbers of a run are of one seed. */
+static bool check_seed(const struct run *run, struct error *error) {
+    long given = run->options->seed, seed = (long)trainer_seed(run->trainer);
+
+    return given < 0 || given == seed ||
+           error_set(error,
+                     "lathe train: --seed %ld: the run in %s was begun with seed %ld, which a "
+                     "resumed run keeps; leave --seed out",
+                     given, run->directory, seed);
+}
+
 bool train_set_up(struct run *run, const char *directory, long fold, bool resume,
                   struct error *error) {
     const struct train_options *o = run->options;
@@ -147,7 +158,7 @@ bool train_set_up(struct run *run, const char *directory, long fold, bool resume
     run->fold = o->folds ? fold + 1 : 0;
     trainer_free(run->trainer);
     run->trainer = trainer_new(&options, error);
-    return run->trainer != NULL;
+    return run->trainer && check_seed(run, error);
 }
 
 /* What is set aside for validation: the command line goes before the model. */
