@@ -450,6 +450,13 @@ static void classes_have_names(void **state) {
                      0);
     assert_non_null(strstr(output, "[0]: 0 row "));
     assert_non_null(strstr(output, "[1]: 1 column "));
+    write_file(classes, "a\nb\nc\nd\n", 8); /* data of another number of classes */
+    assert_int_equal(RUN("predict", model, "--weights", weights, "--data", data_folder,
+                         path_in(data_folder, "t10k-images-idx3-ubyte")),
+                     2);
+    unlink(classes);
+    assert_non_null(strstr(errors, ": the data has 4 classes, but the model tiny predicts 3\n"));
+    assert_string_equal(output, "");
 }
 
 static void an_interrupted_run_can_be_resumed(void **state) {

@@ -67,6 +67,12 @@ struct run {
 
 /* --- names of the classes --- */
 
+/* One value is that of two classes, unless it is a number that was to be fitted. */
+static bool predicts_classes(const struct model *model) {
+    return shape_elements(&model->output->output) > 1 ||
+           (model->training.file && model->training.accuracy);
+}
+
 /* Those of the data set, when one is given; else those that training left in the weights. */
 static bool find_names(struct run *run, struct error *error) {
     const struct predict_options *o = run->options;
@@ -78,7 +84,13 @@ static bool find_names(struct run *run, struct error *error) {
         return true;
     }
     if (!dataset_open(o->data, &run->pair, error)) return false;
-    if (run->pair.test.classes == classes) run->names = run->pair.test.class_names;
+    if (run->pair.test.classes == classes)
+        run->names = run->pair.test.class_names;
+    else if (predicts_classes(run->model))
+        return error_set(error,
+                         "lathe predict: --data %s: the data has %d classes, but the model %s "
+                         "predicts %d",
+                         o->data, run->pair.test.classes, run->model->name, classes);
     return true;
 }
 
