@@ -113,6 +113,10 @@ static void wrong_input_exits_with_2(void **state) {
     assert_int_equal(RUN("evaluate", model, "--data", data_folder), 2);
     assert_string_equal(errors,
                         "lathe evaluate: --weights FILE is missing: what `lathe train` saved\n");
+    assert_int_equal(RUN("evaluate", model, "--data", data_folder, "--weights", "none", "--plot",
+                         path_in(folder, "x.gif")),
+                     2);
+    assert_non_null(strstr(errors, "/x.gif: expected a file name that ends in .svg or .png\n"));
     assert_int_equal(RUN("emit", model), 2);
     assert_int_equal(RUN("predict", model), 2);
     assert_int_equal(RUN("summary", path_in(folder, "none.lua")), 2);

@@ -135,20 +135,10 @@ static bool measure(struct run *run, struct error *error) {
 
 /* --- the command --- */
 
-static bool is_picture(const char *path) {
-    size_t length = strlen(path);
-    return length > 4 &&
-           (strcmp(path + length - 4, ".svg") == 0 || strcmp(path + length - 4, ".png") == 0);
-}
-
 static bool prepare(struct run *run, struct arena *arena, const char *path, struct error *error) {
     const struct bench_options *o = run->options;
     struct bench *bench = &run->bench;
-    if (o->chart && !is_picture(o->chart))
-        return error_set(error,
-                         "lathe bench: --chart %s: expected a file name that ends in .svg "
-                         "or .png",
-                         o->chart);
+    if (!command_check_picture("bench", "chart", o->chart, error)) return false;
     bench->arena = arena;
     bench->mode = o->mode == 0 ? MODE_TRAINING : MODE_PREDICTION;
     bench->mode_name = o->mode == 0 ? "training" : "inference";

@@ -231,6 +231,15 @@ double command_process_milliseconds(void) {
     return ((double)time.tv_sec + 1e-9 * (double)time.tv_nsec - process_start_seconds()) * 1e3;
 }
 
+bool command_check_picture(const char *command, const char *option, const char *path,
+                           struct error *error) {
+    size_t length = path ? strlen(path) : 0;
+    const char *ending = length > 4 ? path + length - 4 : "";
+    return !path || strcmp(ending, ".svg") == 0 || strcmp(ending, ".png") == 0 ||
+           error_set(error, "lathe %s: --%s %s: expected a file name that ends in .svg or .png",
+                     command, option, path);
+}
+
 /* VmHWM rather than getrusage's figure: that one remembers the process that started us. */
 double command_peak_memory_bytes(void) {
     struct rusage usage;

@@ -146,6 +146,11 @@ void command_json_classes(struct cJSON *json, const struct confusion *confusion,
 /** Prints a JSON value as one line on stdout, and deletes it. */
 void command_print_json(struct cJSON *json);
 
+/** True if a picture can be drawn into such a file (.png or .svg), or path is NULL; else a message
+ * about the option that named it. */
+bool command_check_picture(const char *command, const char *option, const char *path,
+                           struct error *error);
+
 /** Milliseconds since this process started. The kernel tells the start to 10 ms, rounded down: the
  * answer may be up to 10 ms too large, never too small. */
 double command_process_milliseconds(void);

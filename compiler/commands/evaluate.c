@@ -63,6 +63,7 @@ static bool set_up(struct run *run, struct arena *arena, const char *path, struc
     if (!o->weights)
         return error_set(error, "lathe evaluate: --weights FILE is missing: what `lathe train` "
                                 "saved");
+    if (!command_check_picture("evaluate", "plot", o->plot, error)) return false;
     run->model = model_read_point(arena, path, o->point, error);
     if (!run->model || !command_needs_training(run->model, "evaluation", error)) return false;
     if (!compile.batch) compile.batch = run->model->training.batch_size;
