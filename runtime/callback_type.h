@@ -17,6 +17,7 @@ struct callback {
 struct callback_type {
     const char *name;      /* Keras's, as in Lua */
     bool monitors, writes; /* uses options->monitor; needs the directory */
+    bool writes_folder;    /* options->path is a folder */
     /** At the end of an epoch; NULL: nothing. */
     bool (*epoch_end)(struct callback *callback, struct callback_epoch *epoch, struct error *error);
     /** At the end of a step; NULL: nothing. */

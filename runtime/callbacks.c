@@ -1,5 +1,6 @@
 /* callbacks.c: the callbacks of a run: the table of their kinds, and what they share. */
 #include "callback_type.h"
+#include "files.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -71,6 +72,30 @@ bool callback_error(const struct callback_options *options, struct error *error,
 
 /* --- the callbacks of a run --- */
 
+/* Makes the folder that a callback writes into, so that what is in the way is told before the
+ * training. Where figures are part of its name it is made when they are known. */
+static bool prepare_path(const struct callback_options *options, const char *directory,
+                         struct error *error) {
+    bool is_folder = types[options->kind]->writes_folder;
+    const char *slash = strrchr(options->path, '/');
+    size_t length = is_folder ? strlen(options->path) : slash ? (size_t)(slash - options->path) : 0;
+    char *name = strndup(options->path, length),
+         *folder = name ? files_join(directory, name) : NULL;
+    char *path = files_join(directory, options->path);
+    struct error reason = {.text = ""};
+
+    if (!folder || !path)
+        error_set(&reason, "out of memory");
+    else if (length && !strchr(name, '{'))
+        files_make_folder(folder, &reason);
+    if (path && !is_folder && files_is_folder(path))
+        error_set(&reason, "%s: cannot write: it is a folder", path);
+    free(name);
+    free(folder);
+    free(path);
+    return !reason.text[0] || callback_error(options, error, "%s", reason.text);
+}
+
 static bool check(const struct callback_options *options, bool has_validation, bool has_accuracy,
                   const char *directory, struct error *error) {
     const struct callback_type *type = types[options->kind];
@@ -93,7 +118,7 @@ static bool check(const struct callback_options *options, bool has_validation, b
         return callback_error(options, error,
                               "it writes \"%s\" into the directory of the run; give --save DIR",
                               options->path);
-    return true;
+    return !type->writes || prepare_path(options, directory, error);
 }
 
 bool callbacks_new(const struct callback_options *options, int count, bool has_validation,

@@ -73,7 +73,8 @@ struct callbacks;
 
 /** Makes the callbacks of a run. directory: where they write; NULL: nowhere. The options and the
  * directory must stay. False + message `file:line: kind: ...` when one of them needs validation
- * data, an accuracy or a directory that is not there; *callbacks is to be freed also then. */
+ * data, an accuracy or a directory that is not there, or cannot write where it is to;
+ * *callbacks is to be freed also then. */
 bool callbacks_new(const struct callback_options *options, int count, bool has_validation,
                    bool has_accuracy, const char *directory, struct callbacks **callbacks,
                    struct error *error);

@@ -110,6 +110,7 @@ static void close_files(struct callback *callback) {
 
 const struct callback_type callback_tensorboard = {.name = "tensorboard",
                                                    .writes = true,
+                                                   .writes_folder = true,
                                                    .epoch_end = epoch_end,
                                                    .step_end = step_end,
                                                    .close = close_files};

@@ -138,11 +138,33 @@ static void what_a_killed_run_has_left_is_removed(void **state) {
         if (!files_exist(path_in(path_in(folder, "left"), others[i]))) fail_msg("%s", others[i]);
 }
 
+/* Where a callback cannot write, that is told before the training. */
+static void callbacks_can_write_where_they_are_to(void **state) {
+    char expected[700];
+
+    (void)state;
+    write_model("\"relu\"", "optimizer = \"adam\"");
+    assert_int_equal(TRAIN("logs", "--epochs", "1", "--callbacks", "csv_logger { \"a/b/x.csv\" }"),
+                     0);
+    assert_true(files_exist(path_in(folder, "logs/a/b/x.csv")));
+    assert_int_equal(TRAIN("logs", "--callbacks", "csv_logger { \"a/b\" }"), 2);
+    snprintf(expected, sizeof expected,
+             "--callbacks:1: csv_logger: %s: cannot write: it is a folder\n",
+             path_in(folder, "logs/a/b"));
+    assert_string_equal(errors, expected);
+    assert_int_equal(TRAIN("logs", "--callbacks", "tensorboard { \"a/b/x.csv\" }"), 2);
+    assert_non_null(strstr(errors, "--callbacks:1: tensorboard: "));
+    assert_non_null(strstr(errors, "/logs/a/b/x.csv: cannot make the folder: "));
+    assert_int_equal(TRAIN("logs", "--callbacks", "csv_logger { \"model\" }"), 2);
+    assert_non_null(strstr(errors, "\"model\" is a name that the run itself keeps"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_resumed_run_needs_the_same_recipe),
         cmocka_unit_test(a_resumed_run_keeps_its_seed_and_epochs),
         cmocka_unit_test(two_runs_do_not_share_a_folder),
+        cmocka_unit_test(callbacks_can_write_where_they_are_to),
         cmocka_unit_test(what_a_killed_run_has_left_is_removed),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);

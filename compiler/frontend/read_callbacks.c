@@ -60,13 +60,26 @@ const struct callback_type_options *callback_types(void) {
 
 static const char expected[] = "a list of callbacks, as { early_stopping { patience = 5 } }";
 
-/* Files that the run itself keeps in its directory. */
+/* Files and folders that the run itself keeps in its directory; nothing else goes into them. */
 static bool is_own_file(const char *path) {
-    static const char *const own[] = {
-        "last.safetensors",      "best.safetensors", "history.csv", "history.json",
-        "cross_validation.json", "classes.txt",      "run.json",    "report.html"};
+    static const char *const own[] = {"last.safetensors",
+                                      "best.safetensors",
+                                      "history.csv",
+                                      "history.json",
+                                      "cross_validation.json",
+                                      "classes.txt",
+                                      "run.json",
+                                      "report.html",
+                                      "worst_mistakes.safetensors",
+                                      "learning_curves.png",
+                                      "confusion_matrix.png",
+                                      "worst_mistakes.png",
+                                      "filters.png",
+                                      "model"};
+    while (strncmp(path, "./", 2) == 0) path += 2;
+    size_t length = strcspn(path, "/");
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        if (strcmp(own[i], path) == 0) return true;
+        if (strlen(own[i]) == length && strncmp(own[i], path, length) == 0) return true;
     return false;
 }
 
@@ -77,7 +90,7 @@ static bool check_callback(const struct reader *reader, const struct subject *su
     char path[400];
     if (callback->path && is_own_file(callback->path))
         return subject_error(reader, subject,
-                             "\"%s\" is a file that the run itself keeps; choose another name",
+                             "\"%s\" is a name that the run itself keeps; choose another one",
                              callback->path);
     if (callback->kind != CALLBACK_MODEL_CHECKPOINT) return true;
     size_t length = strlen(callback->path), end = strlen(".safetensors");

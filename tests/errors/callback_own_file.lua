@@ -1,4 +1,4 @@
--- tests/errors/callback_own_file.lua:8: csv_logger: "history.csv" is a file that the run itself keeps; choose another name
+-- tests/errors/callback_own_file.lua:8: csv_logger: "history.csv" is a name that the run itself keeps; choose another one
 return model "m" {
   input { 28, 28, 1 },
   flatten {},
