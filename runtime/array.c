@@ -8,7 +8,7 @@
 
 const char *dataset_shape_text(int rank, const long *shape, char *text, size_t size) {
     size_t used = 0;
-    if (size) text[0] = '\0';
+    if (size) snprintf(text, size, "%s", rank ? "" : "a single number");
     for (int axis = 0; axis < rank && used < size; axis++)
         used += (size_t)snprintf(text + used, size - used, "%s%ld", axis ? " x " : "", shape[axis]);
     return text;

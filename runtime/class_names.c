@@ -78,7 +78,9 @@ bool class_names_read(const char *path, struct class_names *names, struct error 
     char *text = files_read(path, &size, error);
 
     if (!text) return false;
-    bool read = strlen(text) == size ? class_names_parse(text, path, names, error)
+    /* Editors that put a byte order mark in front do not show it. */
+    size_t mark = size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    bool read = strlen(text) == size ? class_names_parse(text + mark, path, names, error)
                                      : error_set(error, "%s: is not a text file", path);
     free(text);
     return read;

@@ -97,7 +97,7 @@ uint32_t dataset_fingerprint(const struct dataset *dataset);
 bool dataset_load_array(const char *path, int rank, const long *shape, struct dataset *dataset,
                         struct error *error);
 
-/** "28 x 28 x 1" into text, which is returned. */
+/** "28 x 28 x 1", or "a single number" where there is no axis, into text, which is returned. */
 const char *dataset_shape_text(int rank, const long *shape, char *text, size_t size);
 
 /* --- file formats; used by dataset.c --- */

@@ -123,6 +123,10 @@ static void wrong_numpy_arrays(void **state) {
               "'shape': (9223372036854775807, 9223372036854775807), }\n",
               "", 0);
     expect_failure(2, shape, "the sizes in the NumPy header are too large");
+    write_npy(1, "{'descr': '<f4', 'fortran_order': False, 'shape': (), }\n", little_f4, 4);
+    expect_failure(2, shape,
+                   "the array is a single number, but a sample of the model is 2 x 3 (an axis "
+                   "before it may count samples)");
     write_npy(9, "{}", "", 0);
     expect_failure(2, shape, "NumPy format version 9 is not supported");
     write_bytes("hello", 5);

@@ -344,7 +344,7 @@ static void expect_bad_names(const char *text, const char *expected) {
 
 static void a_folder_names_its_classes(void **state) {
     (void)state;
-    static const char text[] = "Zebra\r\nAnt and bee\nÖlkäfer/grün\nunused";
+    static const char text[] = "\xef\xbb\xbfZebra\r\nAnt and bee\nÖlkäfer/grün\nunused";
     struct dataset_pair pair;
     struct class_names again;
 

@@ -60,6 +60,13 @@ static void contradictions_are_refused(void **state) {
             "a smaller --batch-size\n");
     snprintf(arguments, sizeof arguments, "%s --class-names shoe,shirt", tiny);
     refuses(arguments, "lathe emit: --class-names has 2 names; the model has 10 outputs\n");
+    snprintf(arguments, sizeof arguments, "%s --class-names a,,b,", tiny);
+    refuses(arguments, "lathe emit: --class-names:2: the name of a class is empty\n");
+    snprintf(arguments, sizeof arguments, "%s --class-names a,b,c,d,e,f,g,h,i,", tiny);
+    refuses(arguments, "lathe emit: --class-names:10: the name of a class is empty\n");
+    snprintf(arguments, sizeof arguments, "%s --class-names a,b\xff", tiny);
+    refuses(arguments,
+            "lathe emit: --class-names:2: the name of a class must be printable UTF-8\n");
     snprintf(arguments, sizeof arguments, "%s --layout hwc", tiny);
     refuses(arguments, "lathe emit: --layout hwc: expected one of nhwc|nchw\n");
     snprintf(arguments, sizeof arguments, "%s --target z80", tiny);

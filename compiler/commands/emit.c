@@ -155,19 +155,17 @@ static int choose_form(const struct emit_options *o, const struct program *progr
     return -1;
 }
 
-/* Splits --class-names at its commas. */
-static const char *const *split_names(struct arena *arena, const char *list, long classes,
-                                      struct error *error) {
-    const char **names = ARENA_ARRAY(arena, const char *, classes);
-    char *rest = arena_string(arena, list);
-    long count = 0;
+/* Splits --class-names at its commas; the rules are those of classes.txt. */
+static bool split_names(struct arena *arena, const char *list, long classes,
+                        struct class_names *names, struct error *error) {
+    char *lines = arena_format(arena, "%s\n", list);
 
-    for (char *name; (name = strsep(&rest, ",")); count++)
-        if (count < classes) names[count] = name;
-    if (count == classes) return names;
-    error_set(error, "lathe emit: --class-names has %ld names; the model has %ld outputs", count,
-              classes);
-    return NULL;
+    for (char *c = lines; *c; c++)
+        if (*c == ',') *c = '\n';
+    if (!class_names_parse(lines, "lathe emit: --class-names", names, error)) return false;
+    return names->count == classes ||
+           error_set(error, "lathe emit: --class-names has %d names; the model has %ld outputs",
+                     names->count, classes);
 }
 
 /* ---- work ---- */
@@ -279,13 +277,13 @@ static struct compile_options compile_options_of(const struct emit_options *o,
     };
 }
 
-/* The names of the outputs: given, or left in the weights, whose memory `names` gets. */
+/* The names of the outputs: given, or left in the weights; `names` gets their memory. */
 static bool name_classes(struct arena *arena, const struct emit_options *o, long outputs,
                          struct class_names *names, const char *const **list, struct error *error) {
     *list = NULL;
-    if (o->class_names) return (*list = split_names(arena, o->class_names, outputs, error)) != NULL;
-    if (o->weights && class_names_from_weights(o->weights, (int)outputs, names))
-        *list = names->names;
+    if (o->class_names && !split_names(arena, o->class_names, outputs, names, error)) return false;
+    if (!o->class_names && o->weights) class_names_from_weights(o->weights, (int)outputs, names);
+    *list = names->names;
     return true;
 }
 
