@@ -249,9 +249,12 @@ static void choose_parts(const struct program_plan *plan, struct weight_gradient
 
 /* One unit for each block of samples, if its images fit the L2 cache and that takes hardly longer:
  * it can run right behind what makes its gradient (passes/group.c), and threads meet once less: a
- * step of cnn_batch_norm takes 2 to 3 % less on two threads. */
-static bool take_blocks(const struct program_plan *plan, struct weight_gradient_kernel *w,
-                        const struct gradient_shape *shape) {
+ * step of cnn_batch_norm takes 2 to 3 % less on two threads. Not where one thread does all: GCC,
+ * which makes one function of it, no longer kept all sums in registers (a step of 12 microseconds
+ * took 22). */
+static bool take_blocks(const struct program_plan *plan, const struct kernel *kernel,
+                        struct weight_gradient_kernel *w, const struct gradient_shape *shape) {
+    const double least_work = 20e3; /* nanoseconds */
     const double most_longer = 1.05;
     const double blocks = (double)(plan->rows / plan->lanes);
     const double bytes = (shape->out_vectors * (double)w->out_channels +
@@ -259,7 +262,8 @@ static bool take_blocks(const struct program_plan *plan, struct weight_gradient_
                          blocks * plan->lanes * REAL_SIZE;
     struct weight_gradient_kernel whole = *w;
     if (w->block_parts < 2 || w->block_parts != plan->rows / plan->lanes || w->across_blocks ||
-        w->groups > 1 || shape->tap_parts > 1 || bytes > plan->target->l2)
+        w->groups > 1 || shape->tap_parts > 1 || bytes > plan->target->l2 ||
+        kernel_work(plan, kernel) < least_work)
         return false;
     whole.tiles_out = shape->out_tiles, whole.tiles_in = shape->in_tiles;
     const double cost = gradient_cost(plan, &whole, shape);
@@ -298,7 +302,7 @@ void schedule_weight_gradient(struct program_plan *plan, struct kernel *kernel) 
     shape.far_cycles = bytes <= l2 / 2 ? 0 : bytes <= 8 * l2 ? 3 : 8;
     shape.weights = (double)shape_elements(&kernel->tensor->shape);
     choose_parts(plan, w, &shape);
-    kernel->by_block = take_blocks(plan, w, &shape);
+    kernel->by_block = take_blocks(plan, kernel, w, &shape);
     if (w->across_blocks) w->prefetches = false; /* there is no next piece */
     kernel->units = w->groups * parts(shape.out_tiles, w->tiles_out) *
                     parts(shape.in_tiles, w->tiles_in) * shape.tap_parts * w->block_parts;
