@@ -109,6 +109,13 @@ static const struct kernel_case depthwise_strides = {
     "conv2d { 2, kernel_size = 3, groups = 2, dilation_rate = 2, padding = 'same' }, "
     "conv2d { 2, kernel_size = 7, groups = 2, strides = { 2, 1 }, padding = 'same' }, " TAIL,
     LOSS};
+/* The last rows are read by no result: backward-data has nothing to sum there. */
+static const struct kernel_case depthwise_unread = {
+    21, false,
+    "input { 8, 7, 1 }, conv2d { 6, kernel_size = 1 }, "
+    "conv2d { 6, kernel_size = { 1, 3 }, strides = { 2, 1 }, groups = 6 }, "
+    "conv2d { 6, kernel_size = { 1, 2 }, strides = { 3, 1 }, groups = 6 }, " TAIL,
+    LOSS};
 static const struct kernel_case pointwise = {
     18, false,
     "input { 6, 5, 3 }, conv2d { 14, kernel_size = 1, activation = 'relu' }, "
@@ -210,6 +217,7 @@ int main(void) {
         KERNEL_CASE(depthwise_rows),
         KERNEL_CASE(depthwise_whole_rows),
         KERNEL_CASE(depthwise_strides),
+        KERNEL_CASE(depthwise_unread),
         KERNEL_CASE(depthwise_one_row),
         KERNEL_CASE(depthwise_two_rows),
         KERNEL_CASE(depthwise_three_rows),

@@ -40,7 +40,7 @@ static bool takes_rows(const struct writer *w, const struct convolution_kernel *
                        const struct region *r) {
     const struct axis_class *columns = r->columns;
     if (!c->by_rows || r->is_upright || !columns->run || columns->step != 1 ||
-        columns->in_step != 1 || columns->tap_count != c->kernel_size[1])
+        columns->in_step != 1 || columns->tap_count != c->kernel_size[1] || !r->rows->tap_count)
         return false;
     struct split pixels = split_evenly(columns->count, tile_image_pixels(c));
     for (int i = 0; i < 2; i++) {

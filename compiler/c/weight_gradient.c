@@ -258,11 +258,11 @@ static void write_edges(struct writer *w, const struct weight_gradient_kernel *g
     long last = g->window.kernel_size[0] - 1;
     write_open(w, "for (long tap = 0; tap <= %ld; tap++)", last);
     write_open(w, "for (long below = 0; below < 2; below++)");
-    write_line(w, "const long begin = below ? row_end[%ld] : row_begin[tap];", last);
-    write_line(w, "const long end = below ? row_end[tap] : row_begin[0];");
-    write_line(w, "const long row = begin > top ? begin : top;");
-    write_line(w, "const long bottom = end < top + %ld ? end : top + %ld;", g->rows_at_once,
-               g->rows_at_once);
+    write_line(w, "const long edge = below ? row_end[%ld] : row_begin[tap];", last);
+    write_line(w, "const long edge_end = below ? row_end[tap] : row_begin[0];");
+    write_line(w, "const long row = edge > top ? edge : top;");
+    write_line(w, "const long bottom = edge_end < top + %ld ? edge_end : top + %ld;",
+               g->rows_at_once, g->rows_at_once);
     write_row_pointers(w, g, "tap", first);
     write_row_call(w, g, false);
     write_close(w);

@@ -59,7 +59,7 @@ static void find_rows(const struct convolution_driver *c, const long *row, const
                       bool is_upright, struct region *r, long *taps) {
     const long *leftmost = column + TAPS + 2 * column[LOWEST];
     if (!c->row_tiles || is_upright || !column[RUN] || column[STEP] != 1 || column[IN_STEP] != 1 ||
-        column[TAP_COUNT] != c->kernel[1] || !are_row_tiles(c, r))
+        column[TAP_COUNT] != c->kernel[1] || !row[TAP_COUNT] || !are_row_tiles(c, r))
         return;
     r->row_tiles = c->row_tiles;
     r->row_taps = taps;
