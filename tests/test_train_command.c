@@ -112,6 +112,27 @@ static void two_runs_do_not_share_a_folder(void **state) {
     assert_int_equal(TRAIN("shared", "--epochs", "1"), 0);
 }
 
+/* A fold's folder is one of a training, too. */
+static void a_fold_does_not_share_its_folder(void **state) {
+    struct child child;
+    char *words[] = {"train",    model,     "--data",     data_folder, "--backend",
+                     "tcc",      "--folds", "2",          "--save",    path_in(folder, "fo"),
+                     "--epochs", "1000000", "--no-plots", NULL};
+    char expected[700];
+
+    (void)state;
+    write_model("\"relu\"", "optimizer = \"adam\"");
+    start(&child, words);
+    collect(&child, "epoch       3/");
+    assert_int_equal(TRAIN("fo/fold_1", "--epochs", "1"), 2);
+    snprintf(expected, sizeof expected,
+             "%s: another process is training into this folder; --save another one\n",
+             path_in(folder, "fo/fold_1"));
+    assert_string_equal(errors, expected);
+    kill(child.pid, SIGKILL);
+    assert_int_equal(finish(&child), 128 + SIGKILL);
+}
+
 static void what_a_killed_run_has_left_is_removed(void **state) {
     static const char *const left[] = {"best.safetensors.lathe-C95RMU", "history.csv.lathe-6l4NP5",
                                        "model/tiny.lua.lathe-aaaaaa", "logs/a[1].csv.lathe-bbbbbb",
@@ -164,6 +185,7 @@ int main(void) {
         cmocka_unit_test(a_resumed_run_needs_the_same_recipe),
         cmocka_unit_test(a_resumed_run_keeps_its_seed_and_epochs),
         cmocka_unit_test(two_runs_do_not_share_a_folder),
+        cmocka_unit_test(a_fold_does_not_share_its_folder),
         cmocka_unit_test(callbacks_can_write_where_they_are_to),
         cmocka_unit_test(what_a_killed_run_has_left_is_removed),
     };

@@ -267,7 +267,7 @@ static int train(struct run *run, struct error *error) {
 static int work(struct arena *arena, const struct arguments *arguments, void *values,
                 struct error *error) {
     const char *path = arguments->positional[0];
-    struct run run = {.options = values, .arena = arena, .lock = -1};
+    struct run run = {.options = values, .arena = arena, .lock = -1, .fold_lock = -1};
     int status = STATUS_BAD_INPUT;
 
     if (set_up(&run, arena, path, error)) {

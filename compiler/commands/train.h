@@ -36,7 +36,7 @@ struct run {
     int threads;
     struct trainer *trainer;
     const char *directory; /* where the present training, or all folds together, are saved */
-    int lock;              /* of the folder to save to; -1: none */
+    int lock, fold_lock;   /* of the folders to save to, all and the present fold's; -1: none */
     long fold;             /* the present one, from 1; 0: no fold, or all of them */
     struct progress progress;
     double first_step_ms, seconds;

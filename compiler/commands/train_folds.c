@@ -1,5 +1,6 @@
 /* train_folds.c: k-fold cross-validation: `lathe train --folds K`. */
 #include "train.h"
+#include "../../runtime/lock.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -16,7 +17,7 @@ struct folds {
 };
 
 /* Goes on with a fold that has a checkpoint, when it is to resume; a fold that is done is so at
- * once. */
+ * once. Its folder is one of a run, in which another process could train. */
 static bool set_up_fold(struct run *run, long fold, struct error *error) {
     const char *directory = NULL;
     bool resume = false;
@@ -24,6 +25,9 @@ static bool set_up_fold(struct run *run, long fold, struct error *error) {
         directory = arena_format(run->arena, "%s/fold_%ld", run->options->save, fold + 1);
     if (directory && run->options->resume)
         resume = files_exist(arena_format(run->arena, "%s/last.safetensors", directory));
+    if (directory &&
+        !(files_make_folder(directory, error) && lock_folder(directory, &run->fold_lock, error)))
+        return false;
     return train_set_up(run, directory, fold, resume, error);
 }
 
@@ -165,6 +169,8 @@ int train_folds(struct run *run, struct error *error) {
         if (end == TRAINING_FAILED) status = STATUS_FAILED;
         if (end == TRAINING_INTERRUPTED) status = train_report_interrupted(run);
         if (status == STATUS_OK && !end_fold(run, &folds, error)) status = STATUS_FAILED;
+        lock_release(run->fold_lock);
+        run->fold_lock = -1;
     }
     if (status == STATUS_OK && !save(run, &folds, error)) status = STATUS_FAILED;
     if (status == STATUS_OK) print_summary(run, &folds);
