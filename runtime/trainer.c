@@ -313,16 +313,15 @@ static bool train_step(struct trainer *trainer, struct error *error) {
         thread_choice_restart(&trainer->evaluation_threads);
     }
     trainer->program = program;
-    double rate = learning_rate(trainer, state->step);
-    if (!isfinite(rate))
-        return error_set(error,
-                         "the learning rate is %g in step %ld (epoch %ld); it must be a finite "
-                         "number",
-                         rate, state->step + 1, state->epoch + 1);
     struct trainer_step taken = trainer_take_step(trainer, state->batch, state->step);
     trainer->learning_rate = taken.learning_rate;
     trainer->step_loss = taken.loss;
     state->step++;
+    if (!isfinite(taken.learning_rate))
+        return error_set(error,
+                         "the learning rate is %g in step %ld (epoch %ld); it must be a finite "
+                         "number",
+                         taken.learning_rate, state->step, state->epoch + 1);
     if (!isfinite(taken.loss)) return trainer_not_finite(trainer, error);
     state->batch++;
     state->sample_count += taken.samples;

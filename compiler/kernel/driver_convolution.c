@@ -221,7 +221,8 @@ CONVOLUTION_DRIVE {
     long out = c->out_channels * c->out[0] * c->out[1] * c->lanes;
     long weights = c->in_channels * c->out_channels * c->kernel[0] * c->kernel[1];
     bool is_one = c->row_classes * c->column_classes == 1;
-    struct region all = region_of(c, c->rows, c->columns, taps);
+    struct region all = {0};
+    if (is_one) all = region_of(c, c->rows, c->columns, taps);
     for (long n = begin * c->blocks_at_once; n < end * c->blocks_at_once; n += c->blocks_at_once)
         for (long group = 0; group < c->groups; group++) {
             struct block b = {x + n * c->x_block + group * in,

@@ -125,7 +125,7 @@ static void open_plain(struct text *text, const struct microkernel *kernel) {
              kernel->lanes, kernel->lanes, MICROKERNEL_FIRST);
 }
 
-static void close_plain(struct text *text, const struct microkernel *kernel) {
+void microkernel_close_plain(struct text *text, int lanes) {
     text_add(text,
              "            for (long i = 0; i < %d; i++) {\n"
              "                if ((flags & %d) && !(sum[i] > 0)) sum[i] = 0;\n"
@@ -133,7 +133,7 @@ static void close_plain(struct text *text, const struct microkernel *kernel) {
              "                y[at + i] = sum[i];\n"
              "            }\n"
              "        }\n",
-             kernel->lanes, MICROKERNEL_RELU, MICROKERNEL_MASK);
+             lanes, MICROKERNEL_RELU, MICROKERNEL_MASK);
 }
 
 static void print_plain(struct text *text, const struct microkernel *kernel) {
@@ -146,7 +146,7 @@ static void print_plain(struct text *text, const struct microkernel *kernel) {
              "                    for (long i = 0; i < %d; i++) sum[i] += wk * xk[i];\n"
              "                }\n",
              kernel->lanes);
-    close_plain(text, kernel);
+    microkernel_close_plain(text, kernel->lanes);
 }
 
 /* The head, and what comes before the sums. */

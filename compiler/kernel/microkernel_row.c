@@ -167,14 +167,7 @@ static void print_plain(struct text *text, const struct microkernel *kernel) {
              "                    for (long i = 0; i < %d; i++) sum[i] += wk * x[in + i];\n"
              "                }\n",
              taps, lanes, MICROKERNEL_LEFT, taps / 2, MICROKERNEL_RIGHT, pixels + taps / 2, lanes);
-    text_add(text,
-             "            for (long i = 0; i < %d; i++) {\n"
-             "                if ((flags & %d) && !(sum[i] > 0)) sum[i] = 0;\n"
-             "                if ((flags & %d) && !(mask[at + i] > 0)) sum[i] = 0;\n"
-             "                y[at + i] = sum[i];\n"
-             "            }\n"
-             "        }\n",
-             lanes, MICROKERNEL_RELU, MICROKERNEL_MASK);
+    microkernel_close_plain(text, lanes);
 }
 
 void microkernel_print_row(struct text *text, const struct microkernel *kernel,

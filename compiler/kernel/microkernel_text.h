@@ -33,6 +33,10 @@ void microkernel_print_accumulators(struct text *text, const struct microkernel 
 void microkernel_print_load(struct text *text, int lanes, const char *name, const char *address,
                             int uses);
 
+/** Appends what ends a tile's plain loops over channels and pixels: relu, mask and store of `sum`
+ * (microkernel_convolution.c). */
+void microkernel_close_plain(struct text *text, int lanes);
+
 /** Appends `acc = condition > 0 ? acc : 0` for a vector; condition may be the accumulator. */
 void microkernel_print_select(struct text *text, int lanes, const char *accumulator,
                               const char *condition);
